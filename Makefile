@@ -1,0 +1,33 @@
+# Two commands set everything up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= demo
+DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.installed  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
+	$(BIN)/lentigo demo --out "$(OUT)" $(DATA)
+
+test: $(VENV)/.installed lint  ## everything that must hold before a commit
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The stamp is newer than pyproject.toml when everything that it names is installed.
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Command line: each verb is one call of a public function."""

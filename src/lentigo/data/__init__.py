@@ -1,0 +1,21 @@
+"""Records, pixels and splits. This layer knows no model.
+
+>>> from lentigo import data
+>>> records = data.read("HAM10000/")
+>>> fold = data.split(records, "grouped", fold=0)
+"""
+
+from lentigo.errors import MissingExtraError
+
+try:
+    from lentigo.data.groups import find_groups
+    from lentigo.data.protocols import PROTOCOLS
+    from lentigo.data.records import COLUMNS, Problem, Records
+    from lentigo.data.sources import read
+    from lentigo.data.splits import Split, load_split, split
+except ModuleNotFoundError as missing:
+    if missing.name not in {"pandas", "scipy", "sklearn", "filelock", "platformdirs", "matplotlib", "pyarrow"}:
+        raise
+    raise MissingExtraError("lentigo.data", "data") from missing
+
+__all__ = ["COLUMNS", "PROTOCOLS", "Problem", "Records", "Split", "find_groups", "load_split", "read", "split"]

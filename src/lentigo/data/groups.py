@@ -1,0 +1,38 @@
+"""Groups of images that must never be parted: connected components of lesions and duplicates."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from lentigo.data.records import Records
+
+__all__ = ["find_groups"]
+
+
+def find_groups(records: Records, pairs: Iterable[tuple[str, str]] = ()) -> NDArray:
+    """Name the group of each image: object array [N].
+
+    Two images share a group when they show one lesion, when a pair in `pairs` or `records.known_pairs` joins them, or
+    when a chain of such links does. A group is named after the smallest lesion id in it. Pairs with an image that is
+    not among the records are passed over.
+
+    Args:
+        records: the images.
+        pairs: image ids that show the same lesion, such as near-duplicates found by the audit.
+    """
+    position = {image_id: i for i, image_id in enumerate(records.ids)}
+    lesions, lesion_of = np.unique(records.table["lesion_id"].to_numpy(dtype=str), return_inverse=True)
+    links = [
+        (lesion_of[position[a]], lesion_of[position[b]])
+        for a, b in [*pairs, *records.known_pairs]
+        if a in position and b in position
+    ]
+    left, right = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(links)), (left, right)), shape=(len(lesions), len(lesions)))
+    _, component = connected_components(graph, directed=False)
+    # `lesions` is sorted, so the first lesion of a component is its smallest.
+    _, first = np.unique(component, return_index=True)
+    return lesions[first][component[lesion_of]].astype(object)

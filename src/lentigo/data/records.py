@@ -1,0 +1,137 @@
+"""The table of images that everything starts from, and the problems met while reading it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lentigo import taxonomy
+from lentigo.errors import DataError
+
+__all__ = ["COLUMNS", "Problem", "Records"]
+
+COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source", "path")
+"""Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
+absolute path or, for sources that hold pixels in one file, that file's path, '#' and the row. What a source doesn't
+know is missing (NA); only `image_id`, `malignant` and `path` are always there. A source without lesion ids gets one
+lesion an image; a source that knows only benign and malignant has no `dx`."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a source.
+
+    Attributes:
+        file: the file, or image id, that it concerns.
+        reason: what is wrong with it.
+        kind: short name to count by, such as 'missing image'.
+        severity: 'dropped' when the row was left out, 'kept' when it was kept as it is, 'ignored' for a file that
+            belongs to no row.
+    """
+
+    file: str
+    reason: str
+    kind: str
+    severity: Literal["dropped", "kept", "ignored"] = "dropped"
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason} [{self.severity}]"
+
+
+@dataclass(frozen=True)
+class Records:
+    """A data set: one row an image.
+
+    Attributes:
+        table: columns `COLUMNS`, index 0 to N - 1.
+        name: name of the source, such as 'ham10000'.
+        root: the folder or file that it was read from.
+        problems: everything that was found wrong, dropped rows included.
+        known_pairs: pairs of image ids that are published as showing one lesion under two lesion ids.
+        pixels: uint8 [M, H, W, 3] for a source that holds its images as one array; rows are named after '#' in `path`.
+        licence: licence of the images, in a few words.
+        citation: what to cite.
+    """
+
+    table: pd.DataFrame
+    name: str
+    root: Path
+    problems: tuple[Problem, ...] = ()
+    known_pairs: tuple[tuple[str, str], ...] = ()
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    licence: str = ""
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        missing = [c for c in COLUMNS if c not in self.table.columns]
+        if missing:
+            raise DataError(f"{self.root}: the records lack the columns {', '.join(missing)}.")
+        if self.table["image_id"].duplicated().any():
+            twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
+            raise DataError(f"{self.root}: image id {twice} occurs twice in the records.")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def ids(self) -> NDArray:
+        """Image ids, object array [N]."""
+        return self.table["image_id"].to_numpy(dtype=object)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Positions of the diagnoses in `taxonomy.CLASSES`, int64 [N].
+
+        Raises:
+            DataError: the source knows only benign and malignant.
+        """
+        if self.table["dx"].isna().any():
+            raise DataError(f"{self.name} has no seven-class diagnoses.", "Use the benign/malignant task for it.")
+        return taxonomy.class_index(self.table["dx"].tolist())
+
+    def take(self, image_ids: Iterable[str]) -> "Records":
+        """The records of some images, in the order given.
+
+        Raises:
+            DataError: an id is not among the records; the message names the first.
+        """
+        wanted = list(image_ids)
+        position = pd.Index(self.table["image_id"]).get_indexer(pd.Index(wanted, dtype=object))
+        if (position < 0).any():
+            absent = wanted[int(np.flatnonzero(position < 0)[0])]
+            raise DataError(f"{self.root}: no image {absent!r} among the {len(self)} records.")
+        return replace(self, table=self.table.iloc[position].reset_index(drop=True))
+
+    def counts(self) -> dict[str, int]:
+        """Images per diagnosis, or per benign and malignant where that is all the source knows."""
+        if self.table["dx"].isna().all():
+            malignant = int(self.table["malignant"].sum())
+            return {"benign": len(self) - malignant, "malignant": malignant}
+        found = self.table["dx"].value_counts()
+        return {c: int(found.get(c, 0)) for c in taxonomy.CLASSES}
+
+    def problem_counts(self) -> dict[str, int]:
+        """Problems per kind."""
+        return pd.Series([p.kind for p in self.problems], dtype=object).value_counts().to_dict()
+
+
+def make_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Complete a reader's rows to `COLUMNS` with the right types.
+
+    Args:
+        rows: at least `image_id`, `path` and one of `dx` (ids of `taxonomy.CLASSES`) and `malignant`.
+    """
+    table = rows.reindex(columns=list(COLUMNS)).reset_index(drop=True)
+    text: Sequence[str] = ("image_id", "lesion_id", "dx", "dx_type", "sex", "site", "source", "path")
+    for column in text:
+        table[column] = table[column].astype(object).where(table[column].notna(), None)
+    table["lesion_id"] = table["lesion_id"].where(table["lesion_id"].notna(), table["image_id"])
+    table["age"] = pd.to_numeric(table["age"], errors="coerce").astype(float)
+    if "malignant" not in rows.columns:
+        table["malignant"] = table["dx"].isin(taxonomy.MALIGNANT)
+    table["malignant"] = table["malignant"].astype(bool)
+    return table

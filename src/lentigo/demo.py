@@ -1,0 +1,1 @@
+"""From nothing to explained verdicts in one call."""

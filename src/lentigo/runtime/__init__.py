@@ -1,0 +1,1 @@
+"""Images in, verdicts out, without torch."""

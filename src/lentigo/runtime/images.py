@@ -1,0 +1,108 @@
+"""Decode pictures into pixels, with guards against bombs and nonsense. Torch-free."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lentigo.errors import ImageError
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "ImageSource", "decode", "find_images"]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+
+MAX_PIXELS = 64_000_000
+"""Largest image that is decoded, in pixels: above any dermatoscope or phone camera, below what exhausts memory."""
+
+ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
+
+
+def decode(source: ImageSource) -> NDArray[np.uint8]:
+    """Read one image as uint8 RGB [H, W, 3], upright.
+
+    Rotation flags of cameras are applied, grey is spread over three channels, CMYK and palettes are converted, 16-bit
+    greys keep their 8 high bits, transparency is laid on white, and of an animation the first picture is taken.
+
+    Args:
+        source: a path, the bytes of a file, a Pillow image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4].
+
+    Raises:
+        ImageError: the file is absent, empty, no image, damaged, truncated, or larger than `MAX_PIXELS`.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _to_rgb(source)
+    name = "the given bytes" if isinstance(source, bytes) else str(Path(source))
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source)) as image:
+            _refuse_bomb(image, name)
+            return _to_rgb(image)
+    except FileNotFoundError:
+        raise ImageError(f"{name}: there is no such file.", "Check the path.") from None
+    except IsADirectoryError:
+        raise ImageError(f"{name}: this is a folder.", "Give an image file.") from None
+    except PermissionError:
+        raise ImageError(f"{name}: not allowed to read it.", "Check the file's permissions.") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not an image that can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.") from None
+    except Image.DecompressionBombError as bomb:
+        raise ImageError(f"{name}: too large to decode ({bomb}).", "Scale it down first.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        # Pillow reports damage with any of these, depending on the format.
+        raise ImageError(f"{name}: damaged or truncated ({error}).", "Fetch or export the image again.") from None
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All image files below a folder, sorted by path; hidden files and folders are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _refuse_bomb(image: Image.Image, name: str) -> None:
+    """Stop before decoding: the header alone tells the size."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: {width}x{height} pixels is more than the {MAX_PIXELS:,} that are decoded.", "Scale it down first."
+        )
+
+
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_array(_to_8_bits(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
+
+
+def _to_8_bits(values: NDArray) -> NDArray[np.uint8]:
+    """Greys deeper than 8 bits: 16-bit integers keep the high byte, real numbers are taken as 0 to 1 or 0 to 255."""
+    if np.issubdtype(values.dtype, np.integer):
+        return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
+    scale = 255.0 if values.size and np.nanmax(values) <= 1.0 else 1.0
+    return np.clip(np.nan_to_num(values) * scale, 0, 255).astype(np.uint8)
+
+
+def _from_array(values: NDArray) -> NDArray[np.uint8]:
+    if values.dtype != np.uint8 or values.ndim not in (2, 3) or 0 in values.shape:
+        raise ImageError(
+            f"An array of dtype {values.dtype} and shape {values.shape} is not an image.",
+            "Give uint8 [H, W], [H, W, 3] or [H, W, 4], values 0 to 255.",
+        )
+    if values.ndim == 3 and values.shape[2] == 3:
+        return np.ascontiguousarray(values)
+    if values.ndim == 3 and values.shape[2] not in (1, 4):
+        raise ImageError(f"An array with {values.shape[2]} channels is not an image.", "Give 1, 3 or 4 channels.")
+    return _to_rgb(Image.fromarray(values.squeeze(2) if values.ndim == 3 and values.shape[2] == 1 else values))

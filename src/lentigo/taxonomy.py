@@ -1,0 +1,145 @@
+"""The seven diagnoses of HAM10000, and every label order in circulation.
+
+This is the only module that knows an order. Readers translate at the border; everything inside lentigo uses
+`CLASSES`, which is alphabetical by id.
+
+Source of the classes: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161, 2018.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lentigo.errors import DataError
+
+__all__ = ["BENIGN", "CLASSES", "DIAGNOSES", "MALIGNANT", "ORDERS", "Diagnosis", "class_index", "diagnosis", "reorder"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One diagnosis.
+
+    Attributes:
+        id: short id as in HAM10000's `dx` column.
+        name: full name in clinical English.
+        malignant: whether lentigo counts it as malignant; see `note` where that needs a word.
+        snomed_ct: SNOMED CT concept id.
+        snomed_term: that concept's term.
+        note: what the id covers, and what the code leaves out.
+    """
+
+    id: str
+    name: str
+    malignant: bool
+    snomed_ct: str
+    snomed_term: str
+    note: str = ""
+
+
+_DIAGNOSES = (
+    Diagnosis(
+        "akiec",
+        "actinic keratosis / intraepithelial carcinoma",
+        True,
+        "201101007",
+        "Actinic keratosis",
+        "Pre-invasive: actinic keratosis and Bowen's disease (squamous cell carcinoma in situ). Counted as malignant "
+        "because it is treated and may become invasive; the code names actinic keratosis alone.",
+    ),
+    Diagnosis("bcc", "basal cell carcinoma", True, "254701007", "Basal cell carcinoma of skin"),
+    Diagnosis(
+        "bkl",
+        "benign keratosis",
+        False,
+        "25499005",
+        "Seborrheic keratosis",
+        "Seborrhoeic keratosis, solar lentigo and lichen-planus-like keratosis; the code names the first alone.",
+    ),
+    Diagnosis(
+        "df",
+        "dermatofibroma",
+        False,
+        "92384009",
+        "Benign neoplasm of skin",
+        "The code is the broader concept that holds dermatofibroma.",
+    ),
+    Diagnosis("mel", "melanoma", True, "93655004", "Malignant melanoma of skin", "Invasive and in situ."),
+    Diagnosis("nv", "melanocytic nevus", False, "400010006", "Melanocytic nevus of skin"),
+    Diagnosis(
+        "vasc",
+        "vascular lesion",
+        False,
+        "400210000",
+        "Hemangioma",
+        "Angioma, angiokeratoma, pyogenic granuloma and haemorrhage; the code names haemangioma alone.",
+    ),
+)
+
+CLASSES: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES)
+DIAGNOSES = MappingProxyType({d.id: d for d in _DIAGNOSES})
+MALIGNANT: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if d.malignant)
+BENIGN: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if not d.malignant)
+
+ORDERS = MappingProxyType(
+    {
+        "medmnist": ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"),
+        "kaggle_csv": ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel"),
+        "isic2018": ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"),
+    }
+)
+
+_ALIASES = {d.name: d.id for d in _DIAGNOSES} | {
+    "actinic keratosis": "akiec",
+    "actinic keratoses": "akiec",
+    "bowen's disease": "akiec",
+    "ak": "akiec",
+    "basal cell carcinomas": "bcc",
+    "benign keratosis-like lesions": "bkl",
+    "seborrheic keratosis": "bkl",
+    "pigmented benign keratosis": "bkl",
+    "solar lentigo": "bkl",
+    "dermatofibromas": "df",
+    "melanomas": "mel",
+    "malignant melanoma": "mel",
+    "nevus": "nv",
+    "nevi": "nv",
+    "melanocytic nevi": "nv",
+    "vascular lesions": "vasc",
+}
+
+
+def diagnosis(text: str) -> Diagnosis:
+    """Find a diagnosis by id or by any name in use, whatever its case.
+
+    Raises:
+        DataError: no diagnosis has that id or name; the message names the nearest.
+    """
+    key = text.strip().lower().replace("_", " ")
+    key = _ALIASES.get(key, key)
+    if key in DIAGNOSES:
+        return DIAGNOSES[key]
+    near = get_close_matches(key, [*CLASSES, *_ALIASES], n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known ids: {', '.join(CLASSES)}."
+    raise DataError(f"Unknown diagnosis {text!r}.", hint)
+
+
+def class_index(ids: Sequence[str]) -> NDArray[np.int64]:
+    """Positions in `CLASSES` of a sequence of ids, as int64 [N]."""
+    position = {c: i for i, c in enumerate(CLASSES)}
+    return np.array([position[i] for i in ids], dtype=np.int64)
+
+
+def reorder(values: NDArray, order: str) -> NDArray:
+    """Bring columns that stand in another source's order into the order of `CLASSES`.
+
+    Args:
+        values: [..., 7], for example one-hot truths or probabilities.
+        order: a key of `ORDERS`.
+    """
+    if order not in ORDERS:
+        raise DataError(f"Unknown label order {order!r}.", f"Known orders: {', '.join(ORDERS)}.")
+    return values[..., [ORDERS[order].index(c) for c in CLASSES]]
