@@ -9,6 +9,7 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.data.groups import find_groups
+    from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
     from lentigo.data.records import COLUMNS, Problem, Records
     from lentigo.data.sources import read
@@ -18,4 +19,16 @@ except ModuleNotFoundError as missing:
         raise
     raise MissingExtraError("lentigo.data", "data") from missing
 
-__all__ = ["COLUMNS", "PROTOCOLS", "Problem", "Records", "Split", "find_groups", "load_split", "read", "split"]
+__all__ = [
+    "COLUMNS",
+    "PROTOCOLS",
+    "Pixels",
+    "Problem",
+    "Records",
+    "Split",
+    "find_groups",
+    "load_pixels",
+    "load_split",
+    "read",
+    "split",
+]

@@ -1,0 +1,213 @@
+"""Decode every image once into a uint8 memory map, then never again.
+
+The cache is keyed by its source (ids, file names, sizes, times of change) and the side of the squares. It is filled in
+blocks; a journal names each finished block with its checksum, so that an interrupted run resumes and a damaged block
+is found and built again. A lock lets two processes ask for one cache at once.
+"""
+
+import hashlib
+import json
+import os
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy.typing import NDArray
+from PIL import Image
+from platformdirs import user_cache_path
+
+from lentigo.data.records import Problem, Records
+from lentigo.errors import DataError, ImageError
+from lentigo.progress import track
+from lentigo.runtime.images import decode
+
+__all__ = ["Pixels", "load_pixels", "to_square"]
+
+BLOCK = 256
+"""Images in a block: a second of work, so that an interruption costs no more."""
+VERSION = 1
+"""Part of the key; raised when the way of decoding changes."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Decoded squares of a data set.
+
+    Attributes:
+        array: uint8 [N, S, S, 3], a read-only memory map; rows of unreadable images are zero.
+        ids: image ids [N].
+        problems: the images that could not be read, and why.
+    """
+
+    array: NDArray[np.uint8]
+    ids: NDArray
+    problems: tuple[Problem, ...] = ()
+
+    def readable(self, records: Records) -> Records:
+        """The records whose image could be read."""
+        bad = {p.file for p in self.problems}
+        return records.take([i for i in records.ids if i not in bad]) if bad else records
+
+    def of(self, records: Records) -> NDArray[np.uint8]:
+        """The squares of some records in their order, copied into memory: uint8 [M, S, S, 3].
+
+        Raises:
+            DataError: a record is not in this cache.
+        """
+        rows = pd.Index(self.ids).get_indexer(pd.Index(records.ids))
+        if (rows < 0).any():
+            raise DataError(f"Image {records.ids[np.argmax(rows < 0)]} is not among the decoded ones.")
+        return self.array[rows]
+
+
+def to_square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Cut the largest central square out of [H, W, 3] and scale it to [size, size, 3], antialiased bilinear.
+
+    The bundle does the same inside its graph, in real numbers: the two differ by at most one grey level.
+    """
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = Image.fromarray(rgb[top : top + side, left : left + side])
+    return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def load_pixels(records: Records, size: int, *, cache: Path | None = None, strict: bool = False) -> Pixels:
+    """Decode all images of a data set, or map what was decoded before.
+
+    Args:
+        records: the whole data set, not one part of a split: parts then share one cache.
+        size: side of the squares in pixels.
+        cache: folder for caches; without it `LENTIGO_CACHE`, or the user's cache folder.
+        strict: stop at the first unreadable image instead of reporting it.
+
+    Raises:
+        DataError: unreadable image (if strict), no readable image at all, or not enough disk space.
+    """
+    folder = cache or Path(os.environ.get("LENTIGO_CACHE") or user_cache_path("lentigo"))
+    folder = folder / f"{records.name}-{size}px-{_key(records, size)[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            problems = _fill(records, size, folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: can't write the pixel cache ({error.strerror or error}).",
+            "Free some space, or set LENTIGO_CACHE to another folder; what is decoded so far is kept.",
+        ) from error
+    if strict and problems:
+        raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Mend or remove them.")
+    if len(problems) == len(records):
+        raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.")
+    array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(len(records), size, size, 3))
+    return Pixels(array, records.ids, tuple(problems))
+
+
+def _key(records: Records, size: int) -> str:
+    digest = hashlib.sha256(f"{VERSION},{size}".encode())
+    stamps: dict[str, str] = {}
+    for image_id, path in zip(records.ids, records.table["path"], strict=True):
+        file = path.partition("#")[0] if records.pixels is not None else path
+        if file not in stamps:
+            stamps[file] = _stamp(Path(file))
+        digest.update(f"{image_id},{path.rpartition('/')[2]},{stamps[file]}\n".encode())
+    return digest.hexdigest()
+
+
+def _stamp(file: Path) -> str:
+    """What changes when a file does; an absent file is a problem for decoding to report."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return "absent"
+    return f"{stat.st_size},{stat.st_mtime_ns}"
+
+
+def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
+    """Build the blocks that are missing or damaged; the problems of all blocks."""
+    path, journal = folder / "pixels.u8", folder / "journal.jsonl"
+    image_bytes = size * size * 3
+    _allocate(path, len(records) * image_bytes)
+    starts = range(0, len(records), BLOCK)
+    with path.open("r+b") as file:
+        entries = {
+            start: entry
+            for start, entry in _read_journal(journal).items()
+            if entry["crc"] == _crc(file, start * image_bytes, min(BLOCK, len(records) - start) * image_bytes)
+        }
+        missing = [start for start in starts if start not in entries]
+        with ThreadPoolExecutor(os.cpu_count()) as pool, journal.open("a", encoding="utf-8") as log:
+            for start in track(missing, f"Decoding at {size} px", len(starts), done=len(entries)):
+                squares, bad = _decode_block(records, start, size, pool)
+                file.seek(start * image_bytes)
+                file.write(squares.tobytes())
+                file.flush()
+                entries[start] = {"start": start, "crc": zlib.crc32(squares.tobytes()), "bad": bad}
+                # The entry is written after its pixels: a crash in between costs one block and no truth.
+                log.write(json.dumps(entries[start]) + "\n")
+                log.flush()
+    return [
+        Problem(image_id, reason, "unreadable image")
+        for start in starts
+        for image_id, reason in entries[start]["bad"].items()
+    ]
+
+
+def _allocate(path: Path, size: int) -> None:
+    """Reserve the disk space now: running out of it later would kill a process that writes to a map."""
+    if path.exists() and path.stat().st_size == size:
+        return
+    with path.open("wb") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:  # macOS and Windows
+                file.truncate(size)
+        except OSError:
+            path.unlink()
+            raise
+
+
+def _read_journal(journal: Path) -> dict[int, dict]:
+    """Entries by the first row of their block; a half-written last line is passed over."""
+    entries = {}
+    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        entries[entry["start"]] = entry
+    return entries
+
+
+def _crc(file: BinaryIO, start: int, size: int) -> int:
+    file.seek(start)
+    return zlib.crc32(file.read(size))
+
+
+def _decode_block(
+    records: Records, start: int, size: int, pool: ThreadPoolExecutor
+) -> tuple[NDArray[np.uint8], dict[str, str]]:
+    """Squares [B, size, size, 3] of one block, and the reasons of those that could not be read, by image id."""
+    paths = records.table["path"].iloc[start : start + BLOCK]
+    squares = np.zeros((len(paths), size, size, 3), np.uint8)
+    bad = {}
+    for i, result in enumerate(pool.map(lambda path: _decode_one(records, path, size), paths)):
+        if isinstance(result, ImageError):
+            bad[str(records.ids[start + i])] = str(result)
+        else:
+            squares[i] = result
+    return squares, bad
+
+
+def _decode_one(records: Records, path: str, size: int) -> NDArray[np.uint8] | ImageError:
+    try:
+        source = path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
+        return to_square(decode(source), size)
+    except ImageError as error:
+        return error
