@@ -23,10 +23,10 @@ class InvertedResidual(nn.Sequential):
         super().__init__(
             nn.Conv2d(width_in, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
-            nn.SiLU(inplace=True),
+            nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, stride, padding=1, groups=hidden, bias=False),
             nn.BatchNorm2d(hidden),
-            nn.SiLU(inplace=True),
+            nn.ReLU(inplace=True),
             nn.Conv2d(hidden, width_out, 1, bias=False),
             nn.BatchNorm2d(width_out),
         )
@@ -48,11 +48,11 @@ class Compact(nn.Module):
 
     def __init__(self, widths: Sequence[int], last: int, num_classes: int, dropout: float) -> None:
         super().__init__()
-        stem = [nn.Conv2d(3, widths[0], 3, 2, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.SiLU(inplace=True)]
+        stem = [nn.Conv2d(3, widths[0], 3, 2, padding=1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
         blocks: list[nn.Module] = []
         for width_in, width_out in pairwise(widths):
-            blocks.append(InvertedResidual(width_in, width_out, stride=2 if width_out > width_in else 1, expansion=4))
-        top = [nn.Conv2d(widths[-1], last, 1, bias=False), nn.BatchNorm2d(last), nn.SiLU(inplace=True)]
+            blocks.append(InvertedResidual(width_in, width_out, stride=2 if width_out > width_in else 1, expansion=3))
+        top = [nn.Conv2d(widths[-1], last, 1, bias=False), nn.BatchNorm2d(last), nn.ReLU(inplace=True)]
         self.features = nn.Sequential(*stem, *blocks, *top)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(last, num_classes)
