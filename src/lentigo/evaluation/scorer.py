@@ -36,7 +36,7 @@ class Scorer:
         self.probabilities = task.probabilities(view.probabilities)
         self.decisions = self.probabilities.argmax(axis=1)
         self.truth = np.eye(len(task.classes), dtype=bool)[self.labels]
-        self.present: NDArray[np.bool_] = self.truth.any(axis=0)
+        self.present = np.bincount(self.labels, minlength=len(task.classes)) > 0
         self._sweeps = [ranking.Sweep.of(p, t) for p, t in zip(self.probabilities.T, self.truth.T, strict=True)]
         self._pairs = self._pair_sweeps()
         self._losses = self._proper_scores()
