@@ -5,13 +5,13 @@ from pathlib import Path
 from types import ModuleType
 
 from lentigo.data.records import Records
-from lentigo.data.sources import ham10000
+from lentigo.data.sources import ham10000, synthetic
 from lentigo.errors import DataError
 
 __all__ = ["read"]
 
 # Asked in this order; each module has detect(root) -> bool and read(root) -> Records.
-READERS: tuple[ModuleType, ...] = (ham10000,)
+READERS: tuple[ModuleType, ...] = (synthetic, ham10000)
 
 
 def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
