@@ -63,6 +63,10 @@ class Split:
         """Images and groups per part, columns images and groups."""
         return self.manifest.groupby("part").agg(images=("image_id", "size"), groups=("group", "nunique"))
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"{part} {n.images:,} images of {n.groups:,} groups" for part, n in self.counts().iterrows())
+        return f"{self.protocol}{' (LEAKY)' if self.leaky else ''}, fold {self.fold}: {parts}; hash {self.hash[:12]}"
+
     def save(self, path: Path) -> None:
         """Write the manifest as CSV, under one comment line with its description and hash."""
         header = {

@@ -1,1 +1,17 @@
-"""From a trained network to the one-file bundle."""
+"""From a trained network to the one-file bundle, with proof that nothing was lost.
+
+>>> from lentigo import export
+>>> export.bundle(run, "first.onnx")
+"""
+
+from lentigo.errors import MissingExtraError
+
+try:
+    from lentigo.export.assemble import bundle
+    from lentigo.export.parity import Parity, check_parity
+except ModuleNotFoundError as missing:
+    if missing.name is None or missing.name.startswith("lentigo"):
+        raise
+    raise MissingExtraError("lentigo.export", "train") from missing
+
+__all__ = ["Parity", "bundle", "check_parity"]

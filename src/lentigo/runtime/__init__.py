@@ -2,8 +2,10 @@
 
 from lentigo.runtime.bundle import Bundle, BundleMetadata, OperatingPoint
 from lentigo.runtime.classifier import Classifier, Failure
+from lentigo.runtime.files import classify_files
 from lentigo.runtime.images import decode, find_images
-from lentigo.runtime.shipped import shipped_models
+from lentigo.runtime.rendering import render
+from lentigo.runtime.shipped import describe_models, shipped_models
 from lentigo.runtime.verdict import NOTICE, Verdict
 
 __all__ = [
@@ -14,7 +16,10 @@ __all__ = [
     "Failure",
     "OperatingPoint",
     "Verdict",
+    "classify_files",
     "decode",
+    "describe_models",
     "find_images",
+    "render",
     "shipped_models",
 ]

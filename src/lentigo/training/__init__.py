@@ -7,7 +7,7 @@
 from lentigo.errors import MissingExtraError
 
 try:
-    from lentigo.training.fit import train
+    from lentigo.training.fit import train, train_from
     from lentigo.training.recipe import Recipe
     from lentigo.training.run import Run, load_run
 except ModuleNotFoundError as missing:
@@ -15,4 +15,4 @@ except ModuleNotFoundError as missing:
         raise
     raise MissingExtraError("lentigo.training", "train") from missing
 
-__all__ = ["Recipe", "Run", "load_run", "train"]
+__all__ = ["Recipe", "Run", "load_run", "train", "train_from"]

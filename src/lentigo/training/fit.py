@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run, environment, load_run, write_text
 
-__all__ = ["SCORE", "train"]
+__all__ = ["SCORE", "train", "train_from"]
 
 SCORE = "val_balanced_accuracy"
 """What the best epoch is chosen by, on the validation part."""
@@ -33,6 +34,7 @@ def train(
     *,
     out: str | os.PathLike[str],
     resume: bool = False,
+    strict: bool = False,
 ) -> Run:
     """Train a network of the registry on the training part of a split.
 
@@ -45,6 +47,7 @@ def train(
         recipe: how to train; without it the defaults.
         out: folder of the run, new or, if `resume`, of an interrupted run.
         resume: go on with an interrupted run of the same network, split and recipe.
+        strict: stop at an unreadable image instead of leaving it out.
 
     Raises:
         RunError: the folder holds something else, or the run to resume differs.
@@ -53,7 +56,9 @@ def train(
     recipe = recipe or Recipe()
     folder = Path(out)
     _check_folder(folder, resume)
-    pixels = data.load_pixels(split.records, recipe.size)
+    pixels = data.load_pixels(split.records, recipe.size, strict=strict)
+    for problem in pixels.problems:
+        print(problem, file=sys.stderr)
     parts = {name: pixels.readable(split.part(name)) for name in ("train", "validation")}
     train_set = PixelDataset(pixels.of(parts["train"]), parts["train"].labels)
     run = _describe(model, split, recipe, folder, train_set)
@@ -88,6 +93,29 @@ def train(
     learner.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     run.save_network(learner.network)
     return run
+
+
+def train_from(
+    root: str | os.PathLike[str],
+    model: str,
+    recipe: Recipe | None = None,
+    *,
+    out: str | os.PathLike[str],
+    protocol: str = "grouped",
+    fold: int = 0,
+    resume: bool = False,
+    strict: bool = False,
+) -> Run:
+    """Read a data set, part it and train on it: `data.read`, `data.split` and `train` in one call.
+
+    Raises:
+        DataError: the data can't be read or parted; if `strict`, any problem in them.
+        RunError: as `train`.
+    """
+    records = data.read(root, strict=strict)
+    if records.problems:
+        print(f"{len(records.problems)} problems in {root}: {records.problem_counts()}", file=sys.stderr)
+    return train(model, data.split(records, protocol, fold=fold), recipe, out=out, resume=resume, strict=strict)
 
 
 class History(pl.Callback):

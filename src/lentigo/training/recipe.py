@@ -75,13 +75,20 @@ class Recipe:
         return cls(**values)
 
     @classmethod
-    def load(cls, path: Path) -> "Recipe":
+    def load(cls, path: Path | None = None, **overrides: object) -> "Recipe":
         """Read a JSON file that holds any of the entries; the others keep their defaults.
+
+        Args:
+            path: the file; without it only defaults.
+            overrides: entries that replace those of the file, unless they are None.
 
         Raises:
             RunError: absent, not JSON, or with an unknown entry.
         """
+        values = {}
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            if path is not None:
+                values = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{path}: not a recipe ({error}).", "Give a JSON object of recipe entries.") from None
+        return cls.from_dict(values | {k: v for k, v in overrides.items() if v is not None})

@@ -1,0 +1,77 @@
+"""Verbs of model making: train, evaluate, export, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+Data = Annotated[Path, typer.Option("--data", help="The data set's folder.")]
+Out = Annotated[Path, typer.Option(help="Where to write.")]
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="Name of a network, such as compact.")],
+    root: Data,
+    out: Out,
+    protocol: Annotated[str, typer.Option(help="How to part the images.")] = "grouped",
+    fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
+    recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the training part.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
+) -> None:
+    """Train a network on a leak-proof split of a data set."""
+    from lentigo import training
+
+    chosen = training.Recipe.load(recipe, size=size, epochs=epochs, seed=seed)
+    run = training.train_from(root, model, chosen, out=out, protocol=protocol, fold=fold, resume=resume, strict=strict)
+    typer.echo(f"Trained {run.model}: {run.path}\nNext: lentigo evaluate {run.path}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run's folder, a model's name, or a bundle's path.")],
+    root: Annotated[Path | None, typer.Option("--data", help="The data set for a bundle.")] = None,
+    own_test: Annotated[bool, typer.Option("--own-test", help="A bundle's own test part of the data set.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for predictions and metrics.")] = None,
+    replicates: Annotated[int, typer.Option(help="Bootstrap resamples behind the intervals.")] = 1000,
+) -> None:
+    """Measure a run on its test part, or a bundle on images that it has not seen."""
+    from lentigo import evaluation
+
+    metrics = evaluation.evaluate(model, root=root, own_test=own_test, out=out, replicates=replicates)
+    typer.echo(evaluation.summarise(metrics))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    name: Annotated[str | None, typer.Option(help="The model's name; without it the file's.")] = None,
+) -> None:
+    """Write a run's one-file model, proved equal to the trained network."""
+    from lentigo import export as exporting
+    from lentigo import training
+
+    bundle = exporting.bundle(training.load_run(run), out, name=name)
+    parity = bundle.metadata.parity
+    typer.echo(
+        f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB). On {parity['images']} images the largest "
+        f"difference of a probability is {parity['largest_difference']:.1e}; the top class is always the same."
+    )
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"),
+    root: Annotated[Path | None, typer.Option("--data", help="Real images; without it synthetic ones.")] = None,
+) -> None:
+    """Train, evaluate, export, classify and draw, from nothing."""
+    from lentigo.demo import demo as run_demo
+
+    typer.echo(run_demo(out, root))

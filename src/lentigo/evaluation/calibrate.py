@@ -1,0 +1,41 @@
+"""Everything that is chosen on the validation part of a run, once: the temperature. Kept beside the run."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lentigo import data
+from lentigo.evaluation.calibration import fit_temperature
+
+if TYPE_CHECKING:
+    from lentigo.training import Run
+
+__all__ = ["Calibration", "calibrate"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What validation decided.
+
+    Attributes:
+        temperature: the logits are divided by it.
+        images: validation images that it rests on.
+    """
+
+    temperature: float
+    images: int
+
+
+def calibrate(run: "Run") -> Calibration:
+    """Fit a run's temperature on its validation part, or read what was fitted before."""
+    path = run.path / "calibration.json"
+    if path.exists():
+        return Calibration(**json.loads(path.read_text(encoding="utf-8")))
+    pixels = data.load_pixels(run.split.records, run.recipe.size)
+    validation = pixels.readable(run.split.validation)
+    logits = run.logits(pixels.of(validation))
+    fitted = Calibration(fit_temperature(logits, validation.labels, prevalence=np.array(run.prior)), len(validation))
+    path.write_text(json.dumps(fitted.__dict__, indent=2) + "\n", encoding="utf-8")
+    return fitted

@@ -1,0 +1,123 @@
+"""From a finished run to its bundle: graph, calibration, provenance, proof."""
+
+import base64
+import os
+from pathlib import Path
+
+import numpy as np
+
+from lentigo import data, taxonomy
+from lentigo.errors import BundleError
+from lentigo.evaluation import HEADLINE, calibrate, measure, predict_part
+from lentigo.export.graph import Explained, build_graph
+from lentigo.export.parity import check_parity
+from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OperatingPoint
+from lentigo.runtime.bundle import FORMAT, METADATA_KEY, fingerprints
+from lentigo.training import Run
+
+__all__ = ["WANTED_SENSITIVITY", "bundle"]
+
+WANTED_SENSITIVITY = 0.95
+"""Share of melanomas, and of malignant lesions, that the operating points shall find."""
+
+
+def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) -> Bundle:
+    """Write a run's one-file model and prove that it says what the network says.
+
+    The temperature and the operating points are chosen on the validation part; the metrics in the metadata are those
+    of the test part. The file appears only if the parity check holds.
+
+    Args:
+        run: a finished run.
+        out: the .onnx file to write.
+        name: the model's name; without it the file's.
+
+    Raises:
+        RunError: the training has not finished.
+        BundleError: the network has no class-activation maps, or the bundle differs from it.
+    """
+    path = Path(out)
+    if path.suffix != ".onnx":
+        raise BundleError(f"{path}: a bundle's name ends in .onnx.", "Name the output so.")
+    network = run.network()
+    if not hasattr(network, "maps"):
+        raise BundleError(f"{run.model} has no class-activation maps.", "Take a network with a pooled linear head.")
+    explained = Explained(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature)
+    model = build_graph(explained, run.recipe.size)
+    metadata = _describe(run, name or path.stem, sum(p.numel() for p in network.parameters()))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.onnx")
+    try:
+        parity: dict = {}
+        for _ in range(2):  # once to measure, once more with the measurement inside
+            entry = model.metadata_props[0] if model.metadata_props else model.metadata_props.add()
+            entry.key, entry.value = METADATA_KEY, metadata.model_copy(update={"parity": parity}).model_dump_json()
+            partial.write_bytes(model.SerializeToString())
+            if not parity:
+                readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
+                parity = check_parity(Bundle(partial), explained, readable).to_dict()
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Bundle(path)
+
+
+def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
+    learned = run.split.manifest[run.split.manifest["part"].isin(["train", "validation"])]
+    lesions = run.records.take(learned["image_id"]).table["lesion_id"]
+    ids = sorted({*learned["image_id"], *lesions})
+    return BundleMetadata(
+        format=FORMAT,
+        name=name,
+        network=run.model,
+        parameters=parameters,
+        classes=taxonomy.CLASSES,
+        size=run.recipe.size,
+        temperature=calibrate(run).temperature,
+        training_prevalence=run.prior,
+        operating_points=_operating_points(run),
+        source=run.source,
+        split={
+            "protocol": run.split.protocol,
+            "leaky": run.split.leaky,
+            "fold": run.split.fold,
+            "seed": run.split.seed,
+            "sha256": run.split_sha256,
+        },
+        recipe=run.recipe.to_dict(),
+        metrics=_headline(run),
+        parity={},
+        seen=base64.b64encode(fingerprints(ids).tobytes()).decode(),
+        licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
+        citation=run.citation,
+        notice=NOTICE,
+        environment=dict(run.environment),
+    )
+
+
+def _headline(run: Run) -> dict[str, dict[str, float | None]]:
+    """The headline metrics of the test part, with their intervals."""
+    metrics = measure(predict_part(run, "test"), replicates=1000)
+    return {name: metrics.get(name).model_dump(include={"value", "low", "high"}) for name in HEADLINE}
+
+
+def _operating_points(run: Run) -> tuple[OperatingPoint, ...]:
+    """Thresholds for the wanted sensitivity, chosen on the validation part at equal prevalence."""
+    table = predict_part(run, "validation")
+    points = []
+    for target, classes in (("melanoma", ("mel",)), ("malignancy", taxonomy.MALIGNANT)):
+        columns = taxonomy.class_index(classes)
+        risk = table.probabilities[:, columns].sum(axis=1)[np.isin(table.labels, columns)]
+        if len(risk) == 0:
+            continue
+        # The largest threshold that still finds the wanted share.
+        threshold = float(np.sort(risk)[int(np.floor((1 - WANTED_SENSITIVITY) * len(risk)))])
+        points.append(
+            OperatingPoint(
+                target=target,
+                wanted_sensitivity=WANTED_SENSITIVITY,
+                threshold=threshold,
+                validation_images=len(risk),
+            )
+        )
+    return tuple(points)

@@ -1,0 +1,76 @@
+"""Proof that nothing was lost on the way from the trained network to the bundle."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+from lentigo import data
+from lentigo.errors import BundleError
+from lentigo.export.graph import Explained, squares
+from lentigo.runtime import Bundle, decode
+
+__all__ = ["IMAGES", "TOLERANCE", "Parity", "check_parity"]
+
+TOLERANCE = 1e-4
+"""Largest difference of a probability that is let through."""
+IMAGES = 500
+"""Real images that are compared."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What the comparison of a bundle with its network found.
+
+    Attributes:
+        images: number of images compared, each at its own size.
+        largest_difference: of any probability.
+        same_top_class: share of images with the same most probable diagnosis.
+        largest_map_difference: of any value of a class-activation map, relative to the largest value of the maps.
+    """
+
+    images: int
+    largest_difference: float
+    same_top_class: float
+    largest_map_difference: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bundle says what the network says."""
+        return self.largest_difference < TOLERANCE and self.same_top_class == 1.0
+
+    def to_dict(self) -> dict[str, float]:
+        """As plain values."""
+        return asdict(self)
+
+
+@torch.inference_mode()
+def check_parity(bundle: Bundle, explained: Explained, records: data.Records, images: int = IMAGES) -> Parity:
+    """Compare a bundle with the network that it was made from, on the pixels of real files.
+
+    Args:
+        bundle: the exported file.
+        explained: the network, with the crop and resize of torch before it.
+        records: images to compare on; of more than `images`, evenly spread ones are taken.
+
+    Raises:
+        BundleError: they differ.
+    """
+    chosen = np.unique(np.linspace(0, len(records) - 1, min(images, len(records))).astype(int))
+    differences, same, map_differences = [], [], []
+    for path in records.table["path"].iloc[chosen]:
+        row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
+        image = decode(path if row is None else row)[None]
+        probabilities, cam = bundle.run(image)
+        wanted, wanted_cam = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
+        differences.append(np.abs(probabilities - wanted).max())
+        same.append(probabilities.argmax() == wanted.argmax())
+        map_differences.append(np.abs(cam - wanted_cam).max() / np.abs(wanted_cam).max())
+    parity = Parity(len(chosen), float(np.max(differences)), float(np.mean(same)), float(np.max(map_differences)))
+    if not parity.holds:
+        raise BundleError(
+            f"{bundle.path}: the bundle differs from its network: probabilities by up to "
+            f"{parity.largest_difference:.1e}, another top class on {1 - parity.same_top_class:.1%} of the images.",
+            "Don't use it; report this with the versions of torch and onnxruntime.",
+        )
+    return parity
