@@ -78,7 +78,9 @@ class Split:
             "sha256": self.hash,
         }
         body = self.manifest.to_csv(index=False, lineterminator="\n")
-        path.write_text(f"{MARK}{json.dumps(header)}\n{body}", encoding="utf-8")
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished.write_text(f"{MARK}{json.dumps(header)}\n{body}", encoding="utf-8")
+        unfinished.replace(path)
 
 
 def split(
@@ -128,13 +130,18 @@ def load_split(path: Path, records: Records) -> Split:
         manifest = pd.read_csv(path, skiprows=1, dtype=str, keep_default_na=False)
         protocol, leaky, fold, seed = (header[k] for k in ("protocol", "leaky", "fold", "seed"))
         actual = _hash(manifest, protocol, leaky, fold, seed)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a split of lentigo ({error}).", "Make one with lentigo data split.") from None
     if actual != header["sha256"]:
         raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew.")
     if not leaky:
         _refuse_leak(manifest)
     records.take(manifest["image_id"])  # says which image is missing
+    if len(records) > len(manifest):
+        raise DataError(
+            f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
+            "Make a split of these images.",
+        )
     return Split(records, manifest, protocol, leaky, fold, seed, actual)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -34,24 +35,22 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _to_rgb(source)
-    name = "the given bytes" if isinstance(source, bytes) else str(Path(source))
+    name = "the given image" if isinstance(source, bytes | Image.Image) else str(Path(source))
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source)) as image:
+        with _open(source) as image:
             _refuse_bomb(image, name)
             return _to_rgb(image)
     except FileNotFoundError:
         raise ImageError(f"{name}: there is no such file.", "Check the path.") from None
     except IsADirectoryError:
         raise ImageError(f"{name}: this is a folder.", "Give an image file.") from None
-    except PermissionError:
-        raise ImageError(f"{name}: not allowed to read it.", "Check the file's permissions.") from None
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not an image that can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.") from None
     except Image.DecompressionBombError as bomb:
         raise ImageError(f"{name}: too large to decode ({bomb}).", "Scale it down first.") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # from the system, not from Pillow
+            raise ImageError(f"{name}: can't be read ({error.strerror}).", "Check the path and permissions.") from None
         # Pillow reports damage with any of these, depending on the format.
         raise ImageError(f"{name}: damaged or truncated ({error}).", "Fetch or export the image again.") from None
 
@@ -67,6 +66,15 @@ def find_images(folder: Path) -> list[Path]:
     )
 
 
+def _open(source: str | os.PathLike[str] | bytes | Image.Image) -> AbstractContextManager[Image.Image]:
+    """The image without its pixels, which Pillow decodes when they are first asked for."""
+    if isinstance(source, Image.Image):
+        return nullcontext(source)
+    if isinstance(source, bytes):
+        return Image.open(io.BytesIO(source))
+    return Image.open(Path(source))
+
+
 def _refuse_bomb(image: Image.Image, name: str) -> None:
     """Stop before decoding: the header alone tells the size."""
     width, height = image.size
@@ -80,7 +88,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return _from_array(_to_8_bits(np.asarray(image)))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
@@ -88,11 +96,18 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _to_8_bits(values: NDArray) -> NDArray[np.uint8]:
-    """Greys deeper than 8 bits: 16-bit integers keep the high byte, real numbers are taken as 0 to 1 or 0 to 255."""
+    """Greys deeper than 8 bits.
+
+    16-bit integers keep the high byte; wider integers may hold 8 or 16 bits, real numbers 0 to 1 or 0 to 255, and the
+    largest value tells which.
+    """
+    if np.issubdtype(values.dtype, np.unsignedinteger):
+        return (values >> 8).astype(np.uint8)
+    values = np.nan_to_num(values)
+    largest = values.max()
     if np.issubdtype(values.dtype, np.integer):
-        return (np.clip(values, 0, 65535) >> 8).astype(np.uint8)
-    scale = 255.0 if values.size and np.nanmax(values) <= 1.0 else 1.0
-    return np.clip(np.nan_to_num(values) * scale, 0, 255).astype(np.uint8)
+        return (np.clip(values, 0, 65535) >> (8 if largest > 255 else 0)).astype(np.uint8)
+    return np.clip(values * (255.0 if largest <= 1.0 else 1.0), 0, 255).astype(np.uint8)
 
 
 def _from_array(values: NDArray) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ metadata table has eight columns, or seven in Kaggle's copy (no `dataset`).
 Source: Tschandl, Rosendahl, Kittler, 'The HAM10000 dataset', Scientific Data 5:180161, 2018. Licence CC BY-NC 4.0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -85,25 +85,38 @@ def _read_metadata(root: Path) -> pd.DataFrame:
     path = next((root / name for name in METADATA_NAMES if (root / name).is_file()), None)
     if path is None:
         raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Give the folder that holds it.")
-    try:
-        metadata = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable CSV table ({error}).", "Download the metadata again.") from None
-    missing = [c for c in NEEDED if c not in metadata.columns]
-    if missing:
-        raise DataError(
-            f"{path}: the columns {', '.join(missing)} are missing; it has {', '.join(metadata.columns)}.",
-            f"HAM10000 metadata has {', '.join(NEEDED + OPTIONAL)}; the last is optional.",
-        )
+    metadata = _read_csv(path, NEEDED)
     return metadata.astype(object).where(metadata.notna(), None)
 
 
+def _read_csv(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """A comma-separated table as text, with at least the columns `needed`."""
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        reason = str(error).strip()
+        raise DataError(f"{path}: not a readable CSV table ({reason}).", "Download it again.") from None
+    missing = [c for c in needed if c not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path}: the columns {', '.join(missing)} are missing; it has {', '.join(table.columns)}.",
+            f"Needed are {', '.join(needed)}, separated by commas.",
+        )
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus values for row names and shifts the rest
+        raise DataError(f"{path}: its rows hold more values than its header names.", "Remove the commas at their ends.")
+    return table
+
+
 def _find_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
-    """Images by id; an id that lies in two folders is taken from the first and reported."""
+    """Images by id; an id that lies in two folders is taken from the first and reported.
+
+    Kaggle's copy names its part folders in capitals or in small letters.
+    """
     images: dict[str, Path] = {}
     problems = []
-    for folder in IMAGE_FOLDERS:
-        for path in sorted((root / folder).glob("*.[jJ][pP]*[gG]")):
+    for name in IMAGE_FOLDERS:
+        folder = next((root / n for n in (name, name.lower()) if (root / n).is_dir()), root / name)
+        for path in sorted(p for p in folder.glob("*.[jJ][pP]*[gG]") if p.is_file()):
             if path.stem in images:
                 problems.append(Problem(str(path), f"same id as {images[path.stem]}", "duplicate file", "ignored"))
             else:
@@ -136,8 +149,5 @@ def _known_pairs(root: Path) -> Iterator[tuple[str, str]]:
     path = root / KNOWN_PAIRS
     if not path.is_file():
         return
-    table = pd.read_csv(path, dtype=str)
-    if not {"from_img", "to_img"} <= set(table.columns):
-        raise DataError(f"{path}: the columns from_img and to_img are missing.", "Remove the file or mend its header.")
-    for row in table.to_dict("records"):
+    for row in _read_csv(path, ("from_img", "to_img")).to_dict("records"):
         yield row["from_img"], row["to_img"]
