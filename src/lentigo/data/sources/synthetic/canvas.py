@@ -47,8 +47,8 @@ class Canvas:
     ) -> None:
         self.shape = (height, width)
         self.scale = RADIUS * height * zoom
-        self.x = ((np.arange(width) - width / 2) / self.scale - centre[0]).astype(np.float32)
-        self.y = ((np.arange(height) - height / 2) / self.scale - centre[1]).astype(np.float32)
+        self.x = ((np.arange(width) - (width - 1) / 2) / self.scale - centre[0]).astype(np.float32)
+        self.y = ((np.arange(height) - (height - 1) / 2) / self.scale - centre[1]).astype(np.float32)
         self.turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=np.float32)
         self.u = self.turn[0, 0] * self.x + self.turn[1, 0] * self.y[:, None]
         self.v = self.turn[0, 1] * self.x + self.turn[1, 1] * self.y[:, None]

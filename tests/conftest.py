@@ -1,0 +1,49 @@
+"""What many tests need: synthetic lesions, tables without pictures, and the real images where they lie."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 150 synthetic lesions in the layout of HAM10000; read-only by agreement."""
+    from lentigo.data.sources import synthetic
+
+    return synthetic.make(tmp_path_factory.mktemp("synthetic"), lesions=150, seed=0)
+
+
+@pytest.fixture(scope="session")
+def synthetic_records(synthetic_root: Path):
+    """The records of `synthetic_root`."""
+    from lentigo import data
+
+    return data.read(synthetic_root)
+
+
+@pytest.fixture(scope="session")
+def toy_records() -> Callable:
+    """Makes records without pictures from the lesion and the diagnosis of each image; image i is called 'i000'."""
+    import pandas as pd
+
+    from lentigo.data.records import Records, make_table
+
+    def build(lesions: Sequence[str], dx: Sequence[str], pairs: Sequence[tuple[str, str]] = ()) -> Records:
+        ids = [f"i{i:03d}" for i in range(len(lesions))]
+        rows = pd.DataFrame({"image_id": ids, "lesion_id": list(lesions), "dx": list(dx), "path": ids})
+        return Records(make_table(rows), "toy", Path("toy"), known_pairs=tuple(pairs))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def real_root() -> Path:
+    """The folder of the real HAM10000, from the environment variable LENTIGO_DATA."""
+    root = os.environ.get("LENTIGO_DATA")
+    if not root:
+        pytest.skip("needs the real HAM10000: set LENTIGO_DATA to its folder")
+    if not (Path(root) / "HAM10000_metadata.csv").is_file():
+        pytest.fail(f"LENTIGO_DATA={root} holds no HAM10000_metadata.csv")
+    return Path(root)

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lentigo.data.records import COLUMNS, Problem, Records, make_table
+from lentigo.errors import DataError
+
+
+def test_make_table_completes_and_types_the_columns():
+    rows = pd.DataFrame({"image_id": ["a", "b"], "dx": ["mel", "nv"], "age": ["60", ""], "path": ["a.jpg", "b.jpg"]})
+    table = make_table(rows.iloc[::-1])
+    assert tuple(table.columns) == COLUMNS
+    assert table.index.tolist() == [0, 1]
+    assert table["image_id"].tolist() == ["b", "a"]
+    assert table["malignant"].dtype == bool
+    assert table["malignant"].tolist() == [False, True]
+    assert table["age"].dtype == float
+    assert np.isnan(table["age"].iloc[0])
+    assert table["sex"].tolist() == [None, None]
+
+
+def test_without_lesion_ids_every_image_is_its_own_lesion():
+    rows = pd.DataFrame({"image_id": ["a", "b"], "dx": ["nv", "nv"], "lesion_id": ["x", None], "path": ["a", "b"]})
+    assert make_table(rows)["lesion_id"].tolist() == ["x", "b"]
+    assert make_table(rows.drop(columns="lesion_id"))["lesion_id"].tolist() == ["a", "b"]
+
+
+@pytest.fixture
+def binary() -> Records:
+    """A source that knows only benign and malignant."""
+    rows = pd.DataFrame({"image_id": ["a", "b", "c"], "malignant": [True, False, False], "path": ["a", "b", "c"]})
+    return Records(make_table(rows), "binary", Path("binary"))
+
+
+def test_a_source_that_knows_only_benign_and_malignant(binary):
+    assert binary.counts() == {"benign": 2, "malignant": 1}
+    with pytest.raises(DataError, match="binary has no seven-class diagnoses"):
+        _ = binary.labels
+
+
+def test_labels_and_counts(toy_records):
+    records = toy_records(["x", "x", "y"], ["vasc", "vasc", "akiec"])
+    assert len(records) == 3
+    assert records.labels.tolist() == [6, 6, 0]
+    assert records.labels.dtype == np.int64
+    assert records.counts() == {"akiec": 1, "bcc": 0, "bkl": 0, "df": 0, "mel": 0, "nv": 0, "vasc": 2}
+
+
+def test_take_keeps_the_order_asked_for(toy_records):
+    records = toy_records(list("xyz"), ["nv", "mel", "bcc"], pairs=[("i000", "i001")])
+    some = records.take(["i002", "i000"])
+    assert some.ids.tolist() == ["i002", "i000"]
+    assert some.table["dx"].tolist() == ["bcc", "nv"]
+    assert some.table.index.tolist() == [0, 1]
+    assert some.known_pairs == records.known_pairs
+    assert len(records) == 3
+    assert len(records.take([])) == 0
+
+
+def test_take_names_the_first_absent_image(toy_records):
+    with pytest.raises(DataError, match="no image 'i009' among the 2 records"):
+        toy_records(list("xy"), ["nv", "nv"]).take(["i001", "i009", "i010"])
+
+
+def test_broken_tables_are_refused(toy_records):
+    table = toy_records(list("xy"), ["nv", "nv"]).table
+    with pytest.raises(DataError, match="here: the records lack the columns age, site"):
+        Records(table.drop(columns=["age", "site"]), "toy", Path("here"))
+    twice = pd.concat([table, table.iloc[[1]]], ignore_index=True)
+    with pytest.raises(DataError, match="image id i001 occurs twice"):
+        Records(twice, "toy", Path("here"))
+    with pytest.raises(DataError, match="image id i001 occurs twice"):
+        toy_records(list("xy"), ["nv", "nv"]).take(["i001", "i001"])
+
+
+def test_problems_are_counted_by_kind_and_read_as_a_line(toy_records):
+    table = toy_records(["x"], ["nv"]).table
+    found = (Problem("a", "gone", "missing image"), Problem("b", "gone", "missing image"), Problem("c", "odd", "extra"))
+    assert Records(table, "toy", Path("toy"), found).problem_counts() == {"missing image": 2, "extra": 1}
+    assert Records(table, "toy", Path("toy")).problem_counts() == {}
+    assert str(found[0]) == "a: gone [dropped]"

@@ -1,0 +1,301 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lentigo import data
+from lentigo.data import protocols, splits
+from lentigo.data.protocols import FOLDS, PROTOCOLS, Protocol
+from lentigo.errors import DataError, LeakError
+
+HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.leaky]
+
+
+@st.composite
+def lesions(draw) -> tuple[list[str], list[str]]:
+    """Lesion and diagnosis of each image: 12 to 40 lesions of up to three diagnoses, up to four images of each."""
+    kinds = draw(st.lists(st.sampled_from(["nv", "mel", "df"]), min_size=12, max_size=40))
+    counts = draw(st.lists(st.integers(1, 4), min_size=len(kinds), max_size=len(kinds)))
+    names = [f"L{i:02d}" for i, count in enumerate(counts) for _ in range(count)]
+    return names, [kinds[int(name[1:])] for name in names]
+
+
+@pytest.mark.parametrize("protocol", HONEST)
+@settings(deadline=None, max_examples=40)
+@given(data_=st.data())
+def test_no_honest_split_shares_a_group(toy_records, protocol, data_):
+    names, dx = data_.draw(lesions())
+    records = toy_records(names, dx)
+    image = st.sampled_from(records.ids.tolist())
+    pairs = data_.draw(st.lists(st.tuples(image, image), max_size=4))
+    fold, seed = data_.draw(st.integers(0, FOLDS - 1)), data_.draw(st.integers(0, 3))
+    try:
+        split = data.split(records, protocol, fold=fold, seed=seed, pairs=pairs)
+    except DataError as error:
+        assert "too few" in str(error)
+        return
+    assert not split.leaky
+    parts = [split.train, split.validation, split.test]
+    # Each image is in one part, and no part is empty.
+    assert sorted(i for part in parts for i in part.ids) == sorted(records.ids)
+    assert all(len(part) for part in parts)
+    # Told by the lesions and the pairs themselves, not by the groups that the manifest names.
+    side = {i: number for number, part in enumerate(parts) for i in part.ids}
+    assert pd.Series(side)[records.ids].groupby(records.table["lesion_id"].to_numpy()).nunique().max() == 1
+    assert all(side[a] == side[b] for a, b in pairs)
+
+
+def test_folds_part_the_images(synthetic_records):
+    tests = [data.split(synthetic_records, fold=fold).test.ids for fold in range(FOLDS)]
+    assert sorted(np.concatenate(tests)) == sorted(synthetic_records.ids)
+
+
+def test_the_parts_have_their_shares_and_every_class(synthetic_records):
+    split = data.split(synthetic_records)
+    shares = split.counts()["images"] / len(synthetic_records)
+    assert abs(shares["test"] - 0.2) < 0.05
+    assert abs(shares["validation"] - 0.1) < 0.05
+    for part in (split.train, split.test):
+        assert min(part.counts().values()) > 0
+    assert split.counts()["groups"].sum() == synthetic_records.table["lesion_id"].nunique()
+
+
+def test_known_pairs_of_the_source_are_not_parted(synthetic_records):
+    first = data.split(synthetic_records)
+    pair = (first.train.ids[0], first.test.ids[0])
+    joined = data.split(replace(synthetic_records, known_pairs=(pair,)))
+    side = joined.manifest.set_index("image_id")["part"]
+    assert side[pair[0]] == side[pair[1]]
+    assert joined.hash != first.hash
+
+
+def test_a_source_that_knows_only_benign_and_malignant_is_split(toy_records):
+    records = toy_records([f"L{i}" for i in range(40)], ["nv", "mel"] * 20)
+    binary = replace(records, table=records.table.assign(dx=None))
+    split = data.split(binary)
+    assert split.test.counts() == {"benign": 4, "malignant": 4}
+
+
+# The hash
+
+
+def test_the_hash_is_stable_and_this_very_one(toy_records):
+    records = toy_records([f"L{i:02d}" for i in range(20)], ["nv", "mel"] * 10)
+    split = data.split(records)
+    assert data.split(records).hash == split.hash
+    # Over the rows sorted by image and the settings, so that anybody can work it out from a saved file.
+    manifest = split.manifest.sample(frac=1.0, random_state=0)
+    assert splits._hash(manifest, "grouped", False, 0, 0) == split.hash
+    assert len(split.hash) == 64
+
+
+def test_the_hash_changes_with_every_part_of_the_content(toy_records):
+    records = toy_records([f"L{i:02d}" for i in range(20)], ["nv", "mel"] * 10)
+    split = data.split(records)
+    manifest, settings_ = split.manifest, ("grouped", False, 0, 0)
+    moved = manifest.assign(part=manifest["part"].where(manifest.index != 3, "unused"))
+    renamed = manifest.assign(image_id=manifest["image_id"].where(manifest.index != 3, "other"))
+    regrouped = manifest.assign(group=manifest["group"].where(manifest.index != 3, "other"))
+    hashes = [splits._hash(m, *settings_) for m in (manifest, moved, renamed, regrouped, manifest.iloc[1:])]
+    hashes += [
+        splits._hash(manifest, *changed)
+        for changed in (
+            ("leaky_image", False, 0, 0),
+            ("grouped", True, 0, 0),
+            ("grouped", False, 1, 0),
+            ("grouped", False, 0, 1),
+        )
+    ]
+    assert len(set(hashes)) == len(hashes)
+    assert data.split(records, seed=1).hash != split.hash
+    assert data.split(records, fold=1).hash != split.hash
+
+
+# Saving and loading
+
+
+def test_a_saved_split_comes_back_the_same(synthetic_records, tmp_path):
+    split = data.split(synthetic_records, fold=2, seed=1)
+    split.save(tmp_path / "split.csv")
+    loaded = data.load_split(tmp_path / "split.csv", synthetic_records)
+    assert loaded.hash == split.hash
+    assert (loaded.protocol, loaded.leaky, loaded.fold, loaded.seed) == ("grouped", False, 2, 1)
+    pd.testing.assert_frame_equal(loaded.manifest, split.manifest, check_dtype=False)
+    for part in ("train", "validation", "test"):
+        assert loaded.part(part).ids.tolist() == split.part(part).ids.tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
+
+
+def test_ids_that_look_like_numbers_or_gaps_survive(toy_records, tmp_path):
+    records = toy_records([f"{i:03d}" for i in range(19)] + ["NA"], ["nv", "mel"] * 10)
+    split = data.split(records)
+    split.save(tmp_path / "split.csv")
+    assert (
+        data.load_split(tmp_path / "split.csv", records).manifest["group"].tolist() == split.manifest["group"].tolist()
+    )
+
+
+def test_the_file_says_what_it_is(synthetic_records, tmp_path):
+    split = data.split(synthetic_records)
+    split.save(tmp_path / "split.csv")
+    first, second, *rows = (tmp_path / "split.csv").read_text().splitlines()
+    header = json.loads(first.removeprefix("# lentigo split "))
+    assert header == {
+        "protocol": "grouped", "leaky": False, "fold": 0, "seed": 0, "source": "synthetic", "sha256": split.hash,
+    }  # fmt: skip
+    assert second == "image_id,group,part"
+    assert len(rows) == len(synthetic_records)
+
+
+def tamper_part(text: str) -> str:
+    return text.replace(",test\n", ",train\n", 1)
+
+
+def tamper_group(text: str) -> str:
+    return text.replace(",SYN_0000003,", ",SYN_0000004,")
+
+
+def tamper_rows(text: str) -> str:
+    return text[: text.rindex("\n", 0, -1) + 1]
+
+
+def tamper_seed(text: str) -> str:
+    return text.replace('"seed": 0', '"seed": 1')
+
+
+def tamper_flag(text: str) -> str:
+    return text.replace('"leaky": false', '"leaky": true')
+
+
+@pytest.mark.parametrize("tamper", [tamper_part, tamper_group, tamper_rows, tamper_seed, tamper_flag])
+def test_a_changed_file_is_refused(synthetic_records, tmp_path, tamper):
+    path = tmp_path / "split.csv"
+    data.split(synthetic_records).save(path)
+    text = path.read_text()
+    assert tamper(text) != text
+    path.write_text(tamper(text))
+    with pytest.raises(DataError, match=r"split\.csv: the manifest was changed after it was saved"):
+        data.load_split(path, synthetic_records)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "image_id,group,part\n",
+        "# lentigo split 5\nimage_id\n",
+        "# lentigo split {}\nimage_id,group,part\n",
+        "\0\xff",
+    ],
+)
+def test_what_is_no_split_is_refused(synthetic_records, tmp_path, content):
+    path = tmp_path / "split.csv"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(DataError, match=r"split\.csv: not a split of lentigo"):
+        data.load_split(path, synthetic_records)
+    with pytest.raises(DataError, match="not a split of lentigo"):
+        data.load_split(tmp_path / "nowhere.csv", synthetic_records)
+
+
+def test_a_split_of_other_images_is_refused(synthetic_records, tmp_path):
+    path = tmp_path / "split.csv"
+    data.split(synthetic_records).save(path)
+    fewer = synthetic_records.take(synthetic_records.ids[1:])
+    with pytest.raises(DataError, match=f"no image '{synthetic_records.ids[0]}'"):
+        data.load_split(path, fewer)
+    data.split(fewer).save(path)
+    with pytest.raises(DataError, match=rf"of {len(fewer)} images, but .* has {len(fewer) + 1}"):
+        data.load_split(path, synthetic_records)
+
+
+def test_a_split_whose_writing_fails_leaves_the_old_one(synthetic_records, tmp_path, monkeypatch):
+    path = tmp_path / "split.csv"
+    split = data.split(synthetic_records)
+    split.save(path)
+    before = path.read_bytes()
+
+    def full_disk(self, *args, **options):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        data.split(synthetic_records, fold=1).save(path)
+    assert path.read_bytes() == before
+
+
+# Leaks
+
+
+@pytest.fixture
+def careless(monkeypatch) -> None:
+    """Two protocols that part images without regard for lesions; one of them claims to be honest."""
+
+    def by_image(records, groups, fold, seed):
+        parts = np.resize(np.array(["train", "test", "validation"], dtype=object), len(records))
+        parts[-1] = "unused"
+        return parts
+
+    added = {
+        "leaky_every_third": Protocol(by_image, leaky=True, summary="Every third image is test."),
+        "pretender": Protocol(by_image, leaky=False, summary="Says that it is honest."),
+    }
+    monkeypatch.setattr(splits, "PROTOCOLS", PROTOCOLS | added)
+
+
+@pytest.mark.usefixtures("careless")
+def test_a_leaky_split_carries_the_flag(toy_records, tmp_path):
+    records = toy_records(list("aabbccdd"), ["nv"] * 8)
+    split = data.split(records, "leaky_every_third")
+    assert split.leaky
+    split.save(tmp_path / "split.csv")
+    assert data.load_split(tmp_path / "split.csv", records).leaky
+
+
+@pytest.mark.usefixtures("careless")
+def test_a_protocol_that_only_claims_to_be_honest_is_stopped(toy_records):
+    with pytest.raises(LeakError, match="Group a lies on 2 sides of an honest split"):
+        data.split(toy_records(list("aabbccdd"), ["nv"] * 8), "pretender")
+
+
+def test_leaky_protocols_say_so_in_their_names():
+    for name, protocol in PROTOCOLS.items():
+        assert protocol.leaky == ("leaky" in name)
+        assert protocol.summary
+
+
+# Wrong questions
+
+
+def test_unknown_protocols_and_folds_are_refused(synthetic_records):
+    with pytest.raises(DataError, match=r"Unknown protocol 'random'.*grouped"):
+        data.split(synthetic_records, "random")
+    for fold in (-1, FOLDS):
+        with pytest.raises(DataError, match=f"no fold {fold}"):
+            data.split(synthetic_records, fold=fold)
+
+
+def test_too_few_lesions_are_refused(toy_records):
+    with pytest.raises(DataError, match="4 lesions are too few to part into 5 groups"):
+        data.split(toy_records(list("aaabbbcccddd"), ["nv"] * 12))
+    assert protocols.VALIDATION_SHARE == 8
+
+
+# The real one
+
+
+def test_the_real_ham10000_splits_without_a_shared_lesion(real_root):
+    records = data.read(real_root)
+    split = data.split(records)
+    lesions_of = {part: set(split.part(part).table["lesion_id"]) for part in ("train", "validation", "test")}
+    assert not lesions_of["train"] & lesions_of["test"]
+    assert not lesions_of["train"] & lesions_of["validation"]
+    assert not lesions_of["validation"] & lesions_of["test"]
+    side = split.manifest.set_index("image_id")["part"]
+    assert records.known_pairs
+    assert all(side[a] == side[b] for a, b in records.known_pairs)
+    share = (split.test.table["dx"] == "mel").mean()
+    assert abs(share - (records.table["dx"] == "mel").mean()) < 0.01
