@@ -153,10 +153,10 @@ def vascular(canvas: Canvas, rng: Generator) -> Layers:
     layers = blank(canvas)
     rho = outline(canvas, rng, irregularity=0.1, finest=0.3)
     inside = ramp(rho, 1.06, 0.92)
-    lacunae = ramp(network(canvas, rng, rng.uniform(0.35, 0.6), disorder=0.45), 1.0, 0.45)
+    lacunae = ramp(network(canvas, rng, rng.uniform(0.35, 0.6), disorder=0.5), 1.0, 0.1)
     purple = rng.beta(1.0, 1.2)
-    layers[BLOOD] = inside * (rng.uniform(0.4, 0.8) + rng.uniform(0.4, 1.1) * lacunae)
-    layers[DEEP] = inside * purple * (0.2 + 1.0 * lacunae)
+    layers[BLOOD] = inside * (rng.uniform(0.6, 1.0) + rng.uniform(0.4, 1.0) * lacunae)
+    layers[DEEP] = inside * purple * (0.35 + 0.9 * lacunae)
     layers[WHITE] = rng.uniform(0.0, 0.25) * inside * (1.0 - lacunae)
     if rng.random() < 0.25:  # thrombosed
         clot = inside * patch(canvas, rng, radius=rng.uniform(0.25, 0.5), reach=0.3)
