@@ -1,6 +1,24 @@
 """Architectures. They know no data: pixels in, logits out."""
 
 from lentigo.models import compact as _compact  # noqa: F401  importing a family registers it
-from lentigo.models.registry import build, describe, names, register
+from lentigo.models import compressed_cnn as _compressed_cnn  # noqa: F401
+from lentigo.models import efficient_cnn as _efficient_cnn  # noqa: F401
+from lentigo.models import explainable_cnn as _explainable_cnn  # noqa: F401
+from lentigo.models import melanoma_cnn as _melanoma_cnn  # noqa: F401
+from lentigo.models import plain_cnn as _plain_cnn  # noqa: F401
+from lentigo.models import soft_attention as _soft_attention  # noqa: F401
+from lentigo.models import transfer as _transfer  # noqa: F401
+from lentigo.models.counting import Counts, count_parameters
+from lentigo.models.registry import Entry, Normalisation, build, describe, entry, names, register
 
-__all__ = ["build", "describe", "names", "register"]
+__all__ = [
+    "Counts",
+    "Entry",
+    "Normalisation",
+    "build",
+    "count_parameters",
+    "describe",
+    "entry",
+    "names",
+    "register",
+]

@@ -1,45 +1,165 @@
-"""Networks by name: the name of a decorated function is the public id of what it builds."""
+"""Networks by name: the name of a decorated function is the public id of what it builds.
 
+Names with a slash, such as 'timm/mobilenetv3_small_100', are looked up in a library of networks by that prefix.
+"""
+
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import overload
 
 from torch import nn
 
 from lentigo.errors import RunError
 
-__all__ = ["build", "names", "register"]
+__all__ = [
+    "IMAGENET",
+    "UNIT",
+    "Builder",
+    "Entry",
+    "Normalisation",
+    "build",
+    "describe",
+    "entry",
+    "names",
+    "register",
+    "register_library",
+]
 
 Builder = Callable[..., nn.Module]
-_BUILDERS: dict[str, Builder] = {}
 
 
-def register(builder: Builder) -> Builder:
-    """Decorate a function `name(num_classes=7, **options) -> nn.Module`; its docstring's first line is shown."""
+@dataclass(frozen=True)
+class Normalisation:
+    """What happens to pixels of 0 to 1 before the network: (pixel - mean) / std, by channel, red first."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Of the ImageNet training images; what torchvision's weights expect."""
+UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""Pixels stay 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a network before it is built.
+
+    Attributes:
+        name: public id.
+        builder: `builder(num_classes=…, **options)` gives it with fresh random weights.
+        size: native input, pixels a side.
+        any_size: whether other sizes fit too; networks that flatten their maps take the native size alone.
+        num_classes: classes as published.
+        normalisation: default for its input; None means mean and standard deviation of the training images.
+        summary: one sentence for people.
+    """
+
+    name: str
+    builder: Builder
+    size: int
+    any_size: bool
+    num_classes: int
+    normalisation: Normalisation | None
+    summary: str
+
+
+_ENTRIES: dict[str, Entry] = {}
+_LIBRARIES: dict[str, Callable[[str], Entry]] = {}
+
+
+@overload
+def register(builder: Builder) -> Builder: ...
+
+
+@overload
+def register(
+    *, size: int = ..., any_size: bool = ..., normalisation: Normalisation | None = ...
+) -> Callable[[Builder], Builder]: ...
+
+
+def register(
+    builder: Builder | None = None,
+    *,
+    size: int = 224,
+    any_size: bool = True,
+    normalisation: Normalisation | None = None,
+) -> Builder | Callable[[Builder], Builder]:
+    """Decorate a function `name(num_classes=7, **options) -> nn.Module`; its docstring's first line is shown.
+
+    See `Entry` for the options. The default of `num_classes` is taken from the function.
+    """
+    if builder is None:
+        return lambda function: _add(function, size, any_size, normalisation)
+    return _add(builder, size, any_size, normalisation)
+
+
+def _add(builder: Builder, size: int, any_size: bool, normalisation: Normalisation | None) -> Builder:
     name = builder.__name__
-    if name in _BUILDERS:
+    if name in _ENTRIES:
         raise ValueError(f"Two networks are called {name!r}.")
-    _BUILDERS[name] = builder
+    classes = inspect.signature(builder).parameters["num_classes"].default
+    summary = (builder.__doc__ or "").strip().splitlines()[0]
+    _ENTRIES[name] = Entry(name, builder, size, any_size, classes, normalisation, summary)
     return builder
 
 
-def build(name: str, num_classes: int = 7, **options: object) -> nn.Module:
-    """Build a registered network with fresh random weights.
+def register_library(lookup: Callable[[str], Entry]) -> Callable[[str], Entry]:
+    """Decorate a function that makes the entry of 'prefix/name' from the name; its own name is the prefix.
+
+    It raises KeyError with a hint for an unknown name.
+    """
+    _LIBRARIES[lookup.__name__] = lookup
+    return lookup
+
+
+def entry(name: str) -> Entry:
+    """What is known of a network.
 
     Raises:
         RunError: no network has that name; the message prints the nearest.
     """
-    if name not in _BUILDERS:
+    prefix, slash, rest = name.partition("/")
+    if slash and prefix in _LIBRARIES:
+        return _LIBRARIES[prefix](rest)
+    if name not in _ENTRIES:
         near = get_close_matches(name, names(), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known networks: {', '.join(names())}."
+        libraries = ", ".join(f"{library}/NAME" for library in sorted(_LIBRARIES))
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known networks: {', '.join(names())}, {libraries}."
         raise RunError(f"Unknown network {name!r}.", hint)
-    return _BUILDERS[name](num_classes=num_classes, **options)
+    return _ENTRIES[name]
+
+
+def build(name: str, num_classes: int | None = None, **options: object) -> nn.Module:
+    """Build a network with fresh random weights.
+
+    Args:
+        name: one of `names()`, or 'torchvision/NAME' or 'timm/NAME'.
+        num_classes: 7 for the diagnoses, 2 for benign and malignant; as published where not given.
+        options: what the network's builder takes besides.
+
+    Raises:
+        RunError: no network has that name, or it has no such option.
+    """
+    known = entry(name)
+    arguments = {"num_classes": known.num_classes if num_classes is None else num_classes, **options}
+    try:
+        inspect.signature(known.builder).bind(**arguments)
+    except TypeError as error:
+        own = [p for p in inspect.signature(known.builder).parameters if p not in ("num_classes", "options")]
+        hint = f"Its options: {', '.join(own)}." if own else "It has no options."
+        raise RunError(f"{name}: {error}.", hint) from None
+    return known.builder(**arguments)
 
 
 def names() -> list[str]:
     """Names of all registered networks, sorted."""
-    return sorted(_BUILDERS)
+    return sorted(_ENTRIES)
 
 
 def describe(name: str) -> str:
-    """First line of a network's docstring."""
-    return (_BUILDERS[name].__doc__ or "").strip().splitlines()[0]
+    """One sentence on a network."""
+    return entry(name).summary

@@ -1,0 +1,7 @@
+"""What a network costs: parameters, multiply-accumulates, memory, bytes, time, energy."""
+
+from lentigo.evaluation.cost.count import Cost, Layer, cost
+from lentigo.evaluation.cost.measure import Measured, Speed, measure
+from lentigo.evaluation.cost.render import cost_table, measured_table
+
+__all__ = ["Cost", "Layer", "Measured", "Speed", "cost", "cost_table", "measure", "measured_table"]

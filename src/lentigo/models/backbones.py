@@ -1,0 +1,235 @@
+"""Published networks without their classifiers: images to feature maps.
+
+Each keeps the key names of the library that it comes from, so that weights in those names fit it.
+"""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lentigo.errors import RunError
+
+__all__ = ["Backbone", "timm_backbone", "torchvision_backbone"]
+
+Maps = Callable[[Any, Tensor], Tensor]
+
+
+class Backbone(nn.Module):
+    """Images [N, 3, S, S] to feature maps [N, width, h, w].
+
+    Attributes:
+        body: the network under the key names of its library.
+        width: channels of the maps.
+        source: 'torchvision/NAME' or 'timm/NAME'.
+        left_out: prefixes of the library's keys that this network does without on purpose.
+        on_hub: whether the library's own ImageNet weights fit; they don't fit a variant.
+    """
+
+    def __init__(
+        self, body: nn.Module, width: int, maps: Maps, *, source: str, left_out: Sequence[str], on_hub: bool = True
+    ) -> None:
+        super().__init__()
+        self.body: Any = body  # its attributes are those of its library
+        self.width = width
+        self._maps = maps
+        self.source = source
+        self.left_out = tuple(left_out)
+        self.on_hub = on_hub
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Feature maps [N, width, h, w] of normalised images [N, 3, S, S]."""
+        return self._maps(self.body, x)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The parts that have weights, from input to output, to be frozen or not."""
+        return [block for block in _unrolled(self.body) if next(block.parameters(), None) is not None]
+
+
+def _unrolled(module: nn.Module) -> list[nn.Module]:
+    """Children, those of plain sequences in their place."""
+    children: list[nn.Module] = []
+    for child in module.children():
+        children += _unrolled(child) if type(child) is nn.Sequential else [child]
+    return children
+
+
+def torchvision_backbone(
+    name: str,
+    *,
+    stride_on_first: bool = False,
+    conv_biases: bool = False,
+    tensorflow_padding: bool = False,
+    batch_norm_eps: float | None = None,
+    **options: object,
+) -> Backbone:
+    """A network of torchvision with random weights: any VGG, ResNet, DenseNet or MobileNet.
+
+    Args:
+        name: as torchvision spells it.
+        stride_on_first: bottlenecks halve the map in their first convolution, as in He et al. (v1) and Keras, and not
+            in the second as torchvision does (v1.5). Weights of one kind fail quietly in the other.
+        conv_biases: every convolution that feeds a batch norm gets a bias, as in Keras' ResNet. The batch norm
+            takes it out again, so it adds parameters and nothing else.
+        tensorflow_padding: convolutions with stride 2 are padded at the bottom and right only, as in TensorFlow.
+        batch_norm_eps: epsilon of all batch norms; Keras' DenseNet has 1.001e-5.
+        options: for torchvision, such as `width_mult=0.35` for mobilenet_v2.
+
+    Raises:
+        RunError: torchvision has no such network, it is of another family, or it doesn't take the options.
+    """
+    from torchvision import models
+
+    if name not in models.list_models(models):
+        near = get_close_matches(name, models.list_models(models), n=1)
+        raise RunError(f"torchvision has no network {name!r}.", f"Did you mean {near[0]!r}?" if near else "")
+    try:
+        body = models.get_model(name, weights=None, **options)
+    except TypeError as error:
+        raise RunError(f"torchvision/{name}: {error}.", "Leave that option out.") from None
+    maps, classifier = _family(body, name)
+    width = _last_width(body, classifier)
+    delattr(body, classifier)
+    if stride_on_first:
+        _stride_on_first(body, name)
+    if conv_biases:
+        _add_biases(body)
+    if tensorflow_padding:
+        _pad_like_tensorflow(body)
+    if batch_norm_eps is not None:
+        for norm in _batch_norms(body):
+            norm.eps = batch_norm_eps
+    variant = stride_on_first or conv_biases or tensorflow_padding or bool(options)
+    return Backbone(body, width, maps, source=f"torchvision/{name}", left_out=[f"{classifier}."], on_hub=not variant)
+
+
+def _family(body: Any, name: str) -> tuple[Maps, str]:
+    """How to get maps from a network of torchvision, and the name of its classifier."""
+    from torchvision.models import DenseNet, ResNet
+
+    if isinstance(body, ResNet):
+        return _resnet_maps, "fc"
+    if isinstance(body, DenseNet):
+        return _densenet_maps, "classifier"
+    if hasattr(body, "features") and hasattr(body, "classifier"):
+        return _features_maps, "classifier"
+    raise RunError(f"torchvision/{name} is of a family that lentigo cannot take apart.", f"Try timm/{name}.")
+
+
+def _resnet_maps(body: Any, x: Tensor) -> Tensor:
+    x = body.maxpool(body.relu(body.bn1(body.conv1(x))))
+    return body.layer4(body.layer3(body.layer2(body.layer1(x))))
+
+
+def _densenet_maps(body: Any, x: Tensor) -> Tensor:
+    return F.relu(body.features(x))
+
+
+def _features_maps(body: Any, x: Tensor) -> Tensor:
+    return body.features(x)
+
+
+def _last_width(body: nn.Module, classifier: str) -> int:
+    """Channels of the last maps: of the last layer in front of the classifier that has channels."""
+    layers = [m for part, child in body.named_children() if part != classifier for m in child.modules()]
+    last = [m for m in layers if isinstance(m, nn.Conv2d | nn.BatchNorm2d)][-1]
+    return last.out_channels if isinstance(last, nn.Conv2d) else last.num_features
+
+
+def _stride_on_first(body: Any, name: str) -> None:
+    from torchvision.models.resnet import Bottleneck
+
+    strided = [m for m in body.modules() if isinstance(m, Bottleneck) and m.conv2.stride == (2, 2)]
+    if not strided:
+        raise RunError(f"torchvision/{name} has no bottlenecks.", "Leave stride_on_first out.")
+    for block in strided:
+        block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
+
+
+def _add_biases(body: nn.Module) -> None:
+    for module in body.modules():
+        if isinstance(module, nn.Conv2d) and module.bias is None:
+            module.bias = nn.Parameter(module.weight.new_zeros(module.out_channels))
+
+
+class _TensorFlowConv2d(nn.Conv2d):
+    """A 3x3 convolution with stride 2, padded at the bottom and right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, 1, 0, 1)))
+
+
+def _pad_like_tensorflow(body: nn.Module) -> None:
+    for module in list(body.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2) and child.padding == (1, 1):
+                padded = _TensorFlowConv2d(
+                    child.in_channels, child.out_channels, 3, 2, groups=child.groups, bias=child.bias is not None
+                )
+                padded.load_state_dict(child.state_dict())
+                setattr(module, name, padded)
+
+
+def _batch_norms(body: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def timm_backbone(name: str, **options: Any) -> Backbone:
+    """Any network of timm with random weights; layers that work on the pooled features are left out.
+
+    The features of transformers are laid out as maps again; class tokens are left out.
+
+    Raises:
+        RunError: timm has no such network, or it doesn't take the options.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        near = get_close_matches(name, timm.list_models(), n=1)
+        raise RunError(f"timm has no network {name!r}.", f"Did you mean {near[0]!r}?" if near else "")
+    try:
+        body: Any = timm.create_model(name, pretrained=False, num_classes=0, **options)
+        with torch.device("meta"):
+            unused = _unused(timm.create_model(name, pretrained=False, num_classes=0, **options))
+    except TypeError as error:
+        raise RunError(f"timm/{name}: {error}.", "Leave that option out.") from None
+    for part in unused:
+        setattr(body, part, nn.Identity())
+    classifier = body.pretrained_cfg.get("classifier") or ()
+    left_out = [classifier] if isinstance(classifier, str) else list(classifier)
+    maps = _TimmMaps(body.num_features, getattr(body, "num_prefix_tokens", 0))
+    prefixes = [f"{part}." for part in (*left_out, *unused)]
+    return Backbone(body, body.num_features, maps, source=f"timm/{name}", left_out=prefixes, on_hub=not options)
+
+
+class _TimmMaps:
+    """Features of any network of timm, as maps [N, width, h, w]."""
+
+    def __init__(self, width: int, prefix_tokens: int) -> None:
+        self.width = width
+        self.prefix_tokens = prefix_tokens
+
+    def __call__(self, body: Any, x: Tensor) -> Tensor:
+        features = body.forward_features(x)
+        if features.ndim == 3:
+            features = features[:, self.prefix_tokens :].transpose(1, 2)
+            side = round(features.shape[2] ** 0.5)
+            return features.unflatten(2, (side, features.shape[2] // side))
+        return features if features.shape[1] == self.width else features.permute(0, 3, 1, 2)
+
+
+def _unused(body: Any) -> list[str]:
+    """Names of the children of a network on the meta device that have weights but no part in its feature maps."""
+    used: set[nn.Module] = set()
+    for module in body.modules():
+        module.register_forward_hook(lambda module, _inputs, _output: used.add(module))
+    body.eval().forward_features(torch.zeros(1, *body.pretrained_cfg["input_size"], device="meta"))
+    return [
+        name
+        for name, child in body.named_children()
+        if next(child.parameters(), None) is not None and used.isdisjoint(child.modules())
+    ]
