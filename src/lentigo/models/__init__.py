@@ -10,15 +10,18 @@ from lentigo.models import soft_attention as _soft_attention  # noqa: F401
 from lentigo.models import transfer as _transfer  # noqa: F401
 from lentigo.models.counting import Counts, count_parameters
 from lentigo.models.registry import Entry, Normalisation, build, describe, entry, names, register
+from lentigo.models.weights import Loaded, load_weights
 
 __all__ = [
     "Counts",
     "Entry",
+    "Loaded",
     "Normalisation",
     "build",
     "count_parameters",
     "describe",
     "entry",
+    "load_weights",
     "names",
     "register",
 ]

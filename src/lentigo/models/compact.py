@@ -71,5 +71,5 @@ class Compact(nn.Module):
 
 @register(size=64)
 def compact(num_classes: int = 7, dropout: float = 0.1) -> Compact:
-    """Inverted residuals for 64x64 pixels, 228,983 parameters."""
+    """Inverted residuals for 64x64 pixels, about 170 thousand parameters."""
     return Compact((16, 24, 24, 24, 48, 48, 48, 80, 80, 80), last=192, num_classes=num_classes, dropout=dropout)
