@@ -1,0 +1,306 @@
+"""Al Mamun et al., 2025: a small CNN against ResNet50 with transfer learning, by parameters and FLOPs."""
+
+from dataclasses import replace
+from functools import cache, partial
+
+from lentigo.evaluation.cost import Cost, cost
+from lentigo.studies.study import Check, Figure, PublishedRecipe, Study, System, Table
+
+__all__ = ["STUDY"]
+
+_RECIPE = PublishedRecipe(augmentation=("rotation", "flip"), normalisation="training")
+_TRANSFER = replace(_RECIPE, frozen_base=True, unfrozen_later=True)
+_OPEN = (
+    "epochs, batch size, learning rate and split: not given",
+    "loss: binary cross-entropy (equation 4) beside seven softmax outputs (table II); categorical is taken",
+)
+
+TABLE_I = Table(
+    "I",
+    "Comparison of related studies in skin cancer detection",
+    ("accuracy %",),
+    {
+        "PNASNet-5-Large, ISIC 2018": (76.0,),
+        "CNN-LSTM-SVM, HAM10000": (88.24,),
+        "DenseNet77, ISIC 2018": (91.4,),
+        "Xception, open source": (91.0,),
+        "VGG19, HAM10000": (97.4,),
+        "SqueezeNet, HAM10000": (88.2,),
+        "IRv2-CASA, HAM10000": (94.6,),
+        "ResNet50 + TL, HAM10000": (89.08,),
+    },
+)
+TABLE_II = Table(
+    "II",
+    "Layer-wise details of the proposed custom CNN architecture",
+    ("parameters",),
+    {
+        "Conv2D 32": (896,),
+        "Conv2D 64": (18_496,),
+        "Conv2D 128": (73_856,),
+        "Dense 256": (25_690_112,),
+        "Dense (Out) 7": (1_799,),
+    },
+)
+TABLE_III = Table(
+    "III",
+    "Comparison of total parameters in different models",
+    ("parameters",),
+    {
+        "MobileNet": (4_253_864,),
+        "Soft Attention": (47_535_287,),
+        "VGG16 + SA": (62_650_711,),
+        "ResNet50 + SA": (23_911_319,),
+        "ResNet34 + SA": (31_414_167,),
+        "IRV2 + SA": (47_535_287,),
+        "DenseNet201 + SA": (17_477_463,),
+        "IRV2 + GradCam": (47_550_631,),
+        "Baseline: ResNet50 + TL": (23_661_703,),
+        "Custom CNN Implementation": (692_807,),
+    },
+)
+TABLE_IV = Table(
+    "IV",
+    "FLOP analysis",
+    ("FLOPs", "accuracy %"),
+    {"Custom CNN": (30.04e6, 87.05), "TL (ResNet50)": (4.00e9, 89.08)},
+)
+TEXT = Table(
+    "text",
+    "Claims of abstract, section IV and conclusion",
+    ("value",),
+    {
+        "ResNet50 parameters, millions": (23.9,),
+        "parameters reduced by, %": (96.7,),
+        "accuracy gained by transfer learning, %": (0.022,),
+        "FLOPs added by transfer learning, %": (13_216.76,),
+        "FLOPs reduced by, %": (99.2,),
+        "accuracy of the proposed system in section II, %": (87.08,),
+        "training time reduced by more than, %": (60.0,),
+        "inference faster by, %": (48.5,),
+    },
+)
+
+
+@cache
+def _cost(network: str, **options: bool) -> Cost:
+    return cost(network, **options)
+
+
+def _parameters_of(network: str, **options: bool) -> float:
+    return _cost(network, **options).parameters
+
+
+def _inception(attention: bool) -> float:
+    """Keras' way: its batch norms have no scale here. Without attention the maps of 8x8 are flattened as they are."""
+    whole = _cost("inception_resnet_v2_sa")
+    scales = sum(layer.parameters // 4 for layer in whole.layers if layer.kind.startswith("BatchNorm"))
+    block, pooled, plain = 192 * 9 * 16 + 16, 4 * 4 * 2 * 192 * 7, 8 * 8 * 192 * 7
+    return whole.parameters - scales + (0 if attention else plain - pooled - block)
+
+
+def _claims(name: str) -> float:
+    return TEXT[name, "value"]
+
+
+def _parameters(row: str) -> float:
+    return TABLE_III[row, "parameters"]
+
+
+_CUSTOM, _RESNET = "Custom CNN Implementation", "Baseline: ResNet50 + TL"
+
+_ATTENTION = (
+    (
+        "ResNet50 + SA",
+        partial(_parameters_of, "resnet50_sa", conv_biases=True),
+        "Keras' ResNet50, soft attention with 16 heads on its last maps, pooled and averaged.",
+    ),
+    ("DenseNet201 + SA", partial(_parameters_of, "densenet201_sa"), "Cut 28 Keras layers before its end, in a block."),
+    ("IRV2 + SA", partial(_inception, attention=True), "Cut 28 Keras layers before its end, in a block."),
+    ("Soft Attention", partial(_inception, attention=True), "The same network as the row IRV2 + SA."),
+    (
+        "IRV2 + GradCam",
+        partial(_inception, attention=False),
+        "The same cut without attention, its maps flattened without the pooling: Grad-CAM has no parameters.",
+    ),
+)
+
+CHECKS = (
+    Check(
+        "parameters of the custom CNN's dense 256",
+        "table II",
+        TABLE_II["Dense 256", "parameters"],
+        lambda: 100_352 * 256 + 256,
+        "100,352 inputs and a bias for each of 256 outputs; the table leaves the biases out, here alone.",
+    ),
+    Check(
+        "parameters of the custom CNN",
+        "table III",
+        _parameters(_CUSTOM),
+        partial(_parameters_of, "efficient_cnn"),
+        "Table II's network has 25,785,415 parameters. It cannot be the one of tables III and IV.",
+    ),
+    Check(
+        "parameters of the custom CNN, reconstructed",
+        "table III",
+        _parameters(_CUSTOM),
+        partial(_parameters_of, "efficient_cnn_reconstructed"),
+        "A network at 64x64 pixels that has both figures to the unit; a reconstruction, not printed in the paper.",
+    ),
+    Check(
+        "FLOPs of the custom CNN",
+        "table IV",
+        TABLE_IV["Custom CNN", "FLOPs"],
+        lambda: _cost("efficient_cnn").macs,
+        "Table II's network by equations 10 and 11. The equations count multiply-accumulates; FLOPs are twice that.",
+        tolerance=0.005e6,
+    ),
+    Check(
+        "FLOPs of the custom CNN, reconstructed",
+        "table IV",
+        TABLE_IV["Custom CNN", "FLOPs"],
+        lambda: _cost("efficient_cnn_reconstructed").macs,
+        "30,037,824 multiply-accumulates by equations 10 and 11.",
+        tolerance=0.005e6,
+    ),
+    Check(
+        "FLOPs of ResNet50 + TL",
+        "table IV",
+        TABLE_IV["TL (ResNet50)", "FLOPs"],
+        lambda: _cost("resnet50_tl", stride_on_first=True).macs,
+        "Keras' ResNet50 at 224x224 by equations 10 and 11; torchvision's, with its later stride, has 4.09 billion.",
+        tolerance=0.005e9,
+    ),
+    Check(
+        "parameters of ResNet50 + TL",
+        "table III",
+        _parameters(_RESNET),
+        partial(_parameters_of, "resnet50_tl", conv_biases=True),
+        "Keras' ResNet50 without top, global average pool, batch norm, dense 32, dense 7. Torch's has no biases in "
+        "front of batch norms: 26,560 fewer.",
+    ),
+    Check(
+        "parameters of ResNet50 in the abstract",
+        "abstract",
+        _claims("ResNet50 parameters, millions"),
+        lambda: _parameters(_RESNET) / 1e6,
+        "Table III gives 23.66 million; 23.9 is its row ResNet50 + SA.",
+        tolerance=0.05,
+        unit="million",
+    ),
+    Check(
+        "parameters reduced by",
+        "abstract",
+        _claims("parameters reduced by, %"),
+        lambda: 100 * (1 - _parameters(_CUSTOM) / _parameters(_RESNET)),
+        "From table III's own counts.",
+        tolerance=0.05,
+        unit="%",
+    ),
+    Check(
+        "accuracy gained by transfer learning",
+        "table IV",
+        _claims("accuracy gained by transfer learning, %"),
+        lambda: TABLE_IV["TL (ResNet50)", "accuracy %"] - TABLE_IV["Custom CNN", "accuracy %"],
+        "In percentage points, from the table's own column.",
+        tolerance=0.0005,
+        unit="%",
+    ),
+    Check(
+        "FLOPs added by transfer learning",
+        "table IV",
+        _claims("FLOPs added by transfer learning, %"),
+        lambda: 100 * (TABLE_IV["TL (ResNet50)", "FLOPs"] / _cost("efficient_cnn_reconstructed").macs - 1),
+        "4.00 billion over the reconstruction's 30,037,824, less one; the rounding of 4.00 billion allows more.",
+        tolerance=17.0,
+        unit="%",
+    ),
+    Check(
+        "FLOPs reduced by",
+        "conclusion",
+        _claims("FLOPs reduced by, %"),
+        lambda: 100 * (1 - TABLE_IV["Custom CNN", "FLOPs"] / TABLE_IV["TL (ResNet50)", "FLOPs"]),
+        "From table IV.",
+        tolerance=0.05,
+        unit="%",
+    ),
+    Check(
+        "accuracy of the proposed system",
+        "section II",
+        _claims("accuracy of the proposed system in section II, %"),
+        lambda: TABLE_IV["Custom CNN", "accuracy %"],
+        "Table IV gives the custom CNN 87.05; table I gives the paper's own row 89.08.",
+        tolerance=0.005,
+        unit="%",
+    ),
+    *(
+        Check(f"parameters of {row}", "table III", _parameters(row), recompute, because)
+        for row, recompute, because in _ATTENTION
+    ),
+    *(
+        Check(
+            f"parameters of {row}",
+            "table III",
+            _parameters(row),
+            partial(_parameters_of, network),
+            "Backbone, attention and one dense layer. The rest of the printed count is in layers that no paper prints.",
+            decides=False,
+        )
+        for row, network in (("VGG16 + SA", "vgg16_sa"), ("ResNet34 + SA", "resnet34_sa"))
+    ),
+    Check(
+        "parameters of MobileNet",
+        "table III",
+        _parameters("MobileNet"),
+        lambda: 3_228_864 + 1_024 * 7 + 7,
+        "Keras' MobileNet without top has 3,228,864; the printed count is its ImageNet classifier's, with 1,000 "
+        "classes and not seven.",
+    ),
+)
+
+STUDY = Study(
+    id="efficient_cnn",
+    title="Optimizing Deep Learning for Skin Cancer Classification: A Computationally Efficient CNN with Minimal "
+    "Accuracy Trade-Off",
+    citation="Al Mamun, Ray, Ul Nasib, Das, Uddin, Absur, 2025",
+    systems=(
+        System("Custom CNN (table II)", "efficient_cnn", _RECIPE, left_open=_OPEN),
+        System(
+            "Custom CNN (tables III, IV)",
+            "efficient_cnn_reconstructed",
+            _RECIPE,
+            left_open=(*_OPEN, "layers and input size: not printed; a reconstruction from both figures"),
+        ),
+        System(
+            "ResNet50 + TL",
+            "resnet50_tl",
+            _TRANSFER,
+            pretrained=True,
+            left_open=(
+                *_OPEN,
+                "which layers are unfrozen, and when: 'some of the earlier layers' in section III.E",
+                "the head: not printed; batch norm and dense 32 follow from the count",
+            ),
+        ),
+    ),
+    protocols=("image_level",),
+    tables=(TABLE_I, TABLE_II, TABLE_III, TABLE_IV, TEXT),
+    figures=(
+        Figure("3", "samples"),
+        Figure("4", "accuracy_curve", "ResNet50 + TL"),
+        Figure("5", "loss_curve", "ResNet50 + TL"),
+        Figure("6", "confusion_matrix", "ResNet50 + TL"),
+        Figure("7", "roc", "ResNet50 + TL"),
+    ),
+    checks=CHECKS,
+    remarks=(
+        "Section IV.B swaps the systems: it gives 692,807 parameters to ResNet50 + TL and 23.66 million to the CNN.",
+        "Equation 4 is binary cross-entropy for benign and malignant; table II ends in a softmax over seven classes, "
+        "and the results are over seven.",
+        "Equation 5 divides the second moment by the root of the first; Adam as published divides the first by the "
+        "root of the second.",
+        "Section III.B standardises by mean and deviation and says that this gives values of 0 to 1; it doesn't.",
+        "Table IV heads one column 'Accuracy (F-Score)'; the text reads it as accuracy.",
+        "Neither the share of test images nor the way of splitting is given; image-level is the usual one.",
+    ),
+)
