@@ -47,3 +47,28 @@ def real_root() -> Path:
     if not (Path(root) / "HAM10000_metadata.csv").is_file():
         pytest.fail(f"LENTIGO_DATA={root} holds no HAM10000_metadata.csv")
     return Path(root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Pixel caches of tests go where tests' files go."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LENTIGO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def trained_run(synthetic_records, tmp_path_factory: pytest.TempPathFactory):
+    """A finished run of two epochs on `synthetic_records`: enough to have everything, not to be good."""
+    from lentigo import data, training
+
+    recipe = training.Recipe(size=32, epochs=2, batch_size=32)
+    return training.train("compact", data.split(synthetic_records), recipe, out=tmp_path_factory.mktemp("run") / "run")
+
+
+@pytest.fixture(scope="session")
+def bundle_path(trained_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `trained_run`."""
+    from lentigo import export
+
+    return export.bundle(trained_run, tmp_path_factory.mktemp("bundle") / "tiny.onnx").path

@@ -33,7 +33,7 @@ class Recipe:
     """
 
     size: int = 64
-    epochs: int = 40
+    epochs: int = 60
     batch_size: int = 64
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
@@ -45,7 +45,7 @@ class Recipe:
     brightness: float = 0.2
     contrast: float = 0.2
     cast: float = 0.06
-    patience: int = 15
+    patience: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:

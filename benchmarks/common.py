@@ -1,0 +1,22 @@
+"""What every benchmark prints besides its figure: n, machine, versions."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+
+def machine() -> str:
+    """Processor, cores and versions in one line."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    processor = names[0] if info.exists() and names else platform.processor() or platform.machine()
+    packages = ", ".join(f"{name} {version(name)}" for name in ("lentigo", "onnxruntime", "numpy", "pillow"))
+    return f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
+
+
+def spread(values: list[float], unit: str) -> str:
+    """Median, minimum, maximum and n."""
+    ordered = sorted(values)
+    median = ordered[len(ordered) // 2]
+    return f"{median:.3f} {unit} (min {ordered[0]:.3f}, max {ordered[-1]:.3f}, n = {len(ordered)})"

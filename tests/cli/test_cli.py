@@ -1,0 +1,96 @@
+"""The command line, as a user meets it: what is printed and with which exit code."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import lentigo
+from lentigo.cli import app, main
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run `lentigo ARGUMENTS`; gives (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["lentigo", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_help_names_every_verb():
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    for verb in ("classify", "models", "train", "evaluate", "export", "demo", "data"):
+        assert verb in text
+    text = CliRunner().invoke(app, ["data", "--help"]).stdout
+    for verb in ("describe", "audit", "split"):
+        assert verb in text
+
+
+def test_version(run):
+    assert run("--version") == (0, f"{lentigo.__version__}\n", "")
+
+
+def test_classify_prints_results_and_its_exit_code_tells_of_unreadable_files(
+    run, bundle_path, synthetic_records, tmp_path
+):
+    photo = synthetic_records.table["path"][0]
+    code, out, _ = run("classify", photo, "--model", bundle_path, "--format", "json", "--explain", tmp_path / "heat")
+    assert code == 0
+    assert json.loads(out)["source"] == photo
+    assert len(list((tmp_path / "heat").iterdir())) == 1
+    (tmp_path / "bad.jpg").write_text("no image")
+    code, out, _ = run("classify", photo, tmp_path / "bad.jpg", "--model", bundle_path, "--format", "csv")
+    assert code == 3
+    assert len(out.splitlines()) == 3
+
+
+def test_errors_are_one_message_with_a_next_step(run, tmp_path):
+    code, out, err = run("classify", tmp_path / "x.jpg", "--model", "lentigo-xl")
+    assert (code, out) == (1, "")
+    assert "No model 'lentigo-xl'" in err
+    assert "Traceback" not in err
+    code, _, err = run("data", "split", tmp_path / "absent")
+    assert code == 1
+    assert "Check the path" in err
+
+
+def test_split_writes_a_manifest(run, synthetic_root, tmp_path):
+    code, out, _ = run("data", "split", synthetic_root, "--fold", 2, "--out", tmp_path / "s.csv")
+    assert code == 0
+    assert "grouped, fold 2" in out
+    assert (tmp_path / "s.csv").read_text().startswith("# lentigo split")
+
+
+def test_train_evaluate_export_classify(run, synthetic_root, tmp_path):
+    code, out, _ = run(
+        "train", "compact", "--data", synthetic_root, "--out", tmp_path / "r", "--epochs", 1, "--size", 16
+    )
+    assert code == 0
+    assert str(tmp_path / "r") in out
+    assert run("train", "compact", "--data", synthetic_root, "--out", tmp_path / "r")[0] == 1  # not overwritten
+    code, out, _ = run("evaluate", tmp_path / "r", "--replicates", 20)
+    assert code == 0
+    assert "Balanced accuracy" in out
+    code, out, _ = run("export", tmp_path / "r", tmp_path / "m.onnx")
+    assert code == 0
+    assert "largest difference" in out
+    code, out, _ = run("evaluate", tmp_path / "m.onnx", "--data", synthetic_root, "--own-test", "--replicates", 20)
+    assert code == 0
+    code, _, err = run("evaluate", tmp_path / "m.onnx", "--data", synthetic_root)
+    assert code == 1
+    assert "has seen" in err
+
+
+def test_models_lists_what_ships(run):
+    code, out, _ = run("models")
+    assert code == 0
+    assert "lentigo-s" in out or "No model ships" in out

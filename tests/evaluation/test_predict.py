@@ -1,0 +1,93 @@
+"""Predictions: of a part, of a bundle, and never of what was learned from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lentigo import data, evaluation
+from lentigo.data.sources import synthetic
+from lentigo.errors import DataError, LeakError
+from lentigo.runtime import Bundle
+
+
+def test_a_run_predicts_its_test_part(trained_run):
+    table = evaluation.predict_part(trained_run, "test")
+    assert list(table.table["image_id"]) == list(trained_run.split.test.ids)
+    assert table.meta["split_sha256"] == trained_run.split.hash
+    assert table.meta["leaky"] is False
+    assert table.meta["training_prevalence"] == pytest.approx(trained_run.prior)
+    groups = trained_run.split.manifest.set_index("image_id")["group"]
+    assert list(table.groups) == list(groups[table.table["image_id"]])
+
+
+def test_there_is_no_predicting_the_training_part(trained_run):
+    with pytest.raises(DataError, match="train"):
+        evaluation.predict_part(trained_run, "train")
+
+
+def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
+    """The cache rounds pixels to whole grey levels, the bundle does not: close, not equal."""
+    run = evaluation.predict_part(trained_run, "test")
+    bundle = evaluation.predict_bundle_part(Bundle(bundle_path), trained_run.records)
+    assert list(bundle.table["image_id"]) == list(run.table["image_id"])
+    assert np.abs(bundle.probabilities - run.probabilities).max() < 0.02
+    assert (bundle.table["latency_ms"] > 0).all()
+
+
+def test_a_bundle_refuses_what_it_has_seen(trained_run, bundle_path):
+    bundle = Bundle(bundle_path)
+    with pytest.raises(LeakError, match="has seen"):
+        evaluation.predict(bundle, trained_run.records)
+    one_seen = trained_run.records.take([*trained_run.split.test.ids, trained_run.split.train.ids[0]])
+    with pytest.raises(LeakError, match=str(trained_run.split.train.ids[0])):
+        evaluation.predict(bundle, one_seen)
+
+
+def test_a_sibling_of_a_seen_image_is_refused(trained_run, bundle_path):
+    """An image that is new, of a lesion that is not."""
+    test = trained_run.split.test
+    table = test.table.copy()
+    table.loc[0, "lesion_id"] = trained_run.split.train.table["lesion_id"][0]
+    with pytest.raises(LeakError):
+        evaluation.predict(Bundle(bundle_path), data.Records(table, "new", test.root))
+
+
+def test_a_bundle_meets_other_data(bundle_path, tmp_path):
+    other = data.read(synthetic.make(tmp_path / "other", lesions=20, seed=5))
+    table = other.table.assign(image_id="new" + other.table["image_id"], lesion_id="new" + other.table["lesion_id"])
+    broken = other.table["path"][1]
+    Path(broken).write_bytes(b"no image")
+    predictions = evaluation.predict(Bundle(bundle_path), data.Records(table, "other", other.root))
+    assert len(predictions) == len(other) - 1
+    (unreadable,) = predictions.meta["unreadable"]
+    assert broken in unreadable
+
+
+def test_the_split_of_other_records_is_not_the_bundles(bundle_path, trained_run):
+    fewer = trained_run.records.take(trained_run.records.ids[:-1])
+    with pytest.raises(DataError, match="can't be made again"):
+        evaluation.predict_bundle_part(Bundle(bundle_path), fewer)
+
+
+def test_evaluate_leaves_predictions_metrics_and_a_page(trained_run, tmp_path):
+    metrics = evaluation.evaluate(trained_run.path, out=tmp_path / "out", replicates=50)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"predictions.parquet", "metrics.json", "metrics.md"}
+    again = evaluation.measure(evaluation.Predictions.load(tmp_path / "out" / "predictions.parquet"), replicates=50)
+    assert again == metrics
+    page = (tmp_path / "out" / "metrics.md").read_text()
+    assert f"{metrics.get('balanced_accuracy')}" in page
+    assert "always saying nevus" in page
+    assert trained_run.split.hash in page
+
+
+def test_a_bundle_needs_to_be_told_where_images_lie(bundle_path):
+    with pytest.raises(DataError, match="--data"):
+        evaluation.evaluate(bundle_path)
+
+
+def test_calibration_is_fitted_once_and_kept(trained_run):
+    first = evaluation.calibrate(trained_run)
+    assert first.images == len(trained_run.split.validation)
+    assert (trained_run.path / "calibration.json").exists()
+    assert evaluation.calibrate(trained_run) == first

@@ -1,0 +1,42 @@
+"""Batches: every image once an epoch, in an order that (seed, epoch) decide."""
+
+import numpy as np
+import torch
+
+from lentigo.training.batches import PixelDataset, train_loader, validation_loader
+
+
+def dataset(count=50):
+    values = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    return PixelDataset(values, np.arange(count))
+
+
+def epoch_order(loader, epoch):
+    loader.batch_sampler.sampler.set_epoch(epoch)
+    return torch.cat([labels for _, labels in loader]).tolist()
+
+
+def test_an_epoch_shows_images_once_in_an_order_of_its_own():
+    loader = train_loader(dataset(), 16, seed=3)
+    first, again, second = epoch_order(loader, 0), epoch_order(loader, 0), epoch_order(loader, 1)
+    assert first == again != second
+    assert len(set(first)) == len(first) == 48  # the last batch of 2 is left out
+
+
+def test_a_part_smaller_than_a_batch_is_one_batch():
+    assert len(epoch_order(train_loader(dataset(5), 16, seed=0), 0)) == 5
+
+
+def test_images_keep_their_labels_and_pixels():
+    data = dataset()
+    for images, labels in validation_loader(data, 16):
+        assert images.shape[1:] == (3, 8, 8)
+        assert torch.equal(images, data.images[labels])
+
+
+def test_mean_and_spread_are_those_of_all_pixels():
+    data = dataset()
+    mean, std = data.mean_and_std()
+    values = data.images.double() / 255
+    assert torch.allclose(torch.tensor(mean).double(), values.mean((0, 2, 3)))
+    assert torch.allclose(torch.tensor(std).double(), values.std((0, 2, 3), unbiased=False))

@@ -1,0 +1,36 @@
+"""The recipe: values in, values out, and clear words about wrong ones."""
+
+import json
+
+import pytest
+
+from lentigo.errors import RunError
+from lentigo.training import Recipe
+
+
+def test_it_survives_json():
+    recipe = Recipe(size=96, zoom=(0.5, 2.0), balance="none")
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_a_file_may_hold_some_entries_and_options_override_it(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"size": 48, "epochs": 3}')
+    assert Recipe.load(path, epochs=5, seed=None) == Recipe(size=48, epochs=5)
+    assert Recipe.load() == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [('{"sise": 48}', "sise"), ("not json", "not a recipe"), ("[1]", "not a recipe"), ('{"epochs": 0}', "epochs")],
+)
+def test_wrong_files_are_named(tmp_path, text, words):
+    path = tmp_path / "recipe.json"
+    path.write_text(text)
+    with pytest.raises(RunError, match=words):
+        Recipe.load(path)
+
+
+def test_an_unknown_balance_is_refused():
+    with pytest.raises(RunError, match="logit_adjustment"):
+        Recipe(balance="magic")  # type: ignore[arg-type]
