@@ -8,6 +8,7 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
     from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
@@ -26,6 +27,7 @@ __all__ = [
     "Problem",
     "Records",
     "Split",
+    "fetch",
     "find_groups",
     "load_pixels",
     "load_split",

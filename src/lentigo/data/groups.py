@@ -15,9 +15,9 @@ __all__ = ["find_groups"]
 def find_groups(records: Records, pairs: Iterable[tuple[str, str]] = ()) -> NDArray:
     """Name the group of each image: object array [N].
 
-    Two images share a group when they show one lesion, when a pair in `pairs` or `records.known_pairs` joins them, or
-    when a chain of such links does. A group is named after the smallest lesion id in it. Pairs with an image that is
-    not among the records are passed over.
+    Two images share a group when they show one lesion, when a pair in `pairs` or `records.known_pairs` joins them, when
+    they are of one patient where the source knows its patients, or when a chain of such links does. A group is named
+    after the smallest lesion id in it. Pairs with an image that is not among the records are passed over.
 
     Args:
         records: the images.
@@ -30,6 +30,14 @@ def find_groups(records: Records, pairs: Iterable[tuple[str, str]] = ()) -> NDAr
         for a, b in [*pairs, *records.known_pairs]
         if a in position and b in position
     ]
+    if "patient_id" in records.table:
+        # Each image is linked to the first one of its patient; an image without a patient to nothing.
+        first = records.table.groupby("patient_id")["image_id"].transform("first")
+        links += [
+            (lesion_of[position[a]], lesion_of[position[b]])
+            for a, b in zip(records.ids, first, strict=True)
+            if b in position
+        ]
     left, right = np.array(links, dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(links)), (left, right)), shape=(len(lesions), len(lesions)))
     _, component = connected_components(graph, directed=False)

@@ -18,7 +18,8 @@ COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", 
 """Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
 absolute path or, for sources that hold pixels in one file, that file's path, '#' and the row. What a source doesn't
 know is missing (NA); only `image_id`, `malignant` and `path` are always there. A source without lesion ids gets one
-lesion an image; a source that knows only benign and malignant has no `dx`."""
+lesion an image; a source that knows only benign and malignant has no `dx`. A source that knows its patients has one
+more column, `patient_id`, and groups then never part a patient."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,12 @@ def make_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Complete a reader's rows to `COLUMNS` with the right types.
 
     Args:
-        rows: at least `image_id`, `path` and one of `dx` (ids of `taxonomy.CLASSES`) and `malignant`.
+        rows: at least `image_id`, `path` and one of `dx` (ids of `taxonomy.CLASSES`) and `malignant`; `patient_id` is
+            kept where there is one.
     """
-    table = rows.reindex(columns=list(COLUMNS)).reset_index(drop=True)
-    text: Sequence[str] = ("image_id", "lesion_id", "dx", "dx_type", "sex", "site", "source", "path")
+    patient = [c for c in ("patient_id",) if c in rows.columns]
+    table = rows.reindex(columns=[*COLUMNS, *patient]).reset_index(drop=True)
+    text: Sequence[str] = ("image_id", "lesion_id", "dx", "dx_type", "sex", "site", "source", "path", *patient)
     for column in text:
         table[column] = table[column].astype(object).where(table[column].notna(), None)
     table["lesion_id"] = table["lesion_id"].where(table["lesion_id"].notna(), table["image_id"])

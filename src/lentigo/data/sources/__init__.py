@@ -2,39 +2,54 @@
 
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from lentigo.data.records import Records
-from lentigo.data.sources import ham10000, synthetic
+from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
+from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, load_manifests
 from lentigo.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["Manifest", "RemoteFile", "find_manifest", "load_manifests", "read"]
 
-# Asked in this order; each module has detect(root) -> bool and read(root) -> Records.
-READERS: tuple[ModuleType, ...] = (synthetic, ham10000)
+# Asked in this order, the most specific first; each module has detect(root) -> bool and read(root) -> Records.
+READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
+    {
+        synthetic: "a folder that lentigo drew, with SYNTHETIC.txt",
+        pixel_csv: "a pixel table hmnist_*.csv, or a folder with one and no images",
+        medmnist: "an array dermamnist*.npz, or a folder with one",
+        ham10000: "HAM10000_metadata.csv with its images beside it, in images/ or in the two part folders",
+        isic_challenge: "the truth table of ISIC 2018 task 3, 2019 or 2020, with the images below the same folder",
+        folders: "class folders such as melanoma/ and nevus/ or benign/ and malignant/, perhaps in train/ and test/",
+        table: "one table (.csv, .tsv) with columns such as path and label",
+    }
+)
 
 
 def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     """Read a data set in any layout that lentigo knows.
 
     Args:
-        root: the folder (or file) that holds it.
+        root: the folder or file that holds it; a folder that holds nothing but one other folder is looked through.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
 
     Raises:
-        DataError: no known layout, a broken table, no usable row, or, if strict, any problem at all.
+        DataError: no known layout, an ambiguous one, a broken table, no usable row, or, if strict, any problem at all.
     """
-    folder = Path(root).expanduser()
-    if not folder.exists():
-        raise DataError(f"{folder}: there is no such folder.", "Check the path.")
-    reader = next((r for r in READERS if r.detect(folder)), None)
-    if reader is None:
-        known = ", ".join(r.__name__.rsplit(".", 1)[-1] for r in READERS)
-        raise DataError(f"{folder}: no known data set layout found here.", f"Known layouts: {known}.")
-    records: Records = reader.read(folder)
+    start = Path(root).expanduser()
+    if not start.exists():
+        raise DataError(f"{start}: there is no such file or folder.", "Check the path.")
+    place = start
+    while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
+        entries = [e for e in place.iterdir() if not e.name.startswith(".")] if place.is_dir() else []
+        if len(entries) != 1 or not entries[0].is_dir():
+            raise DataError(
+                f"{start}: no known data set layout found here.", f"Looked for {'; '.join(READERS.values())}."
+            )
+        place = entries[0]
+    records: Records = reader.read(place)
     if strict and records.problems:
         first = records.problems[0]
         raise DataError(
-            f"{folder}: {len(records.problems)} problems; the first: {first}.", "Mend them, or read without strict."
+            f"{start}: {len(records.problems)} problems; the first: {first}.", "Mend them, or read without strict."
         )
     return records

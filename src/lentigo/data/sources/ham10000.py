@@ -6,23 +6,21 @@ metadata table has eight columns, or seven in Kaggle's copy (no `dataset`).
 Source: Tschandl, Rosendahl, Kittler, 'The HAM10000 dataset', Scientific Data 5:180161, 2018. Licence CC BY-NC 4.0.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lentigo import taxonomy
 from lentigo.data.records import Problem, Records, make_table
+from lentigo.data.sources.delimited import read_table
+from lentigo.data.sources.manifest import find_manifest
+from lentigo.data.sources.metadata import read_known_pairs
 from lentigo.errors import DataError
 
-__all__ = ["CITATION", "LICENCE", "detect", "read"]
+__all__ = ["detect", "read"]
 
-LICENCE = "CC BY-NC 4.0"
-CITATION = "Tschandl P, Rosendahl C, Kittler H. The HAM10000 dataset. Scientific Data 5:180161, 2018."
-
-METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata")
+METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 IMAGE_FOLDERS = ("images", "HAM10000_images_part_1", "HAM10000_images_part_2", ".")
-KNOWN_PAIRS = "known_cross_lesion_duplicates.csv"
 NEEDED = ("lesion_id", "image_id", "dx")
 OPTIONAL = ("dx_type", "age", "sex", "localization", "dataset")
 
@@ -78,33 +76,16 @@ def read(root: Path) -> Records:
             "Put the .jpg files into images/ (or keep the two part folders) beside the metadata.",
         )
     table = make_table(pd.DataFrame(rows).sort_values("image_id"))
-    return Records(table, "ham10000", root, tuple(problems), tuple(_known_pairs(root)), None, LICENCE, CITATION)
+    manifest = find_manifest("ham10000")
+    pairs = tuple(read_known_pairs(root))
+    return Records(table, "ham10000", root, tuple(problems), pairs, None, manifest.licence, manifest.citation)
 
 
 def _read_metadata(root: Path) -> pd.DataFrame:
     path = next((root / name for name in METADATA_NAMES if (root / name).is_file()), None)
     if path is None:
         raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Give the folder that holds it.")
-    metadata = _read_csv(path, NEEDED)
-    return metadata.astype(object).where(metadata.notna(), None)
-
-
-def _read_csv(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A comma-separated table as text, with at least the columns `needed`."""
-    try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        reason = str(error).strip()
-        raise DataError(f"{path}: not a readable CSV table ({reason}).", "Download it again.") from None
-    missing = [c for c in needed if c not in table.columns]
-    if missing:
-        raise DataError(
-            f"{path}: the columns {', '.join(missing)} are missing; it has {', '.join(table.columns)}.",
-            f"Needed are {', '.join(needed)}, separated by commas.",
-        )
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus values for row names and shifts the rest
-        raise DataError(f"{path}: its rows hold more values than its header names.", "Remove the commas at their ends.")
-    return table
+    return read_table(path, NEEDED)
 
 
 def _find_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
@@ -142,12 +123,3 @@ def _check(row: dict, images: dict[str, Path], seen: set[str]) -> Problem | None
     if images[image_id].stat().st_size == 0:
         return Problem(str(images[image_id]), "the file is empty", "empty image")
     return None
-
-
-def _known_pairs(root: Path) -> Iterator[tuple[str, str]]:
-    """Published cross-lesion duplicates (Abhishek, Jain, Hamarneh, Scientific Data 12:196, 2025), if they lie here."""
-    path = root / KNOWN_PAIRS
-    if not path.is_file():
-        return
-    for row in _read_csv(path, ("from_img", "to_img")).to_dict("records"):
-        yield row["from_img"], row["to_img"]

@@ -1,0 +1,104 @@
+"""Unpack a downloaded zip archive without trusting it."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from lentigo.errors import DataError
+from lentigo.progress import track
+
+__all__ = ["MAX_FILES", "MAX_RATIO", "unpack"]
+
+MAX_FILES = 500_000
+"""More entries than any data set here has."""
+MAX_RATIO = 200
+"""Unpacked over packed bytes: photographs stay below 2 and tables below 50, a bomb is above 1,000."""
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a zip archive into a new folder, which appears whole or not at all.
+
+    Refused before anything is written: entries that would land outside the folder (`..`, absolute names, drive
+    letters, backslashes), links and other special files, two entries of one name, encrypted entries, archives with
+    more than `MAX_FILES` entries or that grow more than `MAX_RATIO` times, and those that don't fit on the disk. What
+    an entry unpacks to can't exceed the size that was checked, and its checksum must hold.
+
+    Args:
+        archive: the zip file.
+        folder: where to unpack to; it must not exist.
+
+    Raises:
+        DataError: no zip archive, damaged, or refused; the message names the entry.
+    """
+    if folder.exists():
+        raise DataError(f"{folder}: it is already there.", "Remove it to unpack the archive again.")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted run
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            entries = packed.infolist()
+            _check_all(archive, entries, folder.parent)
+            partial.mkdir(parents=True)
+            for entry in track(entries, f"unpacking {archive.name}", len(entries)):
+                target = partial / entry.filename
+                if entry.is_dir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with packed.open(entry) as source, target.open("xb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+        partial.replace(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DataError(f"{archive}: damaged, or no zip archive ({error}).", "Delete it and download again.") from None
+    except OSError as error:
+        raise DataError(f"{folder}: can't be unpacked there ({error}).", "Check the folder and free space.") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_all(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> None:
+    if len(entries) > MAX_FILES:
+        raise _refused(archive, f"it has {len(entries):,} entries, more than {MAX_FILES:,}")
+    names: set[str] = set()
+    for entry in entries:
+        reason = _fault(entry)
+        if reason is None and entry.filename.rstrip("/").lower() in names:
+            reason = "occurs twice"
+        if reason:
+            raise _refused(archive, f"its entry {entry.filename!r} {reason}")
+        names.add(entry.filename.rstrip("/").lower())
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > MAX_RATIO * max(archive.stat().st_size, 1):
+        raise _refused(archive, f"it would grow more than {MAX_RATIO} times, to {unpacked:,} bytes")
+    free = shutil.disk_usage(_existing(place)).free
+    if unpacked > free:
+        raise DataError(
+            f"{place}: unpacking {archive.name} takes {unpacked:,} bytes, of which {free:,} are free.",
+            "Free some space, or choose another folder.",
+        )
+
+
+def _fault(entry: zipfile.ZipInfo) -> str | None:
+    """What is wrong with an entry, as the end of a sentence."""
+    name = entry.filename
+    if "\\" in name or "\0" in name or PureWindowsPath(name).drive:
+        return "has a name that is no plain path"
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        return "would land outside the folder"
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a special file"
+    if entry.flag_bits & 0x1:
+        return "is encrypted"
+    return None
+
+
+def _refused(archive: Path, reason: str) -> DataError:
+    return DataError(f"{archive}: refused, because {reason}.", "Don't unpack it; download it from the publisher.")
+
+
+def _existing(place: Path) -> Path:
+    """The nearest folder above that exists already."""
+    return place if place.exists() else _existing(place.parent)

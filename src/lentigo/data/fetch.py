@@ -1,0 +1,212 @@
+"""Download a data set: licence first, then its files, checked, resumed and unpacked.
+
+What can't be downloaded from here (no network, a login, a blocked address) ends in an error that says which file to
+download by hand, from where, and where to put it; the same command then checks and unpacks it.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from lentigo.data.archives import unpack
+from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest
+from lentigo.errors import DataError, MissingExtraError
+from lentigo.progress import track
+
+if TYPE_CHECKING:
+    from requests import RequestException, Response
+
+__all__ = ["fetch"]
+
+CHUNK = 1 << 20
+TIMEOUT = (20, 120)
+"""Seconds to wait for a connection, and for the next bytes."""
+
+
+def fetch(source: str | Manifest, out: str | PathLike[str], *, show: Callable[[str], None] | None = None) -> Path:
+    """Download a data set into a folder that `lentigo.data.read` can read.
+
+    A file that is there already, from an earlier run or by hand, is checked and kept. An interrupted download goes on
+    where it stopped when the same command is run again. A zip archive stays beside the folder that it was unpacked
+    into, and may then be deleted.
+
+    Args:
+        source: name of a manifest that ships with lentigo (`lentigo.data.sources.load_manifests`), or one of your own.
+        out: folder to download into; made if absent.
+        show: what to do with the summary (licence, citation, files and sizes) before anything is downloaded; without
+            it, the summary is printed to standard error.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: unknown name, a file that must be fetched by hand, a wrong checksum, an unsafe or damaged archive,
+            no space, or another process that fetches into the same folder.
+        MissingExtraError: pooch is not installed.
+    """
+    manifest = find_manifest(source) if isinstance(source, str) else source
+    folder = Path(out).expanduser()
+    (show or _print)(manifest.summary())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".fetch.lock", timeout=0):
+            for file in manifest.files:
+                _fetch_file(manifest, file, folder)
+    except Timeout:
+        raise DataError(f"{folder}: another process is fetching into it.", "Wait until it has finished.") from None
+    except OSError as error:
+        raise DataError(f"{folder}: can't be written ({error}).", "Check the folder and the free space.") from None
+    return folder
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _fetch_file(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
+    """Bring one file into the folder and unpack it, unless that is done."""
+    path = folder / file.name
+    unpacked = None if file.unpack_to is None else folder / file.unpack_to
+    if unpacked is not None and unpacked.is_dir():
+        return
+    if path.exists():
+        _check_present(file, path)
+    else:
+        _download(manifest, file, folder)
+    if unpacked is not None:
+        unpack(path, unpacked)
+
+
+def _check_present(file: RemoteFile, path: Path) -> None:
+    """A file that lies here already is never replaced: it is right, or the user is told."""
+    size = path.stat().st_size
+    if file.size not in (None, size):
+        fault = f"it has {size:,} bytes, the publisher's file has {file.size:,}"
+    elif file.checksum is None:
+        return
+    else:
+        kind = file.checksum.partition(":")[0]
+        actual = f"{kind}:{_import_pooch().file_hash(str(path), alg=kind)}"
+        if actual == file.checksum:
+            return
+        fault = f"its checksum is {actual}, the publisher's is {file.checksum}"
+    raise DataError(f"{path}: {fault}: damaged, unfinished or another version.", "Delete it and fetch again.")
+
+
+def _download(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
+    pooch = _import_pooch()
+    from requests.exceptions import RequestException
+
+    if file.address is None:
+        raise DataError(f"{manifest.name}: {file.name} needs a login at its publisher.", _by_hand(manifest, folder))
+    try:
+        pooch.retrieve(file.address, file.checksum, file.name, folder, downloader=_Download(file))
+    except RequestException as error:
+        raise DataError(
+            f"{manifest.name}: {file.name} can't be downloaded from {file.address} ({_reason(error)}).",
+            f"Run the same command again to go on where it stopped. {_by_hand(manifest, folder)}",
+        ) from None
+    except ValueError as error:  # pooch has then deleted what it got
+        raise DataError(
+            f"{manifest.name}: {file.name} came with a wrong checksum and was deleted ({error}).",
+            f"Fetch again; if it comes wrong again, the publisher has changed it. See {manifest.homepage}.",
+        ) from None
+
+
+class _Download:
+    """A downloader for pooch that goes on with the partial file of an interrupted run.
+
+    Only a file that can be checked as a whole is gone on with: by its checksum, or as a zip archive by those inside.
+    """
+
+    def __init__(self, file: RemoteFile) -> None:
+        self.file = file
+
+    def __call__(self, url: str, output_file: str, pooch: object, check_only: bool = False) -> None:
+        """Download `url`, through a partial file beside `output_file`, to `output_file`."""
+        partial = Path(output_file).with_name(f".{self.file.name}.part")
+        checkable = self.file.checksum is not None or self.file.name.endswith(".zip")
+        have = partial.stat().st_size if partial.exists() and checkable else 0
+        if have == 0 or have != self.file.size:
+            self._receive(url, partial, have)
+        actual = partial.stat().st_size
+        if self.file.size not in (None, actual):
+            partial.unlink()
+            raise DataError(
+                f"{self.file.name}: {actual:,} bytes came, the publisher's file has {self.file.size:,}.", "Fetch again."
+            )
+        partial.replace(output_file)
+
+    def _receive(self, url: str, partial: Path, have: int) -> None:
+        """Append what is missing to the partial file, or start it anew if the server can't go on."""
+        import requests
+
+        headers = {"User-Agent": "lentigo", "Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            if have and response.status_code == requests.codes.requested_range_not_satisfiable:
+                return self._receive(url, partial, 0)
+            response.raise_for_status()
+            goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            have = have if goes_on else 0
+            left = self._expect(response, partial)
+            with partial.open("ab" if goes_on else "wb") as file:
+                chunks = response.iter_content(CHUNK)
+                for chunk in track(chunks, f"{self.file.name}, MiB", (have + left) // CHUNK, done=have // CHUNK):
+                    file.write(chunk)
+        return None
+
+    def _expect(self, response: "Response", partial: Path) -> int:
+        """Bytes that are to come, 0 if the server doesn't say."""
+        import requests
+
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise requests.RequestException("a web page came instead of the file")
+        left = int(response.headers.get("Content-Length", 0))
+        free = shutil.disk_usage(partial.parent).free
+        if left > free:
+            raise DataError(
+                f"{partial.parent}: {self.file.name} takes {left:,} more bytes, of which {free:,} are free.",
+                "Free some space, or choose another folder.",
+            )
+        return left
+
+
+def _reason(error: "RequestException") -> str:
+    """What went wrong, in a few words: requests' own message repeats the address."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout):
+        return "the server didn't answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
+
+
+def _by_hand(manifest: Manifest, folder: Path) -> str:
+    """Where to get what is missing, and where to put it."""
+    missing = [
+        f"{file.address or manifest.homepage} (save as {folder / file.name}, {file.readable_size})"
+        for file in manifest.files
+        if not (folder / file.name).exists() and not (file.unpack_to and (folder / file.unpack_to).is_dir())
+    ]
+    return f"Or download by hand: {'; '.join(missing)}. Then run the same command to check and unpack."
+
+
+def _import_pooch() -> ModuleType:
+    """Pooch, without its own messages: progress and errors are told here."""
+    try:
+        import pooch
+    except ModuleNotFoundError:
+        raise MissingExtraError("Fetching data", "data") from None
+    pooch.get_logger().setLevel("ERROR")
+    return pooch

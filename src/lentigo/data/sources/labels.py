@@ -1,0 +1,82 @@
+"""What the label texts of foreign sources mean, and which of them can't be used.
+
+A source is either of seven diagnoses or of benign and malignant, never both: as soon as one of its labels is a plain
+'benign' or 'malignant', every diagnosis in it counts only by its malignancy and `dx` is missing throughout. A label
+outside the seven diagnoses can therefore be kept in a benign/malignant source if its malignancy is known (squamous
+cell carcinoma), and is dropped and reported from a source of diagnoses: HAM10000's akiec holds carcinoma in situ
+alone, so an invasive carcinoma is none of the seven.
+"""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lentigo import taxonomy
+from lentigo.errors import DataError
+
+__all__ = ["interpret_labels", "is_label"]
+
+BINARY = {"benign": False, "malignant": True, "non-malignant": False}
+
+OUTSIDE: dict[str, bool | None] = {
+    "scc": True,
+    "squamous cell carcinoma": True,
+    "unk": None,
+    "unknown": None,
+}
+"""Labels in circulation that are none of the seven diagnoses, and whether they are malignant, None if not known."""
+
+Meaning = tuple[str | None, bool | None, str | None, str | None]
+"""dx, malignant, kind and reason of one label."""
+
+
+def interpret_labels(texts: Sequence[str | None], where: str) -> pd.DataFrame:
+    """Translate label texts, whatever their case.
+
+    Args:
+        texts: one label an image, None where there is none.
+        where: the file or folder that they come from, for errors.
+
+    Returns:
+        One row a text: dx (id of `taxonomy.CLASSES` or None), malignant (True, False or None), kind and reason (both
+        None for a label that can be used, otherwise what to report).
+
+    Raises:
+        DataError: the labels are numbers, whose meaning depends on the source.
+    """
+    words = {text: _normal(text) for text in texts if text is not None}
+    numbers = sorted(word for word in words.values() if word.replace(".", "", 1).isdigit())
+    if numbers:
+        raise DataError(
+            f"{where}: labels are numbers ({', '.join(numbers[:7])}), which mean different diagnoses in different "
+            "sources.",
+            "Name the diagnoses: 4 is melanoma in MedMNIST's order and nevus in that of Kaggle's pixel tables.",
+        )
+    binary = any(word in BINARY for word in words.values())
+    meaning: dict[str | None, Meaning] = {text: _interpret(word, binary) for text, word in words.items()}
+    meaning[None] = (None, None, "missing label", "it has no label")
+    return pd.DataFrame([meaning[text] for text in texts], columns=["dx", "malignant", "kind", "reason"], dtype=object)
+
+
+def is_label(text: str) -> bool:
+    """Whether a text is a diagnosis, 'benign' or 'malignant', or a known label outside the seven."""
+    word = _normal(text)
+    return word in OUTSIDE or _interpret(word, binary=False)[2] is None
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.lower().replace("_", " ").split())
+
+
+def _interpret(word: str, binary: bool) -> Meaning:
+    if word in BINARY:
+        return None, BINARY[word], None, None
+    if word in OUTSIDE:
+        if binary and OUTSIDE[word] is not None:
+            return None, OUTSIDE[word], None, None
+        return None, None, "outside the seven classes", f"{word!r} is none of the seven diagnoses"
+    try:
+        found = taxonomy.diagnosis(word)
+    except DataError as error:
+        return None, None, "unknown label", str(error)
+    return None if binary else found.id, found.malignant, None, None
