@@ -14,7 +14,7 @@ __all__ = ["MAX_FILES", "MAX_RATIO", "unpack"]
 MAX_FILES = 500_000
 """More entries than any data set here has."""
 MAX_RATIO = 200
-"""Unpacked over packed bytes: photographs stay below 2 and tables below 50, a bomb is above 1,000."""
+"""Unpacked over packed bytes: photographs and tables stay far below, a bomb is above 1,000."""
 
 
 def unpack(archive: Path, folder: Path) -> None:
