@@ -95,8 +95,15 @@ def test_two_entries_of_one_name_are_refused(tmp_path, again):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # zipfile warns of what is wanted here
             archive.writestr(again, "2")
-    with pytest.raises(DataError, match="occurs twice"):
+    with pytest.raises(DataError, match=r"has the name of 'x\.txt'"):
         unpack(tmp_path / "a.zip", tmp_path / "to")
+
+
+def test_a_copy_whose_name_differs_in_case_alone_is_unpacked_once(tmp_path):
+    copies = {"HAM_part_1/": b"", "HAM_part_1/a.jpg": b"1", "ham_part_1/": b"", "ham_part_1/a.jpg": b"1", "b.csv": b"2"}
+    unpack(zipped(tmp_path / "a.zip", copies), tmp_path / "to")
+    found = sorted(p.relative_to(tmp_path / "to").as_posix() for p in (tmp_path / "to").rglob("*"))
+    assert found == ["HAM_part_1", "HAM_part_1/a.jpg", "b.csv"]
 
 
 def test_bombs_are_refused_before_anything_is_written(tmp_path):

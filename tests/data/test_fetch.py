@@ -249,14 +249,14 @@ def test_without_a_network_every_missing_file_is_named_with_its_address_and_plac
 def test_a_blocked_or_moved_address_is_told_with_the_servers_answer(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"1"))
     server.files.clear()
-    with pytest.raises(DataError, match=r"the server answered 404 Not Found.*Or download by hand"):
+    with pytest.raises(DataError, match=r"the server answered 404 Not Found.*By hand: download"):
         data.fetch(made, tmp_path, show=print)
 
 
 def test_a_web_page_in_place_of_the_file_is_refused(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"<html>log in</html>", checksum=None, size=None))
     server.kind = "text/html; charset=utf-8"
-    with pytest.raises(DataError, match=r"a web page came instead of the file.*Or download by hand"):
+    with pytest.raises(DataError, match=r"a web page came instead of the file.*By hand: download"):
         data.fetch(made, tmp_path, show=print)
     assert names(tmp_path) == []
 
@@ -265,9 +265,12 @@ def test_what_needs_a_login_is_fetched_by_hand_and_then_unpacked(server, tmp_pat
     file = RemoteFile(name="kaggle.zip", address=None, size=None, checksum=None, unpack_to="pictures")
     with pytest.raises(DataError, match=r"kaggle\.zip needs a login.*https://example\.org/made \(save as .*kaggle"):
         data.fetch(manifest(file), tmp_path, show=print)
-    (tmp_path / "kaggle.zip").write_bytes(zipped({"mel/a.txt": b"1"}))
-    data.fetch(manifest(file), tmp_path, show=print)
-    assert (tmp_path / "pictures" / "mel" / "a.txt").read_bytes() == b"1"
+    pictures = save_pictures(tmp_path.with_name("made"), ["1", "2"])
+    tree = {f"set/{kind}/{p.name}": p.read_bytes() for kind in ("mel", "nv") for p in pictures}
+    (tmp_path / "kaggle.zip").write_bytes(zipped(tree))
+    out = data.fetch(manifest(file), tmp_path, show=print)
+    assert names(out) == ["kaggle.zip", "pictures"]
+    assert data.read(out).counts()["mel"] == 2
 
 
 def test_an_unsafe_archive_is_refused_after_download(server, tmp_path):

@@ -25,6 +25,9 @@ def unpack(archive: Path, folder: Path) -> None:
     more than `MAX_FILES` entries or that grow more than `MAX_RATIO` times, and those that don't fit on the disk. What
     an entry unpacks to can't exceed the size that was checked, and its checksum must hold.
 
+    Some file systems don't tell names apart by case. Entries whose names differ in case alone are therefore refused
+    too, unless they hold the same bytes: then only the first is unpacked (Kaggle's HAM10000 has every image twice so).
+
     Args:
         archive: the zip file.
         folder: where to unpack to; it must not exist.
@@ -38,8 +41,7 @@ def unpack(archive: Path, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted run
     try:
         with zipfile.ZipFile(archive) as packed:
-            entries = packed.infolist()
-            _check_all(archive, entries, folder.parent)
+            entries = _checked(archive, packed.infolist(), folder.parent)
             partial.mkdir(parents=True)
             for entry in track(entries, f"unpacking {archive.name}", len(entries)):
                 target = partial / entry.filename
@@ -58,18 +60,21 @@ def unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _check_all(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> None:
+def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list[zipfile.ZipInfo]:
+    """The entries to unpack, once nothing is found to refuse."""
     if len(entries) > MAX_FILES:
         raise _refused(archive, f"it has {len(entries):,} entries, more than {MAX_FILES:,}")
-    names: set[str] = set()
+    first: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         reason = _fault(entry)
-        if reason is None and entry.filename.rstrip("/").lower() in names:
-            reason = "occurs twice"
+        earlier = first.setdefault(entry.filename.rstrip("/").lower(), entry)
+        if reason is None and earlier is not entry:
+            same = (earlier.CRC, earlier.file_size) == (entry.CRC, entry.file_size)
+            if earlier.filename == entry.filename or not same:
+                reason = f"has the name of {earlier.filename!r}"
         if reason:
             raise _refused(archive, f"its entry {entry.filename!r} {reason}")
-        names.add(entry.filename.rstrip("/").lower())
-    unpacked = sum(entry.file_size for entry in entries)
+    unpacked = sum(entry.file_size for entry in first.values())
     if unpacked > MAX_RATIO * max(archive.stat().st_size, 1):
         raise _refused(archive, f"it would grow more than {MAX_RATIO} times, to {unpacked:,} bytes")
     free = shutil.disk_usage(_existing(place)).free
@@ -78,6 +83,7 @@ def _check_all(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> No
             f"{place}: unpacking {archive.name} takes {unpacked:,} bytes, of which {free:,} are free.",
             "Free some space, or choose another folder.",
         )
+    return list(first.values())
 
 
 def _fault(entry: zipfile.ZipInfo) -> str | None:

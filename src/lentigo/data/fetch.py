@@ -199,7 +199,7 @@ def _by_hand(manifest: Manifest, folder: Path) -> str:
         for file in manifest.files
         if not (folder / file.name).exists() and not (file.unpack_to and (folder / file.unpack_to).is_dir())
     ]
-    return f"Or download by hand: {'; '.join(missing)}. Then run the same command to check and unpack."
+    return f"By hand: download {'; '.join(missing)}; then run the same command to check and unpack."
 
 
 def _import_pooch() -> ModuleType:

@@ -29,7 +29,8 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     """Read a data set in any layout that lentigo knows.
 
     Args:
-        root: the folder or file that holds it; a folder that holds nothing but one other folder is looked through.
+        root: the folder or file that holds it; a folder that holds nothing but one other, archives aside,
+            is looked through.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
 
     Raises:
@@ -40,7 +41,7 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
         raise DataError(f"{start}: there is no such file or folder.", "Check the path.")
     place = start
     while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
-        entries = [e for e in place.iterdir() if not e.name.startswith(".")] if place.is_dir() else []
+        entries = [e for e in place.iterdir() if not _beside(e)] if place.is_dir() else []
         if len(entries) != 1 or not entries[0].is_dir():
             raise DataError(
                 f"{start}: no known data set layout found here.", f"Looked for {'; '.join(READERS.values())}."
@@ -53,3 +54,8 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
             f"{start}: {len(records.problems)} problems; the first: {first}.", "Mend them, or read without strict."
         )
     return records
+
+
+def _beside(entry: Path) -> bool:
+    """Whether an entry of a folder is no data: hidden, or the archive that the data were unpacked from."""
+    return entry.name.startswith(".") or entry.suffix.lower() == ".zip"
