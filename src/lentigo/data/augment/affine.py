@@ -1,4 +1,4 @@
-"""Rotation over the full circle, zoom, shift and mirroring, in one sampling of the batch.
+"""Rotation over the full circle, zoom, translation and mirroring, in one sampling of the batch.
 
 A dermatoscope has no up: every rotation and mirror image of a lesion is as likely as the picture that was taken.
 """
@@ -9,18 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lentigo.data.augment.base import Augmentation, Parameters
+from lentigo.data.augment.base import Augmentation, Parameters, log_uniform, uniform
 
 __all__ = ["RandomAffine"]
 
 
 class RandomAffine(Augmentation):
-    """x' = Z R M x + t in coordinates of -1 to 1, sampled bilinearly; what lies outside is mirrored in.
+    """y(x) = image(M R x / z + t) in coordinates of -1 to 1, sampled bilinearly; what lies outside is mirrored in.
+
+    All four at once cost one interpolation. One alone is the same class with the others switched off: a translation is
+    `RandomAffine(rotation=0, zoom=(1, 1), shift=0.1, mirror=False)`. For mirror images and quarter turns that keep
+    every pixel's value there are `RandomFlip` and `RandomRot90`.
 
     Args:
-        rotation: largest angle in degrees; 180 is the full circle.
+        rotation: largest angle in degrees; 180 is the full circle. True to shape on square images.
         zoom: smallest and largest magnification.
-        shift: largest shift, as a share of the image's side.
+        shift: largest translation in each direction, as a share of the image's side.
         mirror: whether half of the images are mirrored.
     """
 
@@ -35,10 +39,9 @@ class RandomAffine(Augmentation):
 
     def draw(self, count: int, generator: torch.Generator) -> Parameters:
         """Angle [N] in radians, zoom [N] (uniform in its log), shift [N, 2] in coordinates, mirror [N] of -1 or 1."""
-        angle = (torch.rand(count, generator=generator) * 2 - 1) * math.radians(self.rotation)
-        low, high = map(math.log, self.zoom)
-        zoom = torch.exp(low + (high - low) * torch.rand(count, generator=generator))
-        shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * 2 * self.shift
+        angle = uniform(-1, 1, (count,), generator) * math.radians(self.rotation)
+        zoom = log_uniform(*self.zoom, (count,), generator)
+        shift = uniform(-1, 1, (count, 2), generator) * 2 * self.shift
         coin = torch.rand(count, generator=generator)
         mirror = torch.where(coin < 0.5, -1.0, 1.0) if self.mirror else torch.ones(count)
         return {"angle": angle, "zoom": zoom, "shift": shift, "mirror": mirror}
@@ -49,6 +52,11 @@ class RandomAffine(Augmentation):
         mirror, shift = parameters["mirror"], parameters["shift"]
         row_x = torch.stack([cos * mirror, -sin * mirror, shift[:, 0]], dim=1)
         row_y = torch.stack([sin, cos, shift[:, 1]], dim=1)
-        theta = torch.stack([row_x, row_y], dim=1).to(images.dtype)
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return sample(images, torch.stack([row_x, row_y], dim=1))
+
+
+def sample(images: Tensor, theta: Tensor) -> Tensor:
+    """Images seen through affine maps [N, 2, 3] from output to input coordinates of -1 to 1, bilinearly."""
+    grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
+    seen = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return seen.clamp_(0, 1)  # the weights sum to 1 only up to rounding

@@ -3,16 +3,20 @@
 The pattern is TorchIO's (Perez-Garcia et al., 2021): `draw` decides with a generator, `apply` only computes.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["Augmentation", "Compose", "Parameters"]
+from lentigo.errors import DataError
+
+__all__ = ["Augmentation", "Compose", "Parameters", "Sometimes"]
 
 Parameters = dict[str, Tensor]
-"""What was drawn for one batch: tensors whose first dimension is the batch."""
+"""What was drawn for one batch: tensors whose first dimension is the batch, so that a part of a batch has the same
+part of each."""
 
 
 class Augmentation(ABC):
@@ -27,19 +31,99 @@ class Augmentation(ABC):
         """Do what was chosen; the same parameters give the same images."""
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw and apply."""
-        drawn = self.draw(len(images), generator)
-        return self.apply(images, {name: value.to(images.device) for name, value in drawn.items()})
+        """Draw and apply.
+
+        Args:
+            images: [N, 3, H, W], float32 of 0 to 1, or uint8 of 0 to 255, which comes back as uint8.
+            generator: the only source of chance, on the CPU whatever device the images are on.
+
+        Raises:
+            DataError: not a batch of RGB images.
+        """
+        check_batch(images)
+        if images.dtype == torch.uint8:
+            return (self(images.float() / 255, generator) * 255).round().to(torch.uint8)
+        return self.apply(images, on_device(self.draw(len(images), generator), images))
 
 
-class Compose:
+class Compose(Augmentation):
     """Several augmentations, one after another."""
 
     def __init__(self, steps: Sequence[Augmentation]) -> None:
         self.steps = tuple(steps)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw and apply each step in turn."""
-        for step in self.steps:
-            images = step(images, generator)
+    def draw(self, count: int, generator: torch.Generator) -> Parameters:
+        """Parameters of each step, named '0.angle' where the first step has 'angle'."""
+        drawn = Parameters()
+        for i, step in enumerate(self.steps):
+            drawn |= nest(f"{i}.", step.draw(count, generator))
+        return drawn
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Apply each step in turn."""
+        for i, step in enumerate(self.steps):
+            images = step.apply(images, unnest(f"{i}.", parameters))
         return images
+
+
+class Sometimes(Augmentation):
+    """An augmentation of a random part of the images; the others stay as they are.
+
+    Args:
+        step: what is done.
+        probability: with which chance, 0 to 1, for each image by itself.
+    """
+
+    def __init__(self, step: Augmentation, probability: float = 0.5) -> None:
+        self.step, self.probability = step, probability
+
+    def draw(self, count: int, generator: torch.Generator) -> Parameters:
+        """Whether [N], bool, and the step's parameters, named 'step.angle' where it has 'angle'."""
+        chosen = torch.rand(count, generator=generator) < self.probability
+        return {"chosen": chosen} | nest("step.", self.step.draw(count, generator))
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Compute the step for the chosen images alone."""
+        return apply_to(parameters["chosen"], self.step, images, unnest("step.", parameters))
+
+
+def apply_to(chosen: Tensor, step: Augmentation, images: Tensor, parameters: Parameters) -> Tensor:
+    """The batch with `step` applied to its images where `chosen`, bool [N], is true."""
+    rows = chosen.nonzero().squeeze(1)
+    if len(rows) == 0:
+        return images
+    changed = step.apply(images[rows], {name: value[rows] for name, value in parameters.items()})
+    return images.index_copy(0, rows, changed)
+
+
+def check_batch(images: Tensor) -> None:
+    """Refuse what is not a batch of RGB images in torch's order."""
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise DataError(
+            f"Images of shape {list(images.shape)} are not a batch to augment.", "Give [N, 3, H, W], channels first."
+        )
+
+
+def on_device(parameters: Parameters, images: Tensor) -> Parameters:
+    """Parameters where the images are."""
+    return {name: value.to(images.device) for name, value in parameters.items()}
+
+
+def nest(prefix: str, parameters: Parameters) -> Parameters:
+    """Parameters under names that begin with `prefix`."""
+    return {prefix + name: value for name, value in parameters.items()}
+
+
+def unnest(prefix: str, parameters: Parameters) -> Parameters:
+    """The inverse of `nest`: those whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
+
+
+def uniform(low: float, high: float, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Uniform random numbers of `low` to `high`, float32 of `shape`."""
+    return low + (high - low) * torch.rand(*shape, generator=generator)
+
+
+def log_uniform(low: float, high: float, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Random numbers of `low` to `high`, positive, uniform in their logarithm: a factor and its inverse are alike."""
+    return uniform(math.log(low), math.log(high), shape, generator).exp()

@@ -1,0 +1,136 @@
+"""One picture that shows what each augmentation does to a lesion, to look at before training with it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from lentigo.data.augment.affine import RandomAffine
+from lentigo.data.augment.base import Augmentation
+from lentigo.data.augment.brightness import Brightness
+from lentigo.data.augment.cast import ColourCast
+from lentigo.data.augment.constancy import ShadesOfGrey
+from lentigo.data.augment.contrast import Contrast
+from lentigo.data.augment.crop import RandomResizedCrop
+from lentigo.data.augment.cutmix import CutMix
+from lentigo.data.augment.dehair import RemoveHair
+from lentigo.data.augment.flip import RandomFlip
+from lentigo.data.augment.hair import AddHair
+from lentigo.data.augment.mixing import Mixing
+from lentigo.data.augment.mixup import MixUp
+from lentigo.data.augment.randaugment import RandAugment
+from lentigo.data.augment.rot90 import RandomRot90
+from lentigo.runtime.images import ImageSource, decode
+
+__all__ = ["sheet"]
+
+COLUMNS = 6
+
+Pictures = list[tuple[str, Tensor]]
+"""Captions and images [3, S, S] of one row."""
+
+# Stronger than the defaults where those are hard to see.
+RANDOM: dict[str, Augmentation] = {
+    "flips": RandomFlip(),
+    "quarter turns": RandomRot90(),
+    "rotation": RandomAffine(zoom=(1, 1), shift=0, mirror=False),
+    "translation": RandomAffine(rotation=0, zoom=(1, 1), shift=0.2, mirror=False),
+    "zoom": RandomAffine(rotation=0, zoom=(0.7, 1.5), shift=0, mirror=False),
+    "zoom and crop": RandomResizedCrop(area=(0.3, 1)),
+    "brightness": Brightness(0.4),
+    "contrast": Contrast(0.5),
+    "colour cast": ColourCast(0.15),
+    "hair simulation": AddHair(),
+    "RandAugment": RandAugment(),
+}
+# Each beside the fault that it mends.
+MENDING: dict[str, tuple[Augmentation, Augmentation]] = {
+    "shades of grey": (ColourCast(0.25), ShadesOfGrey()),
+    "hair removal": (AddHair(), RemoveHair()),
+}
+MIXING: dict[str, Mixing] = {"MixUp": MixUp(alpha=1.0), "CutMix": CutMix()}
+
+
+def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource | None = None, seed: int = 0) -> Path:
+    """Draw several outcomes of each augmentation of the package, one row each.
+
+    Args:
+        image: a lesion; the largest square around its centre is shown.
+        out: file to write; its suffix tells the format, such as .png, .svg or .pdf.
+        other: a second lesion for MixUp and CutMix; without one, the first in negative.
+        seed: seed of all draws.
+
+    Returns:
+        The written file.
+
+    Raises:
+        ImageError: an image can't be read.
+    """
+    first = _square(decode(image))
+    second = 1 - first if other is None else _square(decode(other))
+    second = F.interpolate(second[None], first.shape[1:], mode="bilinear", antialias=True)[0].clamp(0, 1)
+    generator = torch.Generator().manual_seed(seed)
+    rows = {name: _draws(step, first, generator) for name, step in RANDOM.items()}
+    rows |= {name: _mended(fault, step, first, generator) for name, (fault, step) in MENDING.items()}
+    rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
+    path = Path(out)
+    _figure(rows).savefig(path, dpi=100)
+    return path
+
+
+def _draws(step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
+    """The image, then what it becomes."""
+    changed = step(image.expand(COLUMNS - 1, -1, -1, -1), generator)
+    return [("as taken", image), *(("", one) for one in changed)]
+
+
+def _mended(fault: Augmentation, step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
+    """The image, then with two draws of a fault; what it becomes stands to the right of each."""
+    faulty = fault(image.expand(COLUMNS // 2, -1, -1, -1), generator)
+    faulty[0] = image
+    mended = step(faulty, generator)
+    captions = ["as taken"] + ["with fault"] * (COLUMNS // 2 - 1)
+    return [
+        picture
+        for caption, before, after in zip(captions, faulty, mended, strict=True)
+        for picture in ((caption, before), ("mended", after))
+    ]
+
+
+def _mixed(mixing: Mixing, first: Tensor, second: Tensor, generator: torch.Generator) -> Pictures:
+    """Both images, then mixtures of them, with the share of the first."""
+    pair = torch.stack([first, second])
+    pictures: Pictures = [("A", first), ("B", second)]
+    while len(pictures) < COLUMNS:
+        images, targets = mixing(pair, torch.eye(2), generator)
+        if targets[0, 0] < 1:  # an image that drew itself as its partner shows nothing
+            pictures.append((f"{targets[0, 0]:.0%} A, {targets[0, 1]:.0%} B", images[0]))
+    return pictures
+
+
+def _figure(rows: dict[str, Pictures]) -> Figure:
+    height = 1.7 * len(rows) + 0.6
+    figure = Figure(figsize=(1.5 * COLUMNS + 0.5, height))
+    figure.suptitle("What each augmentation does to one lesion", fontsize=14, y=1 - 0.2 / height, va="top")
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.005, top=1 - 0.75 / height, wspace=0.05, hspace=0.2)
+    for axes, (name, pictures) in zip(figure.subplots(len(rows), COLUMNS, squeeze=False), rows.items(), strict=True):
+        for ax, (caption, picture) in zip(axes, pictures, strict=True):
+            ax.imshow(picture.permute(1, 2, 0).numpy())
+            ax.set_title(caption, fontsize=8, pad=3)
+            ax.set_xticks([])
+            ax.set_yticks([])
+        axes[0].set_ylabel(name, fontsize=11)
+    return figure
+
+
+def _square(pixels: NDArray[np.uint8]) -> Tensor:
+    """The largest square around the centre: float32 [3, S, S], 0 to 1."""
+    side = min(pixels.shape[:2])
+    top, left = ((n - side) // 2 for n in pixels.shape[:2])
+    square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    return torch.from_numpy(square).permute(2, 0, 1).float() / 255
