@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from lentigo.data.augment import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
+from lentigo.data.augment.affine import sample
 from lentigo.errors import DataError
 
 
@@ -80,6 +82,14 @@ def test_translation_alone_is_affine_with_the_rest_off() -> None:
     torch.testing.assert_close(moved[..., :12], images[..., 4:], rtol=0, atol=1e-4)
 
 
+def test_sampling_agrees_with_torchs_grid() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, theta = torch.rand(5, 3, 12, 17, generator=generator), torch.rand(5, 2, 3, generator=generator) * 2 - 1
+    grid = F.affine_grid(theta, [5, 3, 12, 17], align_corners=False)
+    expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(sample(images, theta), expected, rtol=0, atol=1e-5)
+
+
 def test_zoom_magnifies() -> None:
     images = torch.zeros(1, 1, 32, 32)
     images[:, :, 12:20, 12:20] = 1
@@ -105,5 +115,5 @@ def test_crop_shows_the_window() -> None:
     seen = RandomResizedCrop().apply(images, corner)
     expected = images[:, :, 8:, :8]
     # Twice as large: the mean of each 2x2 block is near the pixel that it shows, whatever the interpolation.
-    assert (torch.nn.functional.avg_pool2d(seen, 2) - expected).abs().mean() < 0.15
+    assert (F.avg_pool2d(seen, 2) - expected).abs().mean() < 0.15
     assert seen.mean() == pytest.approx(expected.mean().item(), abs=0.05)

@@ -57,6 +57,16 @@ class RandomAffine(Augmentation):
 
 def sample(images: Tensor, theta: Tensor) -> Tensor:
     """Images seen through affine maps [N, 2, 3] from output to input coordinates of -1 to 1, bilinearly."""
-    grid = F.affine_grid(theta.to(images.dtype), list(images.shape), align_corners=False)
+    theta = theta.to(images.dtype)
+    x, y = (_centres(count, theta) for count in (images.shape[3], images.shape[2]))
+    # A sum of a row and a column each: many times faster than affine_grid's matrix product for every pixel.
+    across = theta[:, :, 0, None] * x + theta[:, :, 2, None]
+    down = theta[:, :, 1, None] * y
+    grid = (down[:, :, :, None] + across[:, :, None, :]).permute(0, 2, 3, 1)
     seen = F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return seen.clamp_(0, 1)  # the weights sum to 1 only up to rounding
+
+
+def _centres(count: int, like: Tensor) -> Tensor:
+    """Centres of `count` pixels in coordinates of -1 to 1."""
+    return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * 2 / count - 1
