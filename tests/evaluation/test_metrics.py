@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lentigo.evaluation.metrics import HEADLINE, measure
-from lentigo.evaluation.schema import Metrics
+from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
 from tests.evaluation.imagined import make
 
 

@@ -1,22 +1,53 @@
-"""Bootstrap over lesions: weights of resamples, and intervals from their replicates.
+"""Bootstrap over lesions: weights of resamples, and intervals from what metrics do in them.
 
 Images of one lesion are alike, so that lesions (groups) are drawn, not images. They are drawn within strata of the
-same diagnoses, so that no resample lacks a rare one. Of n groups in a stratum n - 1 are drawn, with weights scaled by
-n / (n - 1): the plain bootstrap of n draws is too narrow by that factor, which is felt where a diagnosis has few
-lesions (Rao and Wu, Resampling inference with complex survey data, JASA 83:231, 1988).
+same diagnoses, so that no resample lacks a rare one: intervals speak of other lesions in the same mix. Of n groups in
+a stratum n - 1 are drawn, with weights scaled by n / (n - 1): the plain bootstrap of n draws is too narrow by that
+factor (Rao and Wu, Resampling inference with complex survey data, JASA 83:231, 1988).
+
+An interval is the value plus and minus t standard errors of the resamples on the metric's own scale: the logit for
+shares, Fisher's z for correlations, the logarithm for losses. It stays inside the metric's range, and unlike
+percentiles, which cover too seldom where a diagnosis has few lesions, it is widened for them by the degrees of freedom
+of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` measures how often both hold the truth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import t
 
-__all__ = ["LEVEL", "edge_interval", "interval", "resamples"]
+__all__ = ["LEVEL", "SCALES", "Scale", "edge_interval", "freedom", "interval", "resamples"]
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
 BLOCK = 1 << 18
 """Weights per block: small enough for a processor's cache."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale on which a metric varies evenly.
+
+    Attributes:
+        into: onto that scale.
+        back: its inverse.
+        slope: derivative of `into`.
+    """
+
+    into: Callable[[float], float]
+    back: Callable[[float], float]
+    slope: Callable[[float], float]
+
+
+SCALES = {
+    "share": Scale(logit, expit, lambda v: 1 / (v * (1 - v))),
+    "correlation": Scale(np.arctanh, np.tanh, lambda v: 1 / (1 - v * v)),
+    "loss": Scale(np.log, np.exp, lambda v: 1 / v),
+    "difference": Scale(float, float, lambda _: 1.0),
+}
 
 
 def resamples(labels: NDArray[np.int64], groups: NDArray, replicates: int, seed: int) -> Iterator[Array]:
@@ -42,21 +73,34 @@ def resamples(labels: NDArray[np.int64], groups: NDArray, replicates: int, seed:
         yield drawn[:, group]
 
 
-def interval(replicates: Array, level: float = LEVEL) -> tuple[float, float]:
-    """Percentile interval of replicates [R]; those that are NaN are left out."""
-    low, high = np.nanquantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def interval(value: float, error: float, lesions: Sequence[int], scale: Scale) -> tuple[float, float]:
+    """Interval of 95 % around a value that lies inside its scale's range.
+
+    Args:
+        value: the estimate.
+        error: its standard error, the standard deviation over resamples.
+        lesions: numbers of lesions of the classes that the metric rests on, as in `freedom`.
+        scale: one of `SCALES`.
+    """
+    reach = t.ppf((1 + LEVEL) / 2, freedom(lesions)) * error * scale.slope(value)
+    middle = scale.into(value)
+    return float(scale.back(middle - reach)), float(scale.back(middle + reach))
 
 
-def edge_interval(value: float, groups: int, level: float = LEVEL) -> tuple[float, float]:
-    """Exact (Clopper and Pearson) interval of a share that is 0 or 1, where resampling sees no variation.
+def freedom(lesions: Sequence[int]) -> float:
+    """Degrees of freedom of an average over classes, each of whose variance goes as 1 / lesions (Satterthwaite)."""
+    n = np.asarray(lesions, dtype=np.float64)
+    return float((1 / n).sum() ** 2 / (1 / (n**2 * (n - 1))).sum())
+
+
+def edge_interval(value: float, lesions: int) -> tuple[float, float]:
+    """Exact interval of 95 % (Clopper and Pearson) of a share that is 0 or 1, where resampling sees no variation.
 
     Args:
         value: 0 or 1.
-        groups: number of independent trials: lesions, since the images of one aren't independent.
-        level: confidence level.
+        lesions: number of independent trials: lesions, since the images of one aren't independent.
     """
-    reach = 1 - ((1 - level) / 2) ** (1 / groups)
+    reach = 1 - ((1 - LEVEL) / 2) ** (1 / lesions)
     return (1 - reach, 1.0) if value == 1 else (0.0, reach)
 
 

@@ -7,21 +7,26 @@
 0.871
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.evaluation.intervals import LEVEL, edge_interval, interval, resamples
+from lentigo.errors import DataError
+from lentigo.evaluation.basis import SCALE_OF, Lesions, undefined
+from lentigo.evaluation.estimates import estimate, estimate_gap
+from lentigo.evaluation.intervals import LEVEL, resamples
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.schema import Estimate, Metrics, Provenance, TaskMetrics
+from lentigo.evaluation.provenance import Provenance
+from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.scorer import Scorer
-from lentigo.evaluation.tasks import TASKS, VIEWS, view
+from lentigo.evaluation.tasks import TASKS, known_views, view
 
-__all__ = ["HEADLINE", "measure"]
+__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "measure"]
 
 Array = NDArray[np.float64]
+Values = dict[str, Array]
 
 HEADLINE = (
     "balanced_accuracy",
@@ -33,87 +38,101 @@ HEADLINE = (
     "accuracy_always.nv",
 )
 """What to lead with, of the task 'diagnosis'; accuracy never without 'always nevus' beside it."""
-DEFINED = 0.95
-"""Share of resamples in which a metric must be defined for its interval to be given."""
-_PROPORTIONS = ("recall", "specificity", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
+
+
+class TaskMetrics(Result):
+    """The metrics of one question put to the predictions.
+
+    Attributes:
+        classes: the answers.
+        confusion: images by truth (rows) and decision (columns), in the order of `classes`.
+        values: metrics by name; a name after a dot is a class, or 'macro', 'weighted', 'pairwise' for an average.
+    """
+
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    values: dict[str, Estimate]
+
+
+class Metrics(Result):
+    """Every metric of one table of predictions.
+
+    Attributes:
+        provenance: what was measured.
+        replicates: bootstrap resamples behind the intervals; 0 for none.
+        seed: seed of the resamples.
+        level: what share of intervals shall hold the true value.
+        views: by view ('equal_prevalence', 'training_prevalence') and task ('diagnosis', 'malignancy', 'melanoma').
+    """
+
+    provenance: Provenance
+    replicates: int
+    seed: int
+    level: float
+    views: dict[str, dict[str, TaskMetrics]]
+
+    def get(self, name: str, task: str = "diagnosis", view: str = "equal_prevalence") -> Estimate:
+        """One metric.
+
+        Raises:
+            DataError: no such metric, task or view.
+        """
+        try:
+            return self.views[view][task].values[name]
+        except KeyError as error:
+            raise DataError(f"No metric {name!r} of the task {task!r} in the view {view!r}: no {error}.") from None
 
 
 def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> Metrics:
     """Measure predictions in both views and all tasks.
 
+    Without a known training prevalence there is no view of that name, and a warning says so.
+
     Args:
         predictions: what to measure.
-        replicates: bootstrap resamples for 95 % intervals; 0 for none.
+        replicates: bootstrap resamples for intervals of 95 %; 0 for none.
         seed: seed of the resamples.
+
+    Raises:
+        DataError: unknown diagnoses, or a training prevalence that doesn't fit.
     """
-    labels = predictions.labels
-    provenance = Provenance.of(predictions)
-    names = [v for v in VIEWS if v == VIEWS[0] or predictions.meta.get("training_prevalence") is not None]
-    scorers = {(v, t): Scorer(view(predictions, v), TASKS[t], labels) for v in names for t in TASKS}
+    labels, groups = predictions.labels, predictions.groups
+    seen = [view(predictions, name) for name in known_views(predictions)]
+    scorers = {(v.name, task.name): Scorer(v, task, labels) for v in seen for task in TASKS.values()}
     plain = np.ones((1, len(labels)))
-    values = {key: scorer(plain) for key, scorer in scorers.items()}
-    drawn = _replicate(scorers, predictions, replicates, seed) if replicates else {}
-    views: dict[str, dict[str, TaskMetrics]] = {v: {} for v in names}
+    drawn = _replicate(scorers, resamples(labels, groups, replicates, seed)) if replicates else {}
+    views: dict[str, dict[str, TaskMetrics]] = {v.name: {} for v in seen}
     for (v, t), scorer in scorers.items():
         views[v][t] = TaskMetrics(
             classes=scorer.task.classes,
             confusion=tuple(tuple(int(n) for n in row) for row in scorer.confusion(plain)[0]),
-            values={
-                name: _estimate(name, value[0], drawn[v, t][name] if drawn else None, scorer, predictions.groups)
-                for name, value in values[v, t].items()
-            },
+            values=_estimates(scorer, groups, drawn.get((v, t))),
         )
-    return Metrics(provenance=provenance, replicates=replicates, seed=seed, level=LEVEL, views=views)
+    return Metrics(provenance=Provenance.of(predictions), replicates=replicates, seed=seed, level=LEVEL, views=views)
 
 
-def _replicate(
-    scorers: Mapping[tuple[str, str], Scorer], predictions: Predictions, replicates: int, seed: int
-) -> dict[tuple[str, str], dict[str, Array]]:
-    blocks = resamples(predictions.labels, predictions.groups, replicates, seed)
+def _replicate(scorers: Mapping[tuple[str, str], Scorer], blocks: Iterable[Array]) -> dict[tuple[str, str], Values]:
+    """Every metric, and every calibration error's gaps, in each resample."""
     with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(lambda weights: {key: scorer(weights) for key, scorer in scorers.items()}, blocks))
-    return {
-        key: {name: np.concatenate([part[key][name] for part in parts]) for name in parts[0][key]} for key in scorers
+        parts = list(pool.map(lambda weights: {k: s(weights) | s.gaps(weights) for k, s in scorers.items()}, blocks))
+    return {k: {name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]} for k in scorers}
+
+
+def _estimates(scorer: Scorer, groups: NDArray, drawn: Values | None) -> dict[str, Estimate]:
+    plain = np.ones((1, len(groups)))
+    lesions = Lesions(scorer, groups)
+    found = {
+        name: estimate(
+            value[0],
+            None if drawn is None else drawn[name],
+            lesions.behind(name),
+            scale=SCALE_OF.get(name, "share"),
+            trials=lesions.trials(name),
+            undefined=undefined(name, scorer),
+        )
+        for name, value in scorer(plain).items()
     }
-
-
-def _estimate(name: str, value: np.float64, drawn: Array | None, scorer: Scorer, groups: NDArray) -> Estimate:
-    if not np.isfinite(value):
-        return Estimate(value=None, missing=_undefined(name, scorer))
-    if drawn is None:
-        return Estimate(value=float(value))
-    metric, _, answer = name.partition(".")
-    carriers = _carriers(metric, answer, scorer, groups)
-    if carriers == 1:
-        return Estimate(value=float(value), missing="it rests on one lesion: how lesions differ can't be seen")
-    defined = np.isfinite(drawn).mean()
-    if defined < DEFINED:
-        return Estimate(value=float(value), missing=f"defined in only {defined:.0%} of the resamples")
-    if np.nanmax(drawn) > np.nanmin(drawn):
-        low, high = interval(drawn)
-        return Estimate(value=float(value), low=low, high=high)
-    if metric in _PROPORTIONS and value in (0, 1):
-        low, high = edge_interval(float(value), carriers)
-        return Estimate(value=float(value), low=low, high=high)
-    return Estimate(value=float(value), missing="every resample gives the same value")
-
-
-def _carriers(metric: str, answer: str, scorer: Scorer, groups: NDArray) -> int:
-    """How many groups a metric of one class rests on: those that it is a share of, else the fewer of both sides."""
-    if answer not in scorer.task.classes:
-        return len(set(groups))
-    truth = scorer.labels == scorer.task.classes.index(answer)
-    yes, no = len(set(groups[truth])), len(set(groups[~truth]))
-    return {"recall": yes, "sensitivity": yes, "specificity": no}.get(metric.partition("_")[0], min(yes, no))
-
-
-def _undefined(name: str, scorer: Scorer) -> str:
-    """Why a metric has no value."""
-    classes, answer = scorer.task.classes, name.partition(".")[2]
-    if scorer.present.sum() == 1:
-        return f"every image shows {classes[int(scorer.present.argmax())]}"
-    if answer in classes:
-        if not scorer.present[classes.index(answer)]:
-            return f"no image shows {answer}"
-        return f"{answer} is never decided"
-    return "every decision is the same"
+    return found | {  # the calibration errors once more, with an interval that knows of their bias
+        name: estimate_gap(gaps[0], None if drawn is None else drawn[name], lesions.behind(name))
+        for name, gaps in scorer.gaps(plain).items()
+    }

@@ -46,10 +46,16 @@ class Predictions:
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
             raise DataError(f"The predictions hold image {twice} twice.", "Predict each image once.")
-        sums = self.probabilities.sum(axis=1)
-        if not np.isfinite(sums).all() or (np.abs(sums - 1) > 1e-3).any() or (self.probabilities < 0).any():
-            bad = self.table["image_id"].iloc[int(np.argmax(~(np.abs(sums - 1) <= 1e-3)))]
-            raise DataError(f"The probabilities of image {bad} are not numbers of 0 to 1 that sum to 1.")
+        self._refuse(~self.table["dx"].isin(taxonomy.CLASSES), "has no known diagnosis in dx")
+        self._refuse(pd.isna(self.groups), "has no lesion")
+        sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-3  # False for NaN
+        fine = sums_to_one & (self.probabilities >= 0).all(axis=1)
+        self._refuse(~fine, "has probabilities that are not numbers of 0 to 1 that sum to 1")
+
+    def _refuse(self, bad: NDArray[np.bool_] | pd.Series, reason: str) -> None:
+        if np.any(bad):
+            first = self.table["image_id"].iloc[int(np.argmax(bad))]
+            raise DataError(f"Image {first} {reason}; {int(np.sum(bad))} of {len(self)} predictions are so.")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -69,16 +75,30 @@ class Predictions:
         """What to resample by: the split's group where known, else the lesion id; object array [N]."""
         return self.table["group" if "group" in self.table.columns else "lesion_id"].to_numpy(dtype=object)
 
+    @property
+    def training_prevalence(self) -> NDArray[np.float64]:
+        """Share of each diagnosis in training [7].
+
+        Raises:
+            DataError: `meta` doesn't say, or not with seven positive shares.
+        """
+        if self.meta.get("training_prevalence") is None:
+            raise DataError("The predictions don't say how common the diagnoses were in training.")
+        return _shares(self.meta["training_prevalence"])
+
     def at_prevalence(self, prevalence: Mapping[str, float] | NDArray | None = None) -> NDArray[np.float64]:
         """Probabilities [N, 7] where the diagnoses are as common as stated, by Bayes' rule.
 
         Args:
             prevalence: share of each diagnosis; without it, that of the training images.
+
+        Raises:
+            DataError: not seven positive shares, or the predictions don't know those of training.
         """
-        share = self.meta["training_prevalence"] if prevalence is None else prevalence
-        if isinstance(share, Mapping):
-            share = [share[c] for c in taxonomy.CLASSES]
-        weighted = self.probabilities * np.asarray(share, dtype=np.float64)
+        if isinstance(prevalence, Mapping):
+            prevalence = np.array([prevalence[c] for c in taxonomy.CLASSES])
+        share = self.training_prevalence if prevalence is None else _shares(prevalence)
+        weighted = self.probabilities * share
         return weighted / weighted.sum(axis=1, keepdims=True)
 
     def save(self, path: Path) -> None:
@@ -100,3 +120,11 @@ class Predictions:
         except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
             raise DataError(f"{path}: not a predictions table ({error}).", "Make one with lentigo evaluate.") from None
         return cls(table.to_pandas(), meta)
+
+
+def _shares(values: object) -> NDArray[np.float64]:
+    """Seven positive shares, scaled to sum to 1."""
+    share = np.asarray(values, dtype=np.float64)
+    if share.shape != (len(taxonomy.CLASSES),) or not (share > 0).all() or not np.isfinite(share).all():
+        raise DataError(f"A prevalence is seven positive shares, not {values}.")
+    return share / share.sum()

@@ -49,8 +49,12 @@ class Scorer:
             decision_metrics(self.confusion(weights), self.task.classes, self.task.usual)
             | self._ranked(weights)
             | {name: ratio(scored @ loss, scored.sum(axis=1)) for name, loss in self._losses.items()}
-            | self._calibrated(scored)
+            | {name: np.abs(gaps).sum(axis=1) for name, gaps in self._gaps(scored).items()}
         )
+
+    def gaps(self, weights: Array) -> dict[str, Array]:
+        """The gaps [R, B] behind each calibration error, whose sizes sum to it."""
+        return self._gaps(self._balance(weights) if self.balanced else weights)
 
     def confusion(self, weights: Array) -> Array:
         """Confusion matrices [R, K, K], truth in rows."""
@@ -113,9 +117,10 @@ class Scorer:
             for c, p, t in zip(self.task.classes, self.probabilities.T, self.truth.T, strict=True)
         }
 
-    def _calibrated(self, weights: Array) -> dict[str, Array]:
-        found = {name: bins.error(weights) for name, bins in self._bins.items()}
-        return found | {"ece.macro": np.mean([found[f"ece.{c}"] for c in self.task.classes], axis=0)}
+    def _gaps(self, weights: Array) -> dict[str, Array]:
+        found = {name: bins.gaps(weights) for name, bins in self._bins.items()}
+        each = [found[f"ece.{c}"] / len(self.task.classes) for c in self.task.classes]
+        return found | {"ece.macro": np.concatenate(each, axis=1)}
 
 
 _AT_SPECIFICITY = f"sensitivity_at_{AT_SPECIFICITY:.0%}_specificity".replace("%", "")

@@ -21,7 +21,7 @@ from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.predictions import Predictions
 
-__all__ = ["TASKS", "VIEWS", "Task", "View", "view"]
+__all__ = ["TASKS", "VIEWS", "Task", "View", "known_views", "view"]
 
 VIEWS = ("equal_prevalence", "training_prevalence")
 
@@ -84,26 +84,15 @@ def view(predictions: Predictions, name: str) -> View:
     """Predictions in one of `VIEWS`.
 
     Raises:
-        DataError: unknown view, or a training prevalence that is absent or doesn't fit the predictions.
+        DataError: unknown view, or a training prevalence that is absent or isn't one.
     """
     if name == "equal_prevalence":
-        share = np.full(len(taxonomy.CLASSES), 1 / len(taxonomy.CLASSES))
-        return View(name, predictions.at_prevalence(share), balanced=True)
-    if name != "training_prevalence":
-        raise DataError(f"Unknown view {name!r}.", f"Known views: {', '.join(VIEWS)}.")
-    return View(name, predictions.at_prevalence(training_prevalence(predictions)), balanced=False)
+        return View(name, predictions.at_prevalence(np.ones(len(taxonomy.CLASSES))), balanced=True)
+    if name == "training_prevalence":
+        return View(name, predictions.at_prevalence(), balanced=False)
+    raise DataError(f"Unknown view {name!r}.", f"Known views: {', '.join(VIEWS)}.")
 
 
-def training_prevalence(predictions: Predictions) -> NDArray[np.float64]:
-    """Share of each diagnosis in training [7].
-
-    Raises:
-        DataError: the predictions don't say, or not with seven positive shares that sum to 1.
-    """
-    share = predictions.meta.get("training_prevalence")
-    if share is None:
-        raise DataError("The predictions don't say how common the diagnoses were in training.")
-    values = np.asarray(share, dtype=np.float64)
-    if values.shape != (len(taxonomy.CLASSES),) or not (values > 0).all() or abs(values.sum() - 1) > 1e-3:
-        raise DataError(f"The training prevalence {share} is not seven positive shares that sum to 1.")
-    return values
+def known_views(predictions: Predictions) -> list[str]:
+    """The views that predictions can be seen in: both, or the first alone where the training prevalence is unknown."""
+    return list(VIEWS if predictions.meta.get("training_prevalence") is not None else VIEWS[:1])

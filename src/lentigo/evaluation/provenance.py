@@ -1,0 +1,99 @@
+"""Where predictions come from, how many they are, and what a reader of any number must be told."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+
+from lentigo import taxonomy
+from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.result import Result
+
+__all__ = ["Provenance"]
+
+FEW = 10
+"""Below this many lesions a bootstrap of a class sees too little of how lesions differ."""
+OTHER_MIX = 0.10
+"""Share of images by which the diagnoses may be mixed otherwise than in training before it is worth a word."""
+
+
+class Provenance(Result):
+    """Where predictions come from and how many they are; part of every result, so that a leak can't be left behind.
+
+    Attributes:
+        model, model_sha256, split_sha256, protocol, part: as in `Predictions.meta`, None where it doesn't say.
+        leaky: whether images of one lesion lie on both sides of the split; None where that is unknown.
+        images: number of images.
+        groups: number of lesions (or groups of lesions known to be the same).
+        images_of, groups_of: the same for each diagnosis.
+        warnings: what a reader must know, in plain sentences; printed beside every number.
+    """
+
+    model: str | None
+    model_sha256: str | None
+    split_sha256: str | None
+    protocol: str | None
+    part: str | None
+    leaky: bool | None
+    images: int
+    groups: int
+    images_of: dict[str, int]
+    groups_of: dict[str, int]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, predictions: Predictions) -> Self:
+        """Describe where predictions come from."""
+        images, groups = _counts(predictions)
+        known: dict[str, str | None] = {
+            key: None if predictions.meta.get(key) is None else str(predictions.meta[key])
+            for key in ("model", "model_sha256", "split_sha256", "protocol", "part")
+        }
+        leaky = predictions.meta.get("leaky")
+        return cls(
+            **known,
+            leaky=None if leaky is None else bool(leaky),
+            images=len(predictions),
+            groups=len(set(predictions.groups)),
+            images_of=images,
+            groups_of=groups,
+            warnings=(*_leak_warning(leaky), *_count_warnings(images, groups), *_mix_warnings(predictions)),
+        )
+
+
+def _counts(predictions: Predictions) -> tuple[dict[str, int], dict[str, int]]:
+    labels, groups = predictions.labels, predictions.groups
+    images = {c: int((labels == i).sum()) for i, c in enumerate(taxonomy.CLASSES)}
+    return images, {c: len(set(groups[labels == i])) for i, c in enumerate(taxonomy.CLASSES)}
+
+
+def _leak_warning(leaky: object) -> list[str]:
+    if leaky is None:
+        return ["It is unknown whether the model has seen these lesions in training."]
+    if leaky:
+        return ["LEAKY: images of one lesion lie in training and here; these numbers are too good to be true."]
+    return []
+
+
+def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> list[str]:
+    absent = [c for c, n in images.items() if n == 0]
+    few = [f"{c} ({groups[c]})" for c in images if 0 < groups[c] < FEW]
+    found = []
+    if absent:
+        found.append(f"No image shows {', '.join(absent)}: averages are over the other diagnoses.")
+    if few:
+        found.append(f"Fewer than {FEW} lesions of {', '.join(few)}: what rests on them is rough.")
+    return found
+
+
+def _mix_warnings(predictions: Predictions) -> list[str]:
+    if predictions.meta.get("training_prevalence") is None:
+        return ["How common the diagnoses were in training is unknown: only the view of equal prevalence is given."]
+    here = np.bincount(predictions.labels, minlength=len(taxonomy.CLASSES)) / len(predictions)
+    moved = np.abs(here - predictions.training_prevalence).sum() / 2
+    if moved <= OTHER_MIX:
+        return []
+    return [
+        f"The diagnoses are mixed otherwise here than in training ({moved:.0%} of the images would have to change): "
+        "scores and calibration at the training prevalence are not to be expected to hold."
+    ]

@@ -1,0 +1,46 @@
+"""The base of what evaluation says: JSON with a schema (`Result.model_json_schema`), and never a NaN.
+
+A number that can't be had is `None`, with the reason beside it.
+"""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Estimate", "Result"]
+
+
+class Result(BaseModel):
+    """Base of every result: immutable, complete, without NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def to_json(self) -> str:
+        """As indented JSON."""
+        return self.model_dump_json(indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls.model_validate_json(text)
+
+
+class Estimate(Result):
+    """One number and its interval.
+
+    Attributes:
+        value: the number; None where it is undefined.
+        low: lower end of its interval; None where there is none.
+        high: upper end.
+        note: why the value or its interval is absent, or what else a reader must know of it.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"undefined ({self.note})"
+        return f"{self.value:.3f}" + (f" ({self.low:.3f} to {self.high:.3f})" if self.low is not None else "")
