@@ -33,16 +33,6 @@ class PixelDataset(Dataset[Batch]):
         chosen = torch.tensor(indices)
         return self.images[chosen], self.labels[chosen]
 
-    def mean_and_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of each channel over all pixels, in 0..1."""
-        # From the counts of the 256 grey levels: exact, and without a copy in real numbers.
-        levels = torch.arange(256, dtype=torch.float64) / 255
-        channels = (self.images[:, c].reshape(-1) for c in range(3))
-        shares = [torch.bincount(c, minlength=256).double() / c.numel() for c in channels]
-        means = [float((share * levels).sum()) for share in shares]
-        stds = [float((share * (levels - m) ** 2).sum().sqrt()) for share, m in zip(shares, means, strict=True)]
-        return tuple(means), tuple(stds)
-
 
 class EpochShuffle(Sampler[int]):
     """A new order each epoch, drawn from (seed, epoch) and nothing else. Lightning calls `set_epoch`."""

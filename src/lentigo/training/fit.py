@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from lentigo import data, models, taxonomy
+from lentigo.data import normalise
 from lentigo.errors import RunError
 from lentigo.training.batches import PixelDataset, train_loader, validation_loader
 from lentigo.training.learner import Learner
@@ -60,8 +61,8 @@ def train(
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
     parts = {name: pixels.readable(split.part(name)) for name in ("train", "validation")}
-    train_set = PixelDataset(pixels.of(parts["train"]), parts["train"].labels)
-    run = _describe(model, split, recipe, folder, train_set)
+    images = pixels.of(parts["train"])
+    run = _describe(model, split, recipe, folder, images, parts["train"].labels)
     if (folder / "recipe.json").exists():
         _check_same(load_run(folder), run)
         if run.finished:
@@ -74,6 +75,7 @@ def train(
     learner = Learner(models.build(model), recipe, *map(torch.tensor, (run.mean, run.std, run.prior)))
     trainer, best = _trainer(recipe, folder)
     last = folder / "checkpoints" / "last.ckpt"
+    train_set = PixelDataset(images, parts["train"].labels)
     validation_set = PixelDataset(pixels.of(parts["validation"]), parts["validation"].labels)
     on_interrupt = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
@@ -151,9 +153,11 @@ def _check_folder(folder: Path, resume: bool) -> None:
             raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
 
 
-def _describe(model: str, split: data.Split, recipe: Recipe, folder: Path, train_set: PixelDataset) -> Run:
-    mean, std = train_set.mean_and_std()
-    counts = np.bincount(train_set.labels.numpy(), minlength=len(taxonomy.CLASSES))
+def _describe(
+    model: str, split: data.Split, recipe: Recipe, folder: Path, images: np.ndarray, labels: np.ndarray
+) -> Run:
+    colours = normalise.measure(images)
+    counts = np.bincount(labels, minlength=len(taxonomy.CLASSES))
     return Run(
         path=folder,
         model=model,
@@ -163,8 +167,8 @@ def _describe(model: str, split: data.Split, recipe: Recipe, folder: Path, train
         licence=split.records.licence,
         citation=split.records.citation,
         split_sha256=split.hash,
-        mean=mean,
-        std=std,
+        mean=colours.mean,
+        std=colours.std,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
     )
