@@ -10,10 +10,9 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.evaluation.calibrate import Calibration, calibrate
     from lentigo.evaluation.evaluate import evaluate
-    from lentigo.evaluation.metrics import HEADLINE, measure
+    from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
     from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
     from lentigo.evaluation.predictions import PROBABILITIES, Predictions
-    from lentigo.evaluation.schema import Metrics
     from lentigo.evaluation.summary import summarise
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):

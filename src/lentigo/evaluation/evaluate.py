@@ -6,10 +6,9 @@ from pathlib import Path
 
 from lentigo import data
 from lentigo.errors import DataError
-from lentigo.evaluation.metrics import measure
+from lentigo.evaluation.metrics import Metrics, measure
 from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.schema import Metrics
 from lentigo.evaluation.summary import summarise
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle

@@ -1,7 +1,7 @@
 """Metrics as Markdown that a person reads: the headline first, never accuracy without its baseline."""
 
 from lentigo import taxonomy
-from lentigo.evaluation.schema import Metrics
+from lentigo.evaluation.metrics import Metrics
 
 __all__ = ["summarise"]
 

@@ -183,13 +183,15 @@ def _check_same(old: Run, new: Run) -> None:
 
 
 def _trainer(recipe: Recipe, folder: Path) -> tuple[pl.Trainer, ModelCheckpoint]:
-    best = ModelCheckpoint(
-        folder / "checkpoints", "best", monitor=SCORE, mode="max", save_last=True, enable_version_counter=False
-    )
+    place = folder / "checkpoints"
+    best = ModelCheckpoint(place, "best", monitor=SCORE, mode="max", enable_version_counter=False)
+    # After every epoch, better or not; the callback's own `save_last` follows the best.
+    last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
     callbacks: list[pl.Callback] = [
         EarlyStopping(SCORE, mode="max", patience=recipe.patience),
         History(folder / "log" / "metrics.csv"),
-        best,  # last, so that what the others know is in the checkpoint
+        best,
+        last,  # after the others, so that what they know of this epoch is in the checkpoint
     ]
     show = os.isatty(2)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

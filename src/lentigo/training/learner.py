@@ -52,17 +52,22 @@ class Learner(pl.LightningModule):
         return logits - self.log_prior if self.recipe.balance == "none" else logits
 
     def loss(self, logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Cross-entropy at the training part's prevalence of logits that assume equal prevalence."""
-        return F.cross_entropy(logits + self.log_prior, labels, label_smoothing=smoothing)
+        """Cross-entropy at the training part's prevalence of logits that assume equal prevalence.
 
-    def on_train_epoch_start(self) -> None:
-        """Dropout draws from the global generator: tie it to the epoch, so that a resumed run repeats it."""
-        torch.manual_seed(self._seed(0))
+        Targets are smoothed towards the class shares. Towards equal shares, as is usual, every image would keep a
+        small fixed chance of the rarest diagnosis, which equal prevalence then magnifies by its rarity.
+        """
+        prior = self.log_prior.exp()
+        targets = F.one_hot(labels, len(prior)) * (1 - smoothing) + smoothing * prior
+        return F.cross_entropy(logits + self.log_prior, targets)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """One step on an augmented batch."""
         images, labels = batch
-        generator = torch.Generator().manual_seed(self._seed(index + 1))
+        # Dropout draws from the global generator, which others draw from too: tie it to the step, so that a resumed
+        # run repeats it.
+        torch.manual_seed(self._seed(index))
+        generator = torch.Generator().manual_seed(self._seed(index))
         logits = self(self.augment(images.float() / 255, generator))
         loss = self.loss(logits, labels, self.recipe.label_smoothing)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))

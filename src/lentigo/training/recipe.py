@@ -21,7 +21,7 @@ class Recipe:
         batch_size: images a step.
         learning_rate: peak of the one-cycle schedule (Smith and Topin, 2019).
         weight_decay: AdamW's decay, for convolutions and linear weights alone.
-        label_smoothing: share of the target spread over all classes, 0 to 1.
+        label_smoothing: share of the target spread over the classes as they are common, 0 to 1.
         balance: 'logit_adjustment' adds the log class share to the logits while training (Menon et al., ICLR 2021),
             so that the plain logits treat all diagnoses as equally common; 'none' leaves the imbalance in.
         rotation: largest rotation in degrees.
