@@ -47,7 +47,7 @@ def estimate(
     if defined < DEFINED:
         return Estimate(value=value, note=f"no interval: defined in only {defined:.0%} of the resamples")
     error = float(np.nanstd(drawn, ddof=1))
-    at_edge = not np.isfinite(SCALES[scale].into(value))
+    at_edge = any(abs(value - end) < 1e-12 for end in SCALES[scale].ends)
     if at_edge and trials is not None:
         low, high = edge_interval(value, trials)
     elif at_edge or error < 1e-12:

@@ -35,18 +35,20 @@ class Scale:
         into: onto that scale.
         back: its inverse.
         slope: derivative of `into`.
+        ends: where the metric's range ends and `into` does not reach.
     """
 
     into: Callable[[float], float]
     back: Callable[[float], float]
     slope: Callable[[float], float]
+    ends: tuple[float, ...]
 
 
 SCALES = {
-    "share": Scale(logit, expit, lambda v: 1 / (v * (1 - v))),
-    "correlation": Scale(np.arctanh, np.tanh, lambda v: 1 / (1 - v * v)),
-    "loss": Scale(np.log, np.exp, lambda v: 1 / v),
-    "difference": Scale(float, float, lambda _: 1.0),
+    "share": Scale(logit, expit, lambda v: 1 / (v * (1 - v)), (0, 1)),
+    "correlation": Scale(np.arctanh, np.tanh, lambda v: 1 / (1 - v * v), (-1, 1)),
+    "loss": Scale(np.log, np.exp, lambda v: 1 / v, (0,)),
+    "difference": Scale(float, float, lambda _: 1.0, ()),
 }
 
 

@@ -50,10 +50,10 @@ class Sweep:
             weights: R weightings of all images [R, N].
         """
         ordered = weights[:, self.order]
-        hits = np.cumsum(ordered * self.positive, axis=1)[:, self.last]
-        called = np.cumsum(ordered, axis=1)[:, self.last]
-        start = ((0, 0), (1, 0))
-        return np.pad(hits, start), np.pad(called - hits, start)
+        tp, called = np.zeros((2, len(weights), len(self.last) + 1))
+        tp[:, 1:] = np.cumsum(ordered * self.positive, axis=1)[:, self.last]
+        called[:, 1:] = np.cumsum(ordered, axis=1)[:, self.last]
+        return tp, called - tp
 
 
 def auc(tp: Array, fp: Array) -> Array:

@@ -1,0 +1,61 @@
+"""The predictions table refuses what would turn into a silent NaN, and comes back from disk."""
+
+import numpy as np
+import pytest
+
+from lentigo.errors import DataError
+from lentigo.evaluation.predictions import Predictions
+from tests.evaluation.imagined import make
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("p_mel", np.nan, "sum to 1"),
+        ("p_mel", 3.0, "sum to 1"),
+        ("dx", "melanoom", "known diagnosis"),
+        ("dx", None, "known diagnosis"),
+        ("lesion_id", None, "no lesion"),
+        ("image_id", "I00000", "twice"),
+    ],
+)
+def test_bad_row_is_named(column, value, message):
+    table = make(20).table
+    table.loc[7, column] = value
+    with pytest.raises(DataError, match=message) as error:
+        Predictions(table)
+    assert "I00007" in str(error.value) or column == "image_id"
+
+
+def test_negative_probability_names_its_image():
+    table = make(20).table
+    table.loc[7, ["p_mel", "p_nv"]] = [-0.5, table.loc[7, "p_nv"] + table.loc[7, "p_mel"] + 0.5]
+    with pytest.raises(DataError, match="I00007"):
+        Predictions(table)
+
+
+def test_empty_or_incomplete_is_refused():
+    table = make(20).table
+    with pytest.raises(DataError, match="empty"):
+        Predictions(table.iloc[:0])
+    with pytest.raises(DataError, match="p_vasc"):
+        Predictions(table.drop(columns="p_vasc"))
+
+
+def test_comes_back_from_disk(tmp_path):
+    predictions = make(30, leaky=True)
+    predictions.save(tmp_path / "p.parquet")
+    loaded = Predictions.load(tmp_path / "p.parquet")
+    assert loaded.table.equals(predictions.table)
+    assert loaded.meta == predictions.meta
+    (tmp_path / "not.parquet").write_text("nothing")
+    with pytest.raises(DataError, match=r"not\.parquet"):
+        Predictions.load(tmp_path / "not.parquet")
+
+
+def test_prevalence_follows_bayes():
+    predictions = make(30)
+    share = np.array([0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.1])
+    expected = predictions.probabilities * share
+    assert predictions.at_prevalence(share) == pytest.approx(expected / expected.sum(axis=1, keepdims=True))
+    assert predictions.at_prevalence(np.ones(7)) == pytest.approx(predictions.probabilities)
