@@ -56,7 +56,7 @@ def test_it_describes_itself(bundle_path, trained_run):
     assert metadata.recipe["size"] == 32
     assert metadata.parity["images"] == len(trained_run.split.test)
     assert metadata.parity["same_top_class"] == 1.0
-    assert 0 < metadata.metrics["balanced_accuracy"]["value"] < 1
+    assert 0 < metadata.metrics["equal_prevalence"]["balanced_accuracy"]["value"] < 1
     assert "not a medical device" in metadata.notice
     assert {p.target for p in metadata.operating_points} == {"melanoma", "malignancy"}
 

@@ -1,14 +1,52 @@
-"""Verbs of data: describe, audit, split."""
+"""Verbs of data: fetch, describe, audit, split."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look at a data set, find its faults, part it without leaks.", no_args_is_help=True)
+app = typer.Typer(help="Fetch a data set, look at it, find its faults, part it without leaks.", no_args_is_help=True)
 
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of leaving bad rows out.")]
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name of a data set, such as ham10000.")],
+    out: Annotated[Path, typer.Option(help="Folder to download into.")],
+) -> None:
+    """Download a data set, after showing its licence; offline, say what to download by hand."""
+    from lentigo import data
+
+    typer.echo(f"{data.fetch(name, out)}\nNext: lentigo data describe {out}")
+
+
+@app.command()
+def describe(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their numbers.")] = Path("described"),
+    strict: Strict = False,
+) -> None:
+    """Draw a page that shows what is in a data set."""
+    from lentigo import data
+
+    typer.echo(data.describe(data.read(root, strict=strict), out))
+
+
+@app.command()
+def audit(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("audit"),
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="A split to search for leaks: ours, or a CSV of anybody's.")
+    ] = None,
+    strict: Strict = False,
+) -> None:
+    """Find duplicates, conflicts, faults and leaks, with pictures."""
+    from lentigo import data
+
+    typer.echo(data.audit(data.read(root, strict=strict), out, split_file=split_file))
 
 
 @app.command()

@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from lentigo import data, taxonomy
 from lentigo.errors import BundleError
-from lentigo.evaluation import HEADLINE, calibrate, measure, predict_part
+from lentigo.evaluation import HEADLINE, calibrate, measure, predict_bundle_part, predict_part
 from lentigo.export.graph import Explained, build_graph
 from lentigo.export.parity import check_parity
 from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OperatingPoint
@@ -48,18 +49,23 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.onnx")
     try:
-        parity: dict = {}
-        for _ in range(2):  # once to measure, once more with the measurement inside
-            entry = model.metadata_props[0] if model.metadata_props else model.metadata_props.add()
-            entry.key, entry.value = METADATA_KEY, metadata.model_copy(update={"parity": parity}).model_dump_json()
-            partial.write_bytes(model.SerializeToString())
-            if not parity:
-                readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
-                parity = check_parity(Bundle(partial), explained, readable).to_dict()
+        _write(model, metadata, partial)
+        # What is measured is the file itself; then what was measured goes into it.
+        draft = Bundle(partial)
+        readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
+        parity = check_parity(draft, explained, readable)
+        measured = {"parity": parity.to_dict(), "metrics": _headline(draft, run.records)}
+        _write(model, metadata.model_copy(update=measured), partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     return Bundle(path)
+
+
+def _write(model: onnx.ModelProto, metadata: BundleMetadata, path: Path) -> None:
+    del model.metadata_props[:]
+    model.metadata_props.add(key=METADATA_KEY, value=metadata.model_dump_json())
+    path.write_bytes(model.SerializeToString())
 
 
 def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
@@ -85,7 +91,7 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
             "sha256": run.split_sha256,
         },
         recipe=run.recipe.to_dict(),
-        metrics=_headline(run),
+        metrics={},
         parity={},
         seen=base64.b64encode(fingerprints(ids).tobytes()).decode(),
         licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
@@ -95,10 +101,13 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
     )
 
 
-def _headline(run: Run) -> dict[str, dict[str, float | None]]:
-    """The headline metrics of the test part, with their intervals."""
-    metrics = measure(predict_part(run, "test"), replicates=1000)
-    return {name: metrics.get(name).model_dump(include={"value", "low", "high"}) for name in HEADLINE}
+def _headline(draft: Bundle, records: data.Records) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The headline metrics of the test part in both views, with their intervals."""
+    metrics = measure(predict_bundle_part(draft, records), replicates=1000)
+    return {
+        view: {name: metrics.get(name, view=view).model_dump(include={"value", "low", "high"}) for name in HEADLINE}
+        for view in metrics.views
+    }
 
 
 def _operating_points(run: Run) -> tuple[OperatingPoint, ...]:

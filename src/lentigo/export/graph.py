@@ -73,7 +73,7 @@ def squares(images: NDArray[np.uint8], size: int) -> Tensor:
 def build_graph(explained: Explained, size: int) -> onnx.ModelProto:
     """Join the preprocessing and the network into one checked model."""
     core = torch.onnx.export(
-        explained,
+        explained.eval(),
         (torch.zeros(2, 3, size, size),),
         input_names=["square"],
         output_names=["probabilities", "cam"],

@@ -42,13 +42,17 @@ def describe_models() -> str:
     lines = []
     for name, path in shipped_models().items():
         bundle = Bundle(path, threads=1).metadata
-        measured = ", ".join(f"{k} {v['value']:.3f}" for k, v in bundle.metrics.items() if v["value"] is not None)
+        measured = [
+            f"  measured on its test part, {view.replace('_', ' ')}: "
+            + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
+            for view, values in bundle.metrics.items()
+        ]
         lines += [
             f"{name}{' (default)' if name == DEFAULT else ''}",
             f"  {bundle.network}, {bundle.parameters:,} parameters, {path.stat().st_size / 1e6:.2f} MB, "
             f"{bundle.size}x{bundle.size} pixels",
             f"  trained on {bundle.source}, protocol {bundle.split['protocol']}, fold {bundle.split['fold']}",
-            f"  measured on its test part: {measured}",
+            *measured,
             f"  {bundle.licence}",
         ]
     return "\n".join(lines) + "\n" if lines else "No model ships with this installation.\n"
