@@ -99,14 +99,13 @@ def _inception(attention: bool) -> float:
     return whole.parameters - scales + (0 if attention else plain - pooled - block)
 
 
-def _claims(name: str) -> float:
-    return TEXT[name, "value"]
+def _cell(table: Table, column: str, row: str) -> float:
+    return table[row, column]
 
 
-def _parameters(row: str) -> float:
-    return TABLE_III[row, "parameters"]
-
-
+_claim = partial(_cell, TEXT, "value")
+_parameters = partial(_cell, TABLE_III, "parameters")
+_percent = partial(Check, unit="%")
 _CUSTOM, _RESNET = "Custom CNN Implementation", "Baseline: ResNet50 + TL"
 
 _ATTENTION = (
@@ -182,56 +181,51 @@ CHECKS = (
     Check(
         "parameters of ResNet50 in the abstract",
         "abstract",
-        _claims("ResNet50 parameters, millions"),
+        _claim("ResNet50 parameters, millions"),
         lambda: _parameters(_RESNET) / 1e6,
         "Table III gives 23.66 million; 23.9 is its row ResNet50 + SA.",
         tolerance=0.05,
         unit="million",
     ),
-    Check(
+    _percent(
         "parameters reduced by",
         "abstract",
-        _claims("parameters reduced by, %"),
+        _claim("parameters reduced by, %"),
         lambda: 100 * (1 - _parameters(_CUSTOM) / _parameters(_RESNET)),
         "From table III's own counts.",
         tolerance=0.05,
-        unit="%",
     ),
-    Check(
+    _percent(
         "accuracy gained by transfer learning",
         "table IV",
-        _claims("accuracy gained by transfer learning, %"),
+        _claim("accuracy gained by transfer learning, %"),
         lambda: TABLE_IV["TL (ResNet50)", "accuracy %"] - TABLE_IV["Custom CNN", "accuracy %"],
         "In percentage points, from the table's own column.",
         tolerance=0.0005,
-        unit="%",
     ),
-    Check(
+    _percent(
         "FLOPs added by transfer learning",
         "table IV",
-        _claims("FLOPs added by transfer learning, %"),
+        _claim("FLOPs added by transfer learning, %"),
         lambda: 100 * (TABLE_IV["TL (ResNet50)", "FLOPs"] / _cost("efficient_cnn_reconstructed").macs - 1),
         "4.00 billion over the reconstruction's 30,037,824, less one; the rounding of 4.00 billion allows more.",
         tolerance=17.0,
-        unit="%",
     ),
-    Check(
+    _percent(
         "FLOPs reduced by",
         "conclusion",
-        _claims("FLOPs reduced by, %"),
+        _claim("FLOPs reduced by, %"),
         lambda: 100 * (1 - TABLE_IV["Custom CNN", "FLOPs"] / TABLE_IV["TL (ResNet50)", "FLOPs"]),
         "From table IV.",
         tolerance=0.05,
-        unit="%",
     ),
-    Check(
+    _percent(
         "accuracy of the proposed system",
         "section II",
-        _claims("accuracy of the proposed system in section II, %"),
+        _claim("accuracy of the proposed system in section II, %"),
         lambda: TABLE_IV["Custom CNN", "accuracy %"],
         "Table IV gives the custom CNN 87.05; table I gives the paper's own row 89.08.",
         tolerance=0.005,
-        unit="%",
     ),
     *(
         Check(f"parameters of {row}", "table III", _parameters(row), recompute, because)
