@@ -2,6 +2,6 @@
 
 from lentigo.evaluation.cost.count import Cost, Layer, cost
 from lentigo.evaluation.cost.measure import Measured, Speed, measure
-from lentigo.evaluation.cost.render import cost_table, measured_table
+from lentigo.evaluation.cost.render import cost_table, describe_cost, measured_table
 
-__all__ = ["Cost", "Layer", "Measured", "Speed", "cost", "cost_table", "measure", "measured_table"]
+__all__ = ["Cost", "Layer", "Measured", "Speed", "cost", "cost_table", "describe_cost", "measure", "measured_table"]

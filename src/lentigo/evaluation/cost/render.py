@@ -1,11 +1,36 @@
-"""Show costs as tables on a terminal."""
+"""Show costs as tables on a terminal, or as JSON."""
 
+import io
+import json
+
+from rich.console import Console
 from rich.table import Table
 
-from lentigo.evaluation.cost.count import PICOJOULES_PER_MAC, Cost
-from lentigo.evaluation.cost.measure import Measured
+from lentigo import models
+from lentigo.evaluation.cost.count import PICOJOULES_PER_MAC, Cost, cost
+from lentigo.evaluation.cost.measure import Measured, measure
 
-__all__ = ["cost_table", "measured_table"]
+__all__ = ["cost_table", "describe_cost", "measured_table"]
+
+
+def describe_cost(
+    model: str, size: int | None = None, classes: int | None = None, *, as_json: bool = False, measured: bool = False
+) -> str:
+    """Count a network of the registry and, if `measured`, time it on this machine; as tables or as JSON.
+
+    Raises:
+        RunError: unknown network, or a size that doesn't fit.
+    """
+    counted = cost(model, size, classes)
+    timed = measure(models.build(model, classes), counted.size) if measured else None
+    if as_json:
+        values = json.loads(counted.to_json())
+        return json.dumps(values | ({"measured": json.loads(timed.to_json())} if timed else {}), indent=2)
+    console = Console(file=io.StringIO(), width=Console().width)
+    console.print(cost_table(counted))
+    if timed:
+        console.print(measured_table(timed))
+    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def cost_table(cost: Cost) -> Table:
