@@ -71,7 +71,9 @@ def resamples(labels: NDArray[np.int64], groups: NDArray, replicates: int, seed:
         for stratum in range(strata.max() + 1):
             members = np.flatnonzero(strata == stratum)
             n, draws = len(members), max(len(members) - 1, 1)
-            drawn[:, members] = rng.multinomial(draws, np.full(n, 1 / n), size=count) * (n / draws)
+            chosen = rng.integers(n, size=(count, draws)) + n * np.arange(count)[:, None]
+            times = np.bincount(chosen.ravel(), minlength=count * n).reshape(count, n)
+            drawn[:, members] = times * (n / draws)
         yield drawn[:, group]
 
 

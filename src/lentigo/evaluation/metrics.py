@@ -7,8 +7,9 @@
 0.871
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,11 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.scorer import Scorer
 from lentigo.evaluation.tasks import TASKS, known_views, view
 
-__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "measure"]
+__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "measure", "replicate", "scorers_of"]
 
 Array = NDArray[np.float64]
-Values = dict[str, Array]
+Key = tuple[str, str]
+"""Names of a view and a task."""
 
 HEADLINE = (
     "balanced_accuracy",
@@ -83,6 +85,28 @@ class Metrics(Result):
             raise DataError(f"No metric {name!r} of the task {task!r} in the view {view!r}: no {error}.") from None
 
 
+@dataclass(frozen=True)
+class Replicates:
+    """What resamples of one view and task give.
+
+    Attributes:
+        values: metrics by name, [R] each.
+        gaps: the gaps behind each calibration error, [R, B] each.
+    """
+
+    values: dict[str, Array]
+    gaps: dict[str, Array]
+
+    @classmethod
+    def join(cls, parts: Sequence["Replicates"]) -> "Replicates":
+        """One after the other."""
+        first = parts[0]
+        return cls(
+            {name: np.concatenate([part.values[name] for part in parts]) for name in first.values},
+            {name: np.concatenate([part.gaps[name] for part in parts]) for name in first.gaps},
+        )
+
+
 def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> Metrics:
     """Measure predictions in both views and all tasks.
 
@@ -96,12 +120,10 @@ def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> 
     Raises:
         DataError: unknown diagnoses, or a training prevalence that doesn't fit.
     """
-    labels, groups = predictions.labels, predictions.groups
-    seen = [view(predictions, name) for name in known_views(predictions)]
-    scorers = {(v.name, task.name): Scorer(v, task, labels) for v in seen for task in TASKS.values()}
-    plain = np.ones((1, len(labels)))
-    drawn = _replicate(scorers, resamples(labels, groups, replicates, seed)) if replicates else {}
-    views: dict[str, dict[str, TaskMetrics]] = {v.name: {} for v in seen}
+    scorers, groups = scorers_of(predictions), predictions.groups
+    plain = np.ones((1, len(predictions)))
+    drawn = replicate(scorers, resamples(predictions.labels, groups, replicates, seed)) if replicates else {}
+    views: dict[str, dict[str, TaskMetrics]] = {name: {} for name, _ in scorers}
     for (v, t), scorer in scorers.items():
         views[v][t] = TaskMetrics(
             classes=scorer.task.classes,
@@ -111,20 +133,35 @@ def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> 
     return Metrics(provenance=Provenance.of(predictions), replicates=replicates, seed=seed, level=LEVEL, views=views)
 
 
-def _replicate(scorers: Mapping[tuple[str, str], Scorer], blocks: Iterable[Array]) -> dict[tuple[str, str], Values]:
-    """Every metric, and every calibration error's gaps, in each resample."""
+def scorers_of(predictions: Predictions) -> dict[Key, Scorer]:
+    """A scorer for each known view and each task, by the names of both."""
+    seen = [view(predictions, name) for name in known_views(predictions)]
+    return {(v.name, task.name): Scorer(v, task, predictions.labels) for v in seen for task in TASKS.values()}
+
+
+def replicate(scorers: Mapping[Key, Scorer], blocks: Iterable[Array]) -> dict[Key, Replicates]:
+    """Every metric in every resample.
+
+    Args:
+        scorers: by view and task.
+        blocks: weights of resamples [B, N], as `intervals.resamples` yields them.
+    """
+
+    def work(weights: Array) -> dict[Key, Replicates]:
+        return {key: Replicates(scorer(weights), scorer.gaps(weights)) for key, scorer in scorers.items()}
+
     with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(lambda weights: {k: s(weights) | s.gaps(weights) for k, s in scorers.items()}, blocks))
-    return {k: {name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]} for k in scorers}
+        parts = list(pool.map(work, blocks))
+    return {key: Replicates.join([part[key] for part in parts]) for key in scorers}
 
 
-def _estimates(scorer: Scorer, groups: NDArray, drawn: Values | None) -> dict[str, Estimate]:
+def _estimates(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> dict[str, Estimate]:
     plain = np.ones((1, len(groups)))
     lesions = Lesions(scorer, groups)
     found = {
         name: estimate(
             value[0],
-            None if drawn is None else drawn[name],
+            None if drawn is None else drawn.values[name],
             lesions.behind(name),
             scale=SCALE_OF.get(name, "share"),
             trials=lesions.trials(name),
@@ -133,6 +170,6 @@ def _estimates(scorer: Scorer, groups: NDArray, drawn: Values | None) -> dict[st
         for name, value in scorer(plain).items()
     }
     return found | {  # the calibration errors once more, with an interval that knows of their bias
-        name: estimate_gap(gaps[0], None if drawn is None else drawn[name], lesions.behind(name))
+        name: estimate_gap(gaps[0], None if drawn is None else drawn.gaps[name], lesions.behind(name))
         for name, gaps in scorer.gaps(plain).items()
     }
