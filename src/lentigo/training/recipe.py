@@ -28,7 +28,7 @@ class Recipe:
         zoom: smallest and largest magnification.
         shift: largest shift as a share of the side.
         brightness, contrast, cast: largest relative changes of colour.
-        patience: epochs without a better validation score before training stops early.
+        patience: epochs without a lower validation loss before training stops early.
         seed: seed of weights, order and augmentation; the same seed gives the same run on the same machine.
     """
 
