@@ -160,7 +160,7 @@ def test_empty_and_unusable_tables_are_refused(tmp_path):
     with pytest.raises(DataError, match="none of its 1 rows is usable"):
         data.read(table(tmp_path / "b.csv", ["0," * 12 + "9"]))
     (tmp_path / "c.csv").write_bytes(table(tmp_path / "d.csv", []).read_bytes() + b"\xff\xfe\xff\n")
-    with pytest.raises(DataError, match="not a text table"):
+    with pytest.raises(DataError, match="not a readable CSV table"):
         data.read(tmp_path / "c.csv")
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from lentigo import data, taxonomy
-from lentigo.data.sources import ham10000, synthetic
+from lentigo.data.sources import find_manifest, ham10000, synthetic
 from lentigo.data.sources.synthetic import folder
 from lentigo.data.sources.synthetic.canvas import Canvas
 from lentigo.data.sources.synthetic.structures import LESIONS
@@ -38,7 +38,7 @@ def test_it_is_in_the_layout_of_ham10000(synthetic_root):
 
 def test_it_reads_as_synthetic_and_says_so(synthetic_root, synthetic_records):
     assert synthetic_records.name == "synthetic"
-    assert synthetic_records.licence != ham10000.LICENCE
+    assert synthetic_records.licence != find_manifest("ham10000").licence
     assert "no patient was involved" in (synthetic_root / "SYNTHETIC.txt").read_text()
     assert len(data.read(synthetic_root, strict=True)) == len(synthetic_records)
 

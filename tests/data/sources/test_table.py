@@ -101,10 +101,10 @@ def test_two_tables_are_ambiguous(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"path,label\r\n", "the table has no rows"),
+        (b"path,label\r\n", "it has no rows"),
         (b"path,label\na.jpg,mel,3\n", "line 2 has 3 fields, the header has 2"),
         (b"path,label\n\na.jpg\n", "line 3 has 1 fields, the header has 2"),
-        (b"path,label\na.jpg,\xe9\n", "not a readable text table"),
+        (b"path,label\na.jpg,\xe9\n", "not a readable CSV table"),
         (b"path,label,label\na.jpg,mel,mel\n", "'label' occurs twice"),
         (b"path,label,Label\na.jpg,mel,mel\n", "two columns have one name"),
         (b'path,label\n"a.jpg,mel\n', "line 2 has 1 fields"),
@@ -129,5 +129,5 @@ def test_an_unknown_layout_lists_what_was_looked_for(tmp_path):
         data.read(tmp_path)
     for word in ("HAM10000_metadata.csv", "hmnist_*.csv", "dermamnist*.npz", "truth table", "class folders", "label"):
         assert word in str(caught.value)
-    with pytest.raises(DataError, match="there is no such file or folder"):
+    with pytest.raises(DataError, match="there is no such folder or file"):
         data.read(tmp_path / "absent")

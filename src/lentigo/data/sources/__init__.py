@@ -38,14 +38,13 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     """
     start = Path(root).expanduser()
     if not start.exists():
-        raise DataError(f"{start}: there is no such file or folder.", "Check the path.")
+        raise DataError(f"{start}: there is no such folder or file.", "Check the path.")
     place = start
     while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
         entries = [e for e in place.iterdir() if not _beside(e)] if place.is_dir() else []
         if len(entries) != 1 or not entries[0].is_dir():
-            raise DataError(
-                f"{start}: no known data set layout found here.", f"Looked for {'; '.join(READERS.values())}."
-            )
+            looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
+            raise DataError(f"{start}: no known data set layout found here.", f"Looked for {'; '.join(looked_for)}.")
         place = entries[0]
     records: Records = reader.read(place)
     if strict and records.problems:

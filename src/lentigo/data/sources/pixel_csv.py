@@ -172,7 +172,7 @@ def _read_rows(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int16], list[P
         labels.append(label)
         pixels.append(np.clip(colour, 0, 255).astype(np.uint8).reshape(-1, side, side, channels))
     if not pixels:
-        raise DataError(f"{path}: the table has no rows.", "Download or write it again.")
+        raise DataError(f"{path}: the table has no rows.", "Write or download it again.")
     return np.concatenate(pixels).repeat(3 // channels, axis=3), np.concatenate(labels), problems
 
 
@@ -186,14 +186,12 @@ def _batches(path: Path, fields: int) -> Iterator[list[str]]:
             batches = iter(lambda: list(islice(lines, BATCH)), [])
             for batch in track(batches, f"reading {path.name}", total):
                 for number, line in batch:
-                    if line.count(",") != fields - 1:
-                        raise DataError(
-                            f"{path}: line {number} has {line.count(',') + 1} fields, the header has {fields}.",
-                            "Download or write the table again.",
-                        )
+                    if (found := line.count(",") + 1) != fields:
+                        reason = f"line {number} has {found} fields, the header has {fields}"
+                        raise DataError(f"{path}: not a readable CSV table ({reason}).", "Write or download it again.")
                 yield [line for _, line in batch]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text table ({error}).", "Download or write the table again.") from None
+        raise DataError(f"{path}: not a readable CSV table ({error}).", "Write or download it again.") from None
 
 
 def _parse(lines: list[str]) -> NDArray[np.int16]:
