@@ -9,6 +9,7 @@ from lentigo.models import plain_cnn as _plain_cnn  # noqa: F401
 from lentigo.models import soft_attention as _soft_attention  # noqa: F401
 from lentigo.models import transfer as _transfer  # noqa: F401
 from lentigo.models.counting import Counts, count_parameters
+from lentigo.models.mirrors import MirrorAverage
 from lentigo.models.registry import Entry, Normalisation, build, describe, entry, names, register
 from lentigo.models.weights import Loaded, load_weights
 
@@ -16,6 +17,7 @@ __all__ = [
     "Counts",
     "Entry",
     "Loaded",
+    "MirrorAverage",
     "Normalisation",
     "build",
     "count_parameters",

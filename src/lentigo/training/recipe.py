@@ -29,6 +29,7 @@ class Recipe:
         shift: largest shift as a share of the side.
         brightness, contrast, cast: largest relative changes of colour.
         patience: epochs without a lower validation loss before training stops early.
+        mirror_average: whether the trained network answers with the mean over an image and its three mirror images.
         seed: seed of weights, order and augmentation; the same seed gives the same run on the same machine.
     """
 
@@ -46,6 +47,7 @@ class Recipe:
     contrast: float = 0.2
     cast: float = 0.06
     patience: int = 20
+    mirror_average: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -77,7 +77,7 @@ class Run:
         return data.load_split(self.path / "split.csv", self.records)
 
     def network(self) -> nn.Module:
-        """The trained network, ready for inference.
+        """The trained network, ready for inference, with the mirror average if the recipe has it.
 
         Raises:
             RunError: the training has not finished.
@@ -86,7 +86,7 @@ class Run:
             raise RunError(f"{self.path}: this training has not finished.", "Go on with lentigo train --resume.")
         network = models.build(self.model)
         network.load_state_dict(load_file(self.path / "network.safetensors"))
-        return network.eval()
+        return (models.MirrorAverage(network) if self.recipe.mirror_average else network).eval()
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
