@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import taxonomy
+from lentigo.errors import DataError
 from lentigo.evaluation import ranking, reliability
 from lentigo.evaluation.confusion import confusion_matrices, decision_metrics, ratio
 from lentigo.evaluation.tasks import Task, View
@@ -44,7 +45,7 @@ class Scorer:
 
     def __call__(self, weights: Array) -> dict[str, Array]:
         """Metrics by name, [R] each, under R weightings of the images [R, N]; NaN where one is undefined."""
-        scored = self._balance(weights) if self.balanced else weights
+        scored = self.weigh(weights)
         return (
             decision_metrics(self.confusion(weights), self.task.classes, self.task.usual)
             | self._ranked(weights)
@@ -54,7 +55,20 @@ class Scorer:
 
     def gaps(self, weights: Array) -> dict[str, Array]:
         """The gaps [R, B] behind each calibration error, whose sizes sum to it."""
-        return self._gaps(self._balance(weights) if self.balanced else weights)
+        return self._gaps(self.weigh(weights))
+
+    def weigh(self, weights: Array) -> Array:
+        """Weights for scores and calibration: each diagnosis alike where the view wants it, else as they are."""
+        return self._balance(weights) if self.balanced else weights
+
+    def event(self, answer: str | None) -> tuple[Array, NDArray[np.bool_]]:
+        """Predicted probability [N] of a class and whether it is the truth [N]; without a class, of being right."""
+        if answer is None:
+            return self.probabilities.max(axis=1), self.decisions == self.labels
+        if answer not in self.task.classes:
+            raise DataError(f"{answer!r} is no answer to {self.task.name}.", f"Known: {', '.join(self.task.classes)}.")
+        k = self.task.classes.index(answer)
+        return self.probabilities[:, k], self.truth[:, k]
 
     def confusion(self, weights: Array) -> Array:
         """Confusion matrices [R, K, K], truth in rows."""
@@ -106,16 +120,16 @@ class Scorer:
         }
 
     def _make_bins(self) -> dict[str, reliability.Bins]:
-        mass = np.ones((1, len(self.labels)))
-        weights = (self._balance(mass) if self.balanced else mass)[0]
-        top, right = self.probabilities.max(axis=1), self.decisions == self.labels
-        return {
+        mass = self.weigh(np.ones((1, len(self.labels))))[0]
+        top, right = self.event(None)
+        bins = {
             "ece": reliability.Bins(top, right, reliability.equal_width(top)),
-            "ece_equal_mass": reliability.Bins(top, right, reliability.equal_mass(top, weights)),
-        } | {
-            f"ece.{c}": reliability.Bins(p, t, reliability.equal_mass(p, weights))
-            for c, p, t in zip(self.task.classes, self.probabilities.T, self.truth.T, strict=True)
+            "ece_equal_mass": reliability.Bins(top, right, reliability.equal_mass(top, mass)),
         }
+        for answer in self.task.classes:
+            predicted, happened = self.event(answer)
+            bins[f"ece.{answer}"] = reliability.Bins(predicted, happened, reliability.equal_mass(predicted, mass))
+        return bins
 
     def _gaps(self, weights: Array) -> dict[str, Array]:
         found = {name: bins.gaps(weights) for name, bins in self._bins.items()}

@@ -21,7 +21,7 @@ from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.predictions import Predictions
 
-__all__ = ["TASKS", "VIEWS", "Task", "View", "known_views", "view"]
+__all__ = ["TASKS", "VIEWS", "Task", "View", "known_views", "task_of", "view"]
 
 VIEWS = ("equal_prevalence", "training_prevalence")
 
@@ -63,6 +63,22 @@ TASKS = {
         _against("melanoma", ("mel",), "melanoma", "other"),
     )
 }
+
+
+def task_of(name: str, two_classes: bool = False) -> Task:
+    """A task by name.
+
+    Args:
+        name: a key of `TASKS`.
+        two_classes: whether it must have exactly two.
+
+    Raises:
+        DataError: unknown, or more than two classes where two are needed.
+    """
+    fitting = [t.name for t in TASKS.values() if not two_classes or len(t.classes) == 2]
+    if name not in fitting:
+        raise DataError(f"There is no task {name!r} for this.", f"It can be {' or '.join(fitting)}.")
+    return TASKS[name]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""Refuse evaluations that look at images which the model, its temperature or its thresholds have seen."""
+
+from collections.abc import Iterable
+
+from lentigo.data import Split
+from lentigo.errors import LeakError
+from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.provenance import Provenance
+
+__all__ = ["refuse_same_images", "refuse_same_part", "refuse_trained_on"]
+
+SHOWN = 5
+
+
+def refuse_trained_on(image_ids: Iterable[str], split: Split) -> None:
+    """Refuse images that a model learned from or was chosen by, or whose lesions it has seen.
+
+    Args:
+        image_ids: images to predict.
+        split: the split that the model was trained on.
+
+    Raises:
+        LeakError: with the number of such images and the first of them. Under a leaky protocol the images themselves
+            are refused, while their lesions lie on both sides by design.
+    """
+    manifest = split.manifest
+    seen = manifest[manifest["part"].isin(["train", "validation"])]
+    asked = manifest[manifest["image_id"].isin(list(image_ids))]
+    bad = asked["image_id"].isin(seen["image_id"])
+    if not split.leaky:
+        bad |= asked["group"].isin(seen["group"])
+    _refuse(asked.loc[bad, "image_id"].tolist(), "The model has seen these images or their lesions")
+
+
+def refuse_same_images(chosen: Predictions, applied: Predictions) -> None:
+    """Refuse to test on images, or lesions, that a temperature or threshold was chosen on.
+
+    Raises:
+        LeakError: with the number of such images and the first of them.
+    """
+    bad = applied.table["image_id"].isin(chosen.table["image_id"]).to_numpy()
+    if not applied.meta.get("leaky"):
+        known = set(chosen.groups)
+        bad |= [group in known for group in applied.groups]
+    _refuse(applied.table.loc[bad, "image_id"].tolist(), "What is to be tested was chosen on these images or lesions")
+
+
+def refuse_same_part(chosen: Provenance, applied: Provenance) -> None:
+    """Refuse to test on the part of the split that a threshold was chosen on; needs no image ids.
+
+    Raises:
+        LeakError: same split and same part.
+    """
+    if applied.part is not None and (chosen.split_sha256, chosen.part) == (applied.split_sha256, applied.part):
+        raise LeakError(f"The threshold was chosen on the {applied.part} part itself.", "Apply it to the test part.")
+
+
+def _refuse(images: list[str], reason: str) -> None:
+    if images:
+        more = f" and {len(images) - SHOWN} more" if len(images) > SHOWN else ""
+        raise LeakError(f"{reason}: {', '.join(map(str, images[:SHOWN]))}{more}.", "Evaluate on the split's test part.")
