@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from lentigo.data import Split
 from lentigo.errors import LeakError
 from lentigo.evaluation.predictions import Predictions
@@ -38,10 +40,9 @@ def refuse_same_images(chosen: Predictions, applied: Predictions) -> None:
     Raises:
         LeakError: with the number of such images and the first of them.
     """
-    bad = applied.table["image_id"].isin(chosen.table["image_id"]).to_numpy()
+    bad = applied.table["image_id"].isin(chosen.table["image_id"])
     if not applied.meta.get("leaky"):
-        known = set(chosen.groups)
-        bad |= [group in known for group in applied.groups]
+        bad |= np.isin(applied.groups, chosen.groups)
     _refuse(applied.table.loc[bad, "image_id"].tolist(), "What is to be tested was chosen on these images or lesions")
 
 
