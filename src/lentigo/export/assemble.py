@@ -4,12 +4,11 @@ import base64
 import os
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from lentigo import data, taxonomy
-from lentigo.errors import BundleError
-from lentigo.evaluation import HEADLINE, calibrate, measure, predict_bundle_part, predict_part
+from lentigo.errors import BundleError, DataError
+from lentigo.evaluation import HEADLINE, calibrate, measure, operating_points, predict_bundle_part, predict_part
 from lentigo.export.graph import Explained, build_graph
 from lentigo.export.parity import check_parity
 from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OperatingPoint
@@ -112,21 +111,17 @@ def _headline(draft: Bundle, records: data.Records) -> dict[str, dict[str, dict[
 
 def _operating_points(run: Run) -> tuple[OperatingPoint, ...]:
     """Thresholds for the wanted sensitivity, chosen on the validation part at equal prevalence."""
-    table = predict_part(run, "validation")
+    validation = predict_part(run, "validation")
     points = []
-    for target, classes in (("melanoma", ("mel",)), ("malignancy", taxonomy.MALIGNANT)):
-        columns = taxonomy.class_index(classes)
-        risk = table.probabilities[:, columns].sum(axis=1)[np.isin(table.labels, columns)]
-        if len(risk) == 0:
+    for task in ("melanoma", "malignancy"):
+        try:
+            chosen = operating_points.choose(validation, task, WANTED_SENSITIVITY)
+        except DataError:  # a validation part without such lesions decides nothing
             continue
-        # The largest threshold that still finds the wanted share.
-        threshold = float(np.sort(risk)[int(np.floor((1 - WANTED_SENSITIVITY) * len(risk)))])
+        positives = int(operating_points.scores(validation, task)[1].sum())
         points.append(
             OperatingPoint(
-                target=target,
-                wanted_sensitivity=WANTED_SENSITIVITY,
-                threshold=threshold,
-                validation_images=len(risk),
+                target=task, wanted_sensitivity=chosen.target, threshold=chosen.threshold, validation_images=positives
             )
         )
     return tuple(points)
