@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lentigo import taxonomy
 from lentigo.runtime.classifier import Failure
@@ -72,7 +72,7 @@ def _prevalence(verdict: Verdict) -> str:
 
 
 def _overview(results: Sequence[Result]) -> Table:
-    table = Table("image", "most probable", "melanoma", "malignant", "decision")
+    table = Table(Column("image", overflow="fold"), "most probable", "melanoma", "malignant", "decision")
     for result in results:
         if isinstance(result, Failure):
             table.add_row(result.source, f"[red]{result.error}[/red]", "", "", "not judged")
