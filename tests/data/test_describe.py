@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lentigo import taxonomy
-from lentigo.data.describe import Description, describe
+from lentigo import data, taxonomy
+from lentigo.data.describe import Description, describe, writer
 from lentigo.data.describe.appearance import examine, samples
 from lentigo.data.describe.findings import findings
 from lentigo.data.describe.summary import class_names, summarise
@@ -182,8 +182,8 @@ def test_nothing_unfinished_is_left(binary: Records, tmp_path: Path, monkeypatch
     def full_disk(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lentigo.data.describe.description.render", full_disk)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(writer, "render", full_disk)
+    with pytest.raises(DataError, match=r"No space left on device.*Free some space"):
         describe(binary, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -266,6 +266,13 @@ def test_percentages_never_round_to_none_or_all(share: float) -> None:
         assert (text == "100\u00a0%") == (share == 1)
 
 
+def test_the_description_prints_what_to_know_and_where_it_lies(described: Description) -> None:
+    text = str(described)
+    assert described.findings["classes"].title in text
+    assert "i001" in text
+    assert text.endswith(str(described.page))
+
+
 def test_words() -> None:
     assert count(1, "image") == "1 image"
     assert count(1113, "image") == "1,113 images"
@@ -273,15 +280,8 @@ def test_words() -> None:
     assert listed(["a", "b", "c"]) == "a, b and c"
 
 
-def test_the_real_images(request: pytest.FixtureRequest) -> None:
-    import os
-
-    root = os.environ.get("LENTIGO_DATA")
-    if not root:
-        pytest.skip("needs the real HAM10000: set LENTIGO_DATA to its folder")
-    from lentigo import data
-
-    found = summarise(data.read(root))
+def test_the_real_images(real_root: Path) -> None:
+    found = summarise(data.read(real_root))
     assert found.images == 10015
     assert found.lesions == 7470
     assert found.classes["images"].to_dict() == {

@@ -8,6 +8,7 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.data.describe import describe
     from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
     from lentigo.data.pixels import Pixels, load_pixels
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "Records",
     "Split",
+    "describe",
     "fetch",
     "find_groups",
     "load_pixels",

@@ -4,6 +4,8 @@ No pyplot: nothing global is left behind.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -17,7 +19,7 @@ from lentigo.data.describe.appearance import CHANNELS, Appearance
 from lentigo.data.describe.findings import FIELD_NAMES
 from lentigo.data.describe.summary import AGE_STEP, Summary
 
-__all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "STYLE", "figures", "sample_figure"]
+__all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "figures", "sample_figure", "styled"]
 
 # Okabe and Ito's colours, told apart with any colour vision; words or shapes always say the same.
 BENIGN, MALIGNANT, GREEN = "#0072b2", "#d55e00", "#009e73"
@@ -28,7 +30,7 @@ WIDTH = 5.2
 STRONGEST = 0.55
 """Opacity of a table cell of 100 %: letters stay readable on it, on white as on black."""
 
-STYLE: Mapping[str, object] = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "svg.hashsalt": "lentigo",
@@ -43,7 +45,12 @@ STYLE: Mapping[str, object] = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
-"""Settings under which figures are made and saved."""
+"""Settings of matplotlib for these figures."""
+
+
+def styled() -> AbstractContextManager[None]:
+    """Under this the figures are made and saved."""
+    return matplotlib.rc_context(STYLE)
 
 
 def figures(summary: Summary, appearance: Appearance) -> dict[str, Figure]:
@@ -64,22 +71,22 @@ def figures(summary: Summary, appearance: Appearance) -> dict[str, Figure]:
         drawn[field] = lambda counts=counts: _share_table(counts, summary.classes, counts.sum())  # type: ignore[misc]
     if len(summary.giveaway):
         drawn["giveaway"] = lambda: _giveaway(summary.giveaway)
-    with matplotlib.rc_context(dict(STYLE)):
+    with styled():
         return {name: _settled(draw()) for name, draw in drawn.items()}
 
 
 def sample_figure(title: str, pictures: Mapping[str, NDArray]) -> Figure:
     """Pictures of one class with their captions under them."""
-    with matplotlib.rc_context(dict(STYLE)):
+    with styled():
         figure = _pictures(pictures)
         figure.suptitle(title)
         return _settled(figure)
 
 
-def _figure(height: float, rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, NDArray]:
+def _figure(height: float, rows: int = 1, columns: int = 1, *, sharex: bool = False) -> tuple[Figure, NDArray]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[arg-type]
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=sharex)
 
 
 def _settled(figure: Figure) -> Figure:
@@ -93,10 +100,10 @@ def _class_bars(classes: pd.DataFrame) -> Figure:
     """Images and lesions of each class, its name above its bars."""
     figure, axes = _figure(0.62 * len(classes) + 0.5)
     ax = axes[0, 0]
-    rows = np.arange(len(classes))
+    rows = range(len(classes))
     colours = [MALIGNANT if m else BENIGN for m in classes["malignant"]]
     ax.barh(rows, classes["images"], 0.3, color=colours)
-    ax.barh(rows + 0.26, classes["lesions"], 0.14, color=colours, alpha=0.5)
+    ax.barh([row + 0.26 for row in rows], classes["lesions"], 0.14, color=colours, alpha=0.5)
     for row, (label, c) in zip(rows, classes.iterrows(), strict=True):
         ax.text(0, row - 0.2, c["name"] if c["name"] == label else f"{c['name']} ({label})", va="bottom")
         _note(ax, c["images"], row, f"{c['images']:,} {'malignant' if c['malignant'] else 'benign'}")
@@ -113,7 +120,7 @@ def _bars(counts: pd.Series, label: str, unit: str) -> Figure:
     """One bar for each value, its count at the end."""
     figure, axes = _figure(0.3 * len(counts) + 0.7)
     ax = axes[0, 0]
-    rows = np.arange(len(counts))
+    rows = range(len(counts))
     ax.barh(rows, counts, 0.6, color=BENIGN)
     for row, count in zip(rows, counts, strict=True):
         _note(ax, count, row, f"{count:,}")
@@ -174,7 +181,7 @@ def _giveaway(giveaway: pd.Series) -> Figure:
     values = giveaway.sort_values(ascending=False)
     figure, axes = _figure(0.34 * len(values) + 0.7)
     ax = axes[0, 0]
-    rows = np.arange(len(values))
+    rows = range(len(values))
     ax.barh(rows, values - 0.5, 0.6, left=0.5, color=BENIGN)
     for row, value in zip(rows, values, strict=True):
         _note(ax, value, row, f"{value:.2f}")
@@ -240,7 +247,7 @@ def _note(ax: Axes, x: float, y: float, text: str) -> None:
     ax.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center")
 
 
-def _quiet(ax: Axes, axis: str) -> None:
+def _quiet(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Faint lines across, and no frame."""
     ax.grid(axis=axis, color=LINE, lw=0.5)
     ax.set_axisbelow(True)

@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo.data.describe.figures import BENIGN, GREEN, INK, LINE, MALIGNANT, STYLE
+from lentigo.data.describe.figures import BENIGN, GREEN, INK, LINE, MALIGNANT, styled
 
 __all__ = ["Card", "Gallery", "Section", "inline_svg", "picture_url", "render"]
 
@@ -82,7 +81,7 @@ def inline_svg(figure: Figure, label: str) -> Markup:
         label: what it shows, for those who can't see it.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context(dict(STYLE)):
+    with styled():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
