@@ -24,7 +24,7 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.scorer import Scorer
 from lentigo.evaluation.tasks import TASKS, known_views, view
 
-__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "measure", "replicate", "scorers_of"]
+__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
 
 Array = NDArray[np.float64]
 Key = tuple[str, str]
@@ -128,7 +128,7 @@ def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> 
         views[v][t] = TaskMetrics(
             classes=scorer.task.classes,
             confusion=tuple(tuple(int(n) for n in row) for row in scorer.confusion(plain)[0]),
-            values=_estimates(scorer, groups, drawn.get((v, t))),
+            values=estimates_of(scorer, groups, drawn.get((v, t))),
         )
     return Metrics(provenance=Provenance.of(predictions), replicates=replicates, seed=seed, level=LEVEL, views=views)
 
@@ -155,7 +155,14 @@ def replicate(scorers: Mapping[Key, Scorer], blocks: Iterable[Array]) -> dict[Ke
     return {key: Replicates.join([part[key] for part in parts]) for key in scorers}
 
 
-def _estimates(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> dict[str, Estimate]:
+def estimates_of(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> dict[str, Estimate]:
+    """Every metric of a view and task with its interval.
+
+    Args:
+        scorer: the view and task.
+        groups: lesion of each image [N].
+        drawn: what resamples gave; None for no intervals.
+    """
     plain = np.ones((1, len(groups)))
     lesions = Lesions(scorer, groups)
     found = {
