@@ -1,41 +1,45 @@
-"""A model's own images, and their lesions, are refused with a list."""
+"""What was chosen on is not tested on."""
 
-from pathlib import Path
-
-import pandas as pd
 import pytest
 
-from lentigo.data import Records, Split
-from lentigo.data.records import make_table
 from lentigo.errors import LeakError
-from lentigo.evaluation.leaks import refuse_trained_on
+from lentigo.evaluation.leaks import refuse_same_images, refuse_same_part
+from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.provenance import Provenance
+from tests.evaluation.imagined import make
 
 
-@pytest.fixture
-def split():
-    parts = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
-    manifest = pd.DataFrame({"image_id": [f"I{i}" for i in range(10)], "group": [f"L{i}" for i in range(10)]})
-    rows = manifest.assign(path="none.jpg", dx="nv", lesion_id=manifest["group"])
-    records = Records(make_table(rows), "imagined", Path("nowhere"))
-    return Split(records, manifest.assign(part=parts), "grouped", leaky=False, fold=0, seed=0, hash="a hash")
+def renamed(predictions: Predictions, lesions: bool = True) -> Predictions:
+    """The same predictions of other images, and of other lesions or the same."""
+    table = predictions.table.assign(image_id="other " + predictions.table["image_id"])
+    if lesions:
+        table = table.assign(lesion_id="other " + table["lesion_id"])
+    return Predictions(table, predictions.meta)
 
 
-def test_test_part_and_foreign_images_pass(split):
-    refuse_trained_on(["I8", "I9", "another"], split)
+def test_other_images_of_other_lesions_pass():
+    refuse_same_images(make(20), renamed(make(20)))
 
 
-def test_training_and_validation_images_are_listed(split):
-    with pytest.raises(LeakError, match="I0, I7"):
-        refuse_trained_on(["I0", "I7", "I8"], split)
-    with pytest.raises(LeakError, match="and 3 more"):
-        refuse_trained_on([f"I{i}" for i in range(8)], split)
+def test_shared_images_are_counted_and_named():
+    with pytest.raises(LeakError, match=r"I00000, .* and 15 more"):
+        refuse_same_images(make(20), make(20))
 
 
-def test_lesion_on_both_sides_is_refused_unless_the_protocol_is_leaky(split):
-    split.manifest.loc[8, "group"] = "L0"
-    with pytest.raises(LeakError, match="I8"):
-        refuse_trained_on(["I8"], split)
-    leaky = Split(split.records, split.manifest, "leaky_image", leaky=True, fold=0, seed=0, hash="a hash")
-    refuse_trained_on(["I8"], leaky)
-    with pytest.raises(LeakError, match="I0"):
-        refuse_trained_on(["I0"], leaky)
+def test_shared_lesions_are_refused_unless_the_protocol_is_leaky():
+    with pytest.raises(LeakError, match="other I00000"):
+        refuse_same_images(make(20), renamed(make(20), lesions=False))
+    refuse_same_images(make(20), renamed(make(20, leaky=True), lesions=False))
+    with pytest.raises(LeakError):
+        refuse_same_images(make(20), make(20, leaky=True))
+
+
+def test_same_part_of_the_same_split_is_refused():
+    def of(split: str, part: str | None) -> Provenance:
+        return Provenance.of(make(20, split_sha256=split, part=part))
+
+    refuse_same_part(of("a", "validation"), of("a", "test"))
+    refuse_same_part(of("a", "validation"), of("b", "validation"))
+    refuse_same_part(of("a", None), of("a", None))  # nothing is known
+    with pytest.raises(LeakError, match="validation part itself"):
+        refuse_same_part(of("a", "validation"), of("a", "validation"))

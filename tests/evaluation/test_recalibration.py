@@ -29,9 +29,9 @@ def test_temperature_mends_a_model_that_is_too_sure(found):
     assert found.temperature > 1.5
     for view in ("equal_prevalence", "training_prevalence"):
         values = {name: found.methods[name].values[view] for name in METHODS}
-        assert values["temperature"]["log_loss"].value < values["as given"]["log_loss"].value
-        assert values["temperature"]["ece"].value < values["as given"]["ece"].value
-        assert values["vector"]["log_loss"].value < values["as given"]["log_loss"].value
+        assert values["temperature"]["log_loss"].value < values["none"]["log_loss"].value
+        assert values["temperature"]["ece"].value < values["none"]["ece"].value
+        assert values["vector"]["log_loss"].value < values["none"]["log_loss"].value
 
 
 def test_temperature_keeps_decisions_at_equal_prevalence(found):
@@ -48,6 +48,16 @@ def test_unit_temperature_changes_nothing():
     again = rescaled(predictions, Scaling.of_temperature(1.0))
     assert again.probabilities == pytest.approx(predictions.probabilities)
     assert list(again.table.columns) == list(predictions.table.columns)
+
+
+def test_temperature_of_the_bundle_is_undone():
+    raw = part("test", 1, 4.0)
+    cooled = Predictions(rescaled(raw, Scaling.of_temperature(2.5)).table, {**raw.meta, "temperature": 2.5})
+    assert rescaled(cooled, Scaling.of_temperature(1.0)).probabilities == pytest.approx(raw.probabilities)
+    first, second = (recalibrate(part("validation", 0, 4.0), p).methods for p in (raw, cooled))
+    for method in METHODS:
+        loss = [m[method].values["equal_prevalence"]["log_loss"].value for m in (first, second)]
+        assert loss[0] == pytest.approx(loss[1])
 
 
 def test_rounded_zeros_have_a_logarithm():

@@ -7,7 +7,7 @@ from scipy.stats import t
 from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.metrics import measure
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.runs import TEST_TO_TRAIN, Summary, compare_runs, pool, summarise
+from lentigo.evaluation.runs import TEST_TO_TRAIN, Combined, combine, compare_runs, pool
 from tests.evaluation.imagined import make
 
 
@@ -30,7 +30,7 @@ def accuracies(runs):
 
 
 def test_folds_have_the_corrected_interval(folds):
-    found = summarise(folds)
+    found = combine(folds)
     spread = found.views["equal_prevalence"]["diagnosis"]["accuracy"]
     values = accuracies(folds)
     assert (found.folds, found.runs) == (5, 5)
@@ -44,7 +44,7 @@ def test_folds_have_the_corrected_interval(folds):
 
 def test_seeds_of_one_fold_have_the_plain_interval():
     runs = [measure(run(0, seed)) for seed in range(3)]
-    found = summarise(runs)
+    found = combine(runs)
     spread = found.views["equal_prevalence"]["diagnosis"]["accuracy"]
     values = accuracies(runs)
     reach = t.ppf(0.975, 2) * values.std(ddof=1) / np.sqrt(3)
@@ -56,20 +56,20 @@ def test_seeds_of_one_fold_have_the_plain_interval():
 
 def test_seeds_are_averaged_within_folds():
     runs = [measure(run(fold, seed)) for fold, seeds in ((0, 3), (1, 1)) for seed in range(seeds)]
-    spread = summarise(runs).views["equal_prevalence"]["diagnosis"]["accuracy"]
+    spread = combine(runs).views["equal_prevalence"]["diagnosis"]["accuracy"]
     values = accuracies(runs)
     assert spread.mean == pytest.approx((values[:3].mean() + values[3]) / 2)
     assert spread.sd_seeds == pytest.approx(values[:3].std(ddof=1))
 
 
 def test_single_run_has_no_interval(folds):
-    spread = summarise(folds[:1]).views["equal_prevalence"]["diagnosis"]["accuracy"]
+    spread = combine(folds[:1]).views["equal_prevalence"]["diagnosis"]["accuracy"]
     assert (spread.low, spread.note) == (None, "no interval: a single run")
 
 
 def test_undefined_in_one_run_is_said(folds):
     without = measure(Predictions(run(7).table.query("dx != 'df'"), run(7).meta))
-    spread = summarise([*folds, without]).views["equal_prevalence"]["diagnosis"]["recall.df"]
+    spread = combine([*folds, without]).views["equal_prevalence"]["diagnosis"]["recall.df"]
     assert (spread.mean, spread.note) == (None, "undefined in one of the runs")
 
 
@@ -85,18 +85,18 @@ def test_recipes_are_compared_fold_by_fold(folds):
 
 def test_what_must_not_be_combined_is_refused(folds):
     with pytest.raises(DataError, match="no runs"):
-        summarise([])
+        combine([])
     with pytest.raises(DataError, match="twice"):
-        summarise([folds[0], folds[0]])
+        combine([folds[0], folds[0]])
     with pytest.raises(DataError, match="protocol"):
-        summarise([folds[0], measure(run(1, leaky=True, protocol="leaky_image"))])
+        combine([folds[0], measure(run(1, leaky=True, protocol="leaky_image"))])
 
 
 def test_json_and_warnings_survive(folds):
     leaky = [measure(run(fold, leaky=True)) for fold in range(2)]
-    found = summarise(leaky)
+    found = combine(leaky)
     assert any(w.startswith("LEAKY") for w in found.warnings)
-    assert Summary.from_json(found.to_json()) == found
+    assert Combined.from_json(found.to_json()) == found
 
 
 def test_pool_holds_each_image_once():

@@ -8,11 +8,18 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.evaluation import conformal, operating_points
     from lentigo.evaluation.calibrate import Calibration, calibrate
+    from lentigo.evaluation.comparison import Comparison, compare
+    from lentigo.evaluation.decision_curves import DecisionCurve, decision_curve
+    from lentigo.evaluation.diagrams import ReliabilityDiagram, reliability_diagram
     from lentigo.evaluation.evaluate import evaluate
     from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
     from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
     from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+    from lentigo.evaluation.recalibration import Recalibration, recalibrate
+    from lentigo.evaluation.runs import Combined, combine, compare_runs, pool
+    from lentigo.evaluation.selective import RiskCoverage, risk_coverage
     from lentigo.evaluation.summary import summarise
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -23,13 +30,29 @@ __all__ = [
     "HEADLINE",
     "PROBABILITIES",
     "Calibration",
+    "Combined",
+    "Comparison",
+    "DecisionCurve",
     "Metrics",
     "Predictions",
+    "Recalibration",
+    "ReliabilityDiagram",
+    "RiskCoverage",
     "calibrate",
+    "combine",
+    "compare",
+    "compare_runs",
+    "conformal",
+    "decision_curve",
     "evaluate",
     "measure",
+    "operating_points",
+    "pool",
     "predict",
     "predict_bundle_part",
     "predict_part",
+    "recalibrate",
+    "reliability_diagram",
+    "risk_coverage",
     "summarise",
 ]

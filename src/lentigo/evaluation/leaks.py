@@ -1,37 +1,14 @@
-"""Refuse evaluations that look at images which the model, its temperature or its thresholds have seen."""
-
-from collections.abc import Iterable
+"""Refuse to test on what a temperature or a threshold was chosen on. `predict` refuses what a model learned from."""
 
 import numpy as np
 
-from lentigo.data import Split
 from lentigo.errors import LeakError
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 
-__all__ = ["refuse_same_images", "refuse_same_part", "refuse_trained_on"]
+__all__ = ["refuse_same_images", "refuse_same_part"]
 
 SHOWN = 5
-
-
-def refuse_trained_on(image_ids: Iterable[str], split: Split) -> None:
-    """Refuse images that a model learned from or was chosen by, or whose lesions it has seen.
-
-    Args:
-        image_ids: images to predict.
-        split: the split that the model was trained on.
-
-    Raises:
-        LeakError: with the number of such images and the first of them. Under a leaky protocol the images themselves
-            are refused, while their lesions lie on both sides by design.
-    """
-    manifest = split.manifest
-    seen = manifest[manifest["part"].isin(["train", "validation"])]
-    asked = manifest[manifest["image_id"].isin(list(image_ids))]
-    bad = asked["image_id"].isin(seen["image_id"])
-    if not split.leaky:
-        bad |= asked["group"].isin(seen["group"])
-    _refuse(asked.loc[bad, "image_id"].tolist(), "The model has seen these images or their lesions")
 
 
 def refuse_same_images(chosen: Predictions, applied: Predictions) -> None:

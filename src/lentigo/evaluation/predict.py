@@ -49,6 +49,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         "seed": run.recipe.seed,
         "part": part,
         "training_prevalence": list(run.prior),
+        "temperature": calibrate(run).temperature,
         "environment": dict(run.environment),
     }
     groups = run.split.manifest.set_index("image_id")["group"]
@@ -123,6 +124,7 @@ def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
         "split_sha256": described.split["sha256"],
         "part": "test",
         "training_prevalence": list(described.training_prevalence),
+        "temperature": described.temperature,
         "environment": _environment(),
         "unreadable": [str(r) for r in found if isinstance(r, ImageError)],
     }

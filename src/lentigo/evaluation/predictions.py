@@ -31,7 +31,7 @@ class Predictions:
             the patient (age, sex, site, dx_type, source). The probabilities assume that the seven diagnoses are
             equally common: see `at_prevalence`.
         meta: where they come from: model, model_sha256, split_sha256, protocol, leaky, part, training_prevalence
-            (a list of seven), versions.
+            (a list of seven), temperature (that the logits were divided by), versions.
     """
 
     table: pd.DataFrame

@@ -1,6 +1,9 @@
 """What scaling does to calibration: fitted on validation, measured on test, method beside method."""
 
+from typing import cast
+
 import numpy as np
+from scipy.special import log_softmax
 
 from lentigo.evaluation.calibration import Scaling, fit_temperature, fit_vector
 from lentigo.evaluation.leaks import refuse_same_images
@@ -11,10 +14,10 @@ from lentigo.evaluation.result import Estimate, Result
 
 __all__ = ["METHODS", "MethodResult", "Recalibration", "log_probabilities", "recalibrate", "rescaled"]
 
-METHODS = ("as given", "temperature", "vector")
+METHODS = ("none", "temperature", "vector")
 MEASURED = ("log_loss", "brier", "ece", "ece_equal_mass", "ece.macro", "balanced_accuracy", "auc.macro")
-FLOOR = 1e-12
-"""Smallest probability whose logarithm is taken; stored ones may have been rounded to 0."""
+FLOOR = float(np.finfo(np.float32).tiny)
+"""Smallest probability whose logarithm is taken; those computed in 4 bytes may have been rounded to 0."""
 
 
 class MethodResult(Result):
@@ -37,7 +40,7 @@ class Recalibration(Result):
     Attributes:
         temperature: fitted on validation; above 1 where the model was too sure.
         validation, test: where the fit and the values come from.
-        methods: by name, in the order of `METHODS`.
+        methods: by name, in the order of `METHODS`; 'none' is the network without any temperature.
         replicates, seed: of the bootstrap.
     """
 
@@ -52,8 +55,8 @@ class Recalibration(Result):
 def recalibrate(validation: Predictions, test: Predictions, *, replicates: int = 0, seed: int = 0) -> Recalibration:
     """Fit temperature and vector scaling on validation and measure both on test.
 
-    Scaling acts on log-probabilities at equal prevalence; the fit is to the validation images as they are mixed, with
-    the training prevalence added.
+    Scaling acts on log-probabilities at equal prevalence, after undoing the temperature that the predictions were made
+    with; the fit is to the validation images as they are mixed, with the training prevalence added.
 
     Args:
         validation: predictions to fit on.
@@ -69,7 +72,7 @@ def recalibrate(validation: Predictions, test: Predictions, *, replicates: int =
     logits, labels, prevalence = log_probabilities(validation), validation.labels, validation.training_prevalence
     temperature = fit_temperature(logits, labels, prevalence=prevalence)
     scalings = {
-        "as given": Scaling.of_temperature(1.0),
+        "none": Scaling.of_temperature(1.0),
         "temperature": Scaling.of_temperature(temperature),
         "vector": fit_vector(logits, labels, prevalence=prevalence),
     }
@@ -92,12 +95,16 @@ def recalibrate(validation: Predictions, test: Predictions, *, replicates: int =
 
 
 def log_probabilities(predictions: Predictions) -> np.ndarray:
-    """Log-probabilities at equal prevalence [N, 7], which serve as logits."""
-    return np.log(np.maximum(predictions.probabilities, FLOOR))
+    """Log-probabilities at equal prevalence before any temperature [N, 7]: the network's logits less their log-sum-exp.
+
+    The temperature that was applied is read from `meta`; without one there none is undone.
+    """
+    applied = cast(float, predictions.meta.get("temperature", 1.0))
+    return log_softmax(np.log(np.maximum(predictions.probabilities, FLOOR)) * applied, axis=1)
 
 
 def rescaled(predictions: Predictions, scaling: Scaling) -> Predictions:
-    """The same predictions with scaled probabilities."""
+    """The same predictions with another scaling instead of the temperature that they were made with."""
     table = predictions.table.copy()
     table[list(PROBABILITIES)] = scaling(log_probabilities(predictions))
-    return Predictions(table, predictions.meta)
+    return Predictions(table, {k: v for k, v in predictions.meta.items() if k != "temperature"})

@@ -2,7 +2,7 @@
 
 Two ways, which answer different questions:
 
-- `summarise` takes the metrics of each run and gives mean and spread: how does this recipe do, trained anew? Seeds of
+- `combine` takes the metrics of each run and gives mean and spread: how does this recipe do, trained anew? Seeds of
   one fold are averaged first, since they share their test images. Folds share most of their training images, so that
   the plain t-interval over folds is too narrow; its variance s**2 / k becomes s**2 * (1 / k + n_test / n_train) (Nadeau
   and Bengio, Inference for the generalization error, Machine Learning 52:239, 2003). Over seeds of one fold the
@@ -27,7 +27,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 
-__all__ = ["Spread", "Summary", "compare_runs", "pool", "summarise"]
+__all__ = ["Combined", "Spread", "combine", "compare_runs", "pool"]
 
 TEST_TO_TRAIN = (1 / FOLDS) / ((1 - 1 / FOLDS) * (1 - 1 / VALIDATION_SHARE))
 """Test images for each training image, of a fold whose validation part is taken from the rest."""
@@ -54,7 +54,7 @@ class Spread(Result):
     note: str = ""
 
 
-class Summary(Result):
+class Combined(Result):
     """Runs of one recipe, or differences of two.
 
     Attributes:
@@ -72,21 +72,21 @@ class Summary(Result):
     views: dict[str, dict[str, dict[str, Spread]]]
 
 
-def summarise(runs: Sequence[Metrics]) -> Summary:
+def combine(runs: Sequence[Metrics]) -> Combined:
     """Mean and spread of the metrics of runs; those with the same split are seeds of one fold.
 
     Raises:
         DataError: no run, a run twice, or runs under different protocols or on different parts.
     """
     folds = _folds(runs)
-    return _summary(runs, len(folds), lambda read: [[read(run) for run in seeds] for seeds in folds.values()])
+    return _combined(runs, len(folds), lambda read: [[read(run) for run in seeds] for seeds in folds.values()])
 
 
-def compare_runs(first: Sequence[Metrics], second: Sequence[Metrics]) -> Summary:
+def compare_runs(first: Sequence[Metrics], second: Sequence[Metrics]) -> Combined:
     """Differences, first less second, of two recipes that were run on the same splits.
 
     Raises:
-        DataError: as `summarise`, or the two were run on different splits.
+        DataError: as `combine`, or the two were run on different splits.
     """
     ours, theirs = _folds(first), _folds(second)
     if set(ours) != set(theirs):
@@ -101,7 +101,7 @@ def compare_runs(first: Sequence[Metrics], second: Sequence[Metrics]) -> Summary
             found.append([fmean(known[: len(a)]) - fmean(known[len(a) :]) if complete else None])
         return found
 
-    return _summary([*first, *second], len(ours), differences, tested=True)
+    return _combined([*first, *second], len(ours), differences, tested=True)
 
 
 def pool(folds: Sequence[Predictions]) -> Predictions:
@@ -126,6 +126,7 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
         **metas[0],
         "model": " + ".join(dict.fromkeys(str(m.get("model")) for m in metas)),
         "model_sha256": None,
+        "temperature": 1.0,  # each fold had its own, and none can be undone for all
         "split_sha256": hashlib.sha256(",".join(splits).encode()).hexdigest(),
         "pooled": [{k: m.get(k) for k in ("model", "model_sha256", "split_sha256")} for m in metas],
     }
@@ -137,10 +138,10 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
 def _folds(runs: Sequence[Metrics]) -> dict[str | None, list[Metrics]]:
     """Runs by split."""
     if not runs:
-        raise DataError("There are no runs to summarise.")
+        raise DataError("There are no runs to combine.")
     known = [run.provenance for run in runs]
     if len({(p.protocol, p.leaky, p.part) for p in known}) > 1:
-        raise DataError("The runs differ in protocol or part.", "Summarise the test parts of one protocol.")
+        raise DataError("The runs differ in protocol or part.", "Combine the test parts of one protocol.")
     models = [p.model_sha256 for p in known if p.model_sha256]
     if len(set(models)) < len(models):
         raise DataError("One model's metrics are given twice.", "Give each run once.")
@@ -150,12 +151,12 @@ def _folds(runs: Sequence[Metrics]) -> dict[str | None, list[Metrics]]:
     return found
 
 
-def _summary(
+def _combined(
     runs: Sequence[Metrics],
     folds: int,
     values: Callable[[Callable[[Metrics], float | None]], list[list[float | None]]],
     tested: bool = False,
-) -> Summary:
+) -> Combined:
     views: dict[str, dict[str, dict[str, Spread]]] = {}
     for view in [v for v in runs[0].views if all(v in run.views for run in runs)]:
         views[view] = {}
@@ -167,7 +168,7 @@ def _summary(
     if folds == 1:
         warnings.append("All runs share one split: intervals speak of training anew, not of other lesions.")
     provenance = tuple(run.provenance for run in runs)
-    return Summary(folds=folds, runs=len(runs), provenance=provenance, warnings=tuple(warnings), views=views)
+    return Combined(folds=folds, runs=len(runs), provenance=provenance, warnings=tuple(warnings), views=views)
 
 
 def _reader(name: str, task: str, view: str) -> Callable[[Metrics], float | None]:
