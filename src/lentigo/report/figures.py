@@ -1,0 +1,122 @@
+"""Figures as inline SVG: text stays text, and colours are the page's own, so that light, dark and print all fit.
+
+The palette is that of Okabe and Ito (Color Universal Design, 2008), without its yellow, which white paper swallows.
+Every line also has its own dashes.
+"""
+
+import io
+import re
+from xml.sax.saxutils import quoteattr
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+
+from lentigo.report.document import Figure, Matrix
+
+__all__ = ["COLOURS", "draw"]
+
+COLOURS = {
+    "ink": ("#1b1f24", "#e8eaed"),
+    "faint": ("#c9ced6", "#4a5058"),
+    "paper": ("#ffffff", "#16191d"),
+    "c0": ("#d55e00", "#ff8a3d"),
+    "c1": ("#0072b2", "#56a8e0"),
+    "c2": ("#009e73", "#2fc79a"),
+    "c3": ("#cc79a7", "#e29cc4"),
+    "c4": ("#b87900", "#e69f00"),
+    "c5": ("#1b1f24", "#e8eaed"),
+    "c6": ("#3d9bd6", "#9ad4f7"),
+}
+"""Name of a colour to its value on light and on dark paper."""
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1)), (0, (2, 2.5)))
+# What matplotlib is told to paint with; each stands for the page's variable of the same name.
+_STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
+_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 8.5, "font.family": "sans-serif"}
+
+
+def draw(figure: Figure | Matrix) -> str:
+    """One `<svg>` element, described by the figure's title and caption for those who can't see it."""
+    with mpl.rc_context(_STYLE):
+        canvas = Canvas(figsize=(4.4, 3.9), layout="constrained")
+        axes = canvas.add_subplot()
+        _dress(axes)
+        if isinstance(figure, Matrix):
+            _draw_matrix(axes, figure)
+        else:
+            _draw_curves(canvas, axes, figure)
+        text = io.StringIO()
+        FigureCanvasSVG(canvas).print_svg(text, metadata={"Date": None, "Creator": None})
+    return _inline(text.getvalue(), figure)
+
+
+def _dress(axes: Axes) -> None:
+    ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
+    axes.patch.set_visible(False)
+    axes.tick_params(colors=ink, length=2)
+    for spine in axes.spines.values():
+        spine.set_color(faint)
+
+
+def _draw_curves(canvas: Canvas, axes: Axes, figure: Figure) -> None:
+    ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
+    axes.grid(color=faint, linewidth=0.4)
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.set_xlabel(figure.x_label, color=ink)
+    axes.set_ylabel(figure.y_label, color=ink)
+    if figure.diagonal:
+        axes.plot([0, 1], [0, 1], color=faint, linewidth=1.5, label=figure.diagonal)
+    for curve in figure.curves:
+        axes.plot(
+            curve.x,
+            curve.y,
+            color=_STANDS_FOR[f"c{curve.colour}"],
+            linestyle=_DASHES[curve.colour],
+            linewidth=2.4 if curve.strong else 1.3,
+            marker="o" if curve.dots else None,
+            markersize=4,
+            label=_plain(curve.name),
+        )
+    for mark in figure.marks:
+        axes.axvline(mark.x, color=ink, linewidth=0.9)
+        axes.text(mark.x, 0.02, f" {_plain(mark.name)}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
+    canvas.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
+
+
+def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
+    ink, size = _STANDS_FOR["ink"], len(matrix.labels)
+    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
+    axes.set_xticks(range(size), matrix.labels)
+    axes.set_yticks(range(size), matrix.labels)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("what the model says", color=ink)
+    axes.set_ylabel("what it is", color=ink)
+    for row, counts in enumerate(matrix.counts):
+        total = sum(counts)
+        for column, count in enumerate(counts):
+            share = count / total if total else 0.0
+            tint = _STANDS_FOR["c2" if row == column else "c0"]
+            axes.fill_between([column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=tint, alpha=0.6 * share, lw=0)
+            if count:
+                text = f"{count:,}\n{share:.0%}"
+                axes.text(column, row, text, color=ink, ha="center", va="center", fontsize=8, linespacing=1.05)
+
+
+def _plain(text: str) -> str:
+    """Text in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
+
+
+def _inline(svg: str, figure: Figure | Matrix) -> str:
+    """Strip what only a file of its own needs, make ids unique on the page, and hand the colours to the page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{figure.name}-", svg)
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 system-ui, sans-serif", svg)
+    for name, colour in _STANDS_FOR.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    box = re.search(r'viewBox="[^"]+"', svg)
+    head = f"<svg {box.group() if box else ''} role='img' aria-label={quoteattr(figure.title + '. ' + figure.caption)}>"
+    return head + svg[svg.index(">") + 1 :].strip()

@@ -1,0 +1,129 @@
+"""The first screen: in plain words what the model can and can't do. Every sentence is computed."""
+
+import numpy as np
+import pandas as pd
+
+from lentigo import taxonomy
+from lentigo.evaluation.tasks import view
+from lentigo.report.curves import balance
+from lentigo.report.document import Statement
+from lentigo.report.subject import Subject
+from lentigo.report.words import of_hundred, points, versus
+from lentigo.runtime import NOTICE
+
+__all__ = ["first_screen"]
+
+FEW_LESIONS = 30
+"""Below this many lesions a diagnosis is named as hardly represented."""
+PALE = ("ham10000", "isic", "dermamnist", "medmnist", "hmnist")
+"""Data sets, by the beginning of their name, that are known to hold almost no dark skin."""
+HALF_POINT = 0.005
+"""Difference of confidence and accuracy that is not worth a word."""
+
+
+def first_screen(subject: Subject) -> tuple[Statement, ...]:
+    """What a reader must know before any table."""
+    return (
+        *_leak(subject),
+        *_melanoma(subject),
+        _accuracy(subject),
+        _calibration(subject),
+        _represented(subject),
+        Statement(label="What this is", text=NOTICE),
+    )
+
+
+def _leak(subject: Subject) -> list[Statement]:
+    what = subject.metrics.provenance
+    if what.leaky:
+        text = (
+            f"The protocol {what.protocol} lets images of one lesion lie in training and in this test. "
+            "Every number on this page is too good to be true and must not be quoted as performance."
+        )
+        return [Statement(label="LEAKY PROTOCOL", text=text, alarm=True)]
+    if what.leaky is None:
+        text = "These predictions don't say whether the model has seen these lesions in training. Trust no number here yet."
+        return [Statement(label="Origin unknown", text=text, alarm=True)]
+    return []
+
+
+def _melanoma(subject: Subject) -> list[Statement]:
+    images = subject.metrics.provenance.images_of["mel"]
+    if images in (0, len(subject.predictions)):
+        text = f"Not measurable: {'no image shows' if images == 0 else 'every image shows'} a melanoma."
+        return [Statement(label="Melanoma", text=text, alarm=True)]
+    at_specificity = subject.metrics.get("sensitivity_at_80_specificity.mel")
+    at_sensitivity = subject.metrics.get("specificity_at_95_sensitivity.mel")
+    text = (
+        f"Of 100 melanomas it finds {of_hundred(at_specificity)} where 20 of 100 other lesions are flagged falsely. "
+        f"To find 95 of 100, it flags {of_hundred(at_sensitivity, complement=True)} of 100 others falsely. "
+        "(Both thresholds are read off these very images: what a threshold fixed before would do is a little worse.)"
+    )
+    return [Statement(label="Melanoma", text=text), *_at_points(subject)]
+
+
+def _at_points(subject: Subject) -> list[Statement]:
+    found = []
+    for at in subject.points:
+        name = "melanomas" if at.point.target == "melanoma" else "malignant lesions"
+        text = (
+            f"At its own threshold, set on validation images to find {100 * at.point.wanted_sensitivity:.0f} of 100 "
+            f"{name}, it finds {of_hundred(at.sensitivity)} and flags {of_hundred(at.specificity, complement=True)} of "
+            f"100 other lesions falsely."
+        )
+        found.append(Statement(label=f"Threshold: {at.point.target}", text=text))
+    return found
+
+
+def _accuracy(subject: Subject) -> Statement:
+    best_view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
+    accuracy = subject.metrics.get("accuracy", view=best_view)
+    always = subject.metrics.get("accuracy_always.nv", view=best_view)
+    balanced = subject.metrics.get("balanced_accuracy")
+    baseline = always.value or 0.0
+    text = (
+        f"It names the right one of seven diagnoses for {of_hundred(accuracy)} of 100 images; always saying 'nevus' is "
+        f"right for {100 * baseline:.0f}: it is {versus(accuracy, baseline)}. Were all diagnoses equally common, "
+        f"it would be right for {of_hundred(balanced)} of 100, and guessing for 14."
+    )
+    return Statement(label="Seven diagnoses", text=text)
+
+
+def _calibration(subject: Subject) -> Statement:
+    name = list(subject.metrics.views)[-1]
+    error = subject.metrics.get("ece", view=name)
+    seen = view(subject.predictions, name)
+    labels = subject.predictions.labels
+    weights = balance(labels) if seen.balanced else np.ones(len(labels))
+    sure = np.average(seen.probabilities.max(axis=1), weights=weights)
+    right = np.average(seen.probabilities.argmax(axis=1) == labels, weights=weights)
+    if abs(sure - right) < HALF_POINT:
+        lean = "neither too sure of itself nor too unsure on the whole"
+    else:
+        lean = f"too {'sure' if sure > right else 'unsure'} of itself: {sure:.0%} sure on average, and right in {right:.0%}"
+    noise = f" ({error.note})" if error.note and error.value is not None else ""
+    mix = "as common as in training" if name == "training_prevalence" else "equally common"
+    text = f"Its stated probabilities are off by {points(error)}{noise}, with the diagnoses {mix}. It is {lean}."
+    return Statement(label="Can its percentages be believed?", text=text)
+
+
+def _represented(subject: Subject) -> Statement:
+    what, table = subject.metrics.provenance, subject.predictions.table
+    lacking = []
+    if subject.data.lower().startswith(PALE):
+        lacking.append("people with dark skin (these images hold almost none)")
+    else:
+        lacking.append("skin tones (unknown here)")
+    if "age" in table and table["age"].notna().any():
+        age = pd.to_numeric(table["age"], errors="coerce")
+        lacking.append(f"people under 20 ({int((age < 20).sum())} images)")
+    scarce = [
+        f"{taxonomy.DIAGNOSES[c].name} ({n} lesions)" for c, n in what.groups_of.items() if 0 < n < FEW_LESIONS
+    ]
+    absent = [f"{taxonomy.DIAGNOSES[c].name} (none)" for c, n in what.groups_of.items() if n == 0]
+    lacking += absent + scarce
+    text = (
+        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of the seven, this page "
+        "says nothing."
+    )
+    return Statement(label="Who is missing", text=text)

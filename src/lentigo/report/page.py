@@ -1,0 +1,72 @@
+"""The page: one self-contained HTML file, and the same content as JSON with its schema beside it."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lentigo import __version__
+from lentigo.report.document import Block, Document, Figure, Matrix
+from lentigo.report.figures import COLOURS, draw
+from lentigo.report.first_screen import first_screen
+from lentigo.report.sections import SECTIONS
+from lentigo.report.subject import Subject
+
+__all__ = ["describe", "write", "write_text"]
+
+
+def describe(subject: Subject, links: Mapping[str, str] | None = None) -> Document:
+    """Everything that the page of one model says.
+
+    Args:
+        subject: the model.
+        links: further pages, text to address.
+    """
+    return Document(
+        title=f"{subject.name} on {subject.data}",
+        first=first_screen(subject),
+        sections=tuple(section(subject) for section in SECTIONS),
+        metrics={subject.name: subject.metrics},
+        links=dict(links or {}),
+        made_by=f"lentigo {__version__}",
+        sources={subject.path.name: subject.sha256},
+    )
+
+
+def write(document: Document, folder: Path) -> Path:
+    """Write index.html, report.json and report.schema.json; give the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "report.schema.json", json.dumps(Document.model_json_schema(), indent=2) + "\n")
+    write_text(folder / "report.json", document.to_json() + "\n")
+    return write_text(folder / "index.html", _render(document))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a whole file or leave what was there."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def _render(document: Document) -> str:
+    environment = Environment(
+        loader=PackageLoader("lentigo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["draw"] = _figure
+    environment.tests["picture"] = lambda block: isinstance(block, Figure | Matrix)
+    return environment.get_template("page.html.jinja").render(document=document, colours=COLOURS)
+
+
+def _figure(block: Block) -> Markup:
+    if not isinstance(block, Figure | Matrix):
+        raise TypeError(f"{type(block).__name__} is no figure")
+    return Markup(draw(block))  # noqa: S704 - matplotlib escapes text, and the attributes are quoted

@@ -1,0 +1,46 @@
+"""Numbers in plain words."""
+
+from lentigo.evaluation.result import Estimate
+
+__all__ = ["number", "of_hundred", "points", "versus"]
+
+
+def of_hundred(estimate: Estimate, *, complement: bool = False) -> str:
+    """A share as a count of a hundred with its interval: '73 (64 to 80)'; or why there is none.
+
+    Args:
+        estimate: a share.
+        complement: speak of the rest instead.
+    """
+    if estimate.value is None:
+        return f"an unknown number ({estimate.note})"
+    value, low, high = (None if v is None else 100 * v for v in (estimate.value, estimate.low, estimate.high))
+    if complement:
+        value, low, high = 100 - (value or 0), None if high is None else 100 - high, None if low is None else 100 - low
+    if low is None or high is None:
+        return f"{value:.0f}" + (f" ({estimate.note})" if estimate.note else "")
+    return f"{value:.0f} ({low:.0f} to {high:.0f})"
+
+
+def points(estimate: Estimate) -> str:
+    """A share as percentage points with its interval: '7.5 percentage points (0.0 to 9.6)'."""
+    if estimate.value is None:
+        return f"an unknown amount ({estimate.note})"
+    interval = "" if estimate.low is None or estimate.high is None else f" ({estimate.low:.1%} to {estimate.high:.1%})"
+    return f"{100 * estimate.value:.1f} percentage points{interval.replace('%', '')}"
+
+
+def number(estimate: Estimate) -> str:
+    """As in a table's cell: the value and its interval, or a dash and why."""
+    if estimate.value is None:
+        return f"– ({estimate.note})"
+    return str(estimate)
+
+
+def versus(estimate: Estimate, baseline: float) -> str:
+    """How a share compares with a fixed one, as far as its interval tells."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return "not comparable without an interval"
+    if estimate.low > baseline:
+        return "better"
+    return "worse" if estimate.high < baseline else "no different as far as these images can tell"
