@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 from lentigo import taxonomy
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.ranking import Sweep
-from lentigo.evaluation.reliability import equal_width
+from lentigo.evaluation.reliability import equal_mass
 from lentigo.report.document import Curve
 
 __all__ = ["COLOUR_OF", "balance", "melanoma_risk", "precision_recall", "reliability", "roc", "trade_off"]
 
 Array = NDArray[np.float64]
-MOST_POINTS = 150
-"""Points of a curve that are kept: what an eye can tell apart."""
+STEP = 0.008
+"""Length of a curve, in axes of 0 to 1, from which a point is kept: what an eye can tell apart."""
 COLOUR_OF = {c: i for i, c in enumerate(("mel", "bcc", "akiec", "bkl", "df", "nv", "vasc"))}
 """Colour of each diagnosis; melanoma has the loudest."""
 
@@ -45,7 +45,7 @@ def precision_recall(name: str, risk: Array, positive: NDArray[np.bool_], colour
 
 def trade_off(risk: Array, positive: NDArray[np.bool_]) -> tuple[Curve, Curve]:
     """Share of melanomas found and of others passed, for each threshold on the risk."""
-    thresholds = np.linspace(0, 1, MOST_POINTS + 1)
+    thresholds = np.linspace(0, 1, 201)
 
     def share(values: Array) -> Array:
         return 1 - np.searchsorted(np.sort(values), thresholds, side="left") / len(values)
@@ -57,7 +57,7 @@ def trade_off(risk: Array, positive: NDArray[np.bool_]) -> tuple[Curve, Curve]:
 
 
 def reliability(name: str, probabilities: Array, labels: NDArray[np.int64], weights: Array, colour: int) -> Curve:
-    """How sure the model is (x) and how often it is right (y), averaged in ten bins of equal width.
+    """How sure the model is (x) and how often it is right (y), averaged over ten parts of the images of equal weight.
 
     Args:
         name: of the curve.
@@ -67,7 +67,7 @@ def reliability(name: str, probabilities: Array, labels: NDArray[np.int64], weig
         colour: of the curve.
     """
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = equal_width(sure, 10)
+    index = equal_mass(sure, weights, 10)
     mass, x, y = (np.bincount(index, weights * v, minlength=10) for v in (np.ones(len(sure)), sure, right))
     known = mass > 0
     return _curve(name, x[known] / mass[known], y[known] / mass[known], colour, dots=True)
@@ -79,6 +79,8 @@ def _counts(risk: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
 
 
 def _curve(name: str, x: Array, y: Array, colour: int, *, dots: bool = False, strong: bool = False) -> Curve:
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS + 1)).round().astype(int))
+    # One point for each step along the line, so that jumps and corners stay where they are.
+    way = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
+    kept = np.unique(np.append(np.unique((way / STEP).astype(int), return_index=True)[1], len(x) - 1))
     rounded = (tuple(float(v) for v in values[kept].round(4)) for values in (x, y))
     return Curve(name=name, x=next(rounded), y=next(rounded), colour=colour, dots=dots, strong=strong)

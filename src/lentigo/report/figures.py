@@ -40,6 +40,7 @@ def draw(figure: Figure | Matrix) -> str:
     """One `<svg>` element, described by the figure's title and caption for those who can't see it."""
     with mpl.rc_context(_STYLE):
         canvas = Canvas(figsize=(4.4, 3.9), layout="constrained")
+        canvas.patch.set_visible(False)
         axes = canvas.add_subplot()
         _dress(axes)
         if isinstance(figure, Matrix):

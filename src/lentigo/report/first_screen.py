@@ -17,8 +17,8 @@ FEW_LESIONS = 30
 """Below this many lesions a diagnosis is named as hardly represented."""
 PALE = ("ham10000", "isic", "dermamnist", "medmnist", "hmnist")
 """Data sets, by the beginning of their name, that are known to hold almost no dark skin."""
-HALF_POINT = 0.005
-"""Difference of confidence and accuracy that is not worth a word."""
+LEANS = 0.01
+"""Difference of confidence and accuracy from which a model is called too sure or too unsure."""
 
 
 def first_screen(subject: Subject) -> tuple[Statement, ...]:
@@ -57,7 +57,7 @@ def _melanoma(subject: Subject) -> list[Statement]:
     text = (
         f"Of 100 melanomas it finds {of_hundred(at_specificity)} where 20 of 100 other lesions are flagged falsely. "
         f"To find 95 of 100, it flags {of_hundred(at_sensitivity, complement=True)} of 100 others falsely. "
-        "(Both thresholds are read off these very images: what a threshold fixed before would do is a little worse.)"
+        "(Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
     )
     return [Statement(label="Melanoma", text=text), *_at_points(subject)]
 
@@ -90,20 +90,22 @@ def _accuracy(subject: Subject) -> Statement:
 
 
 def _calibration(subject: Subject) -> Statement:
-    name = list(subject.metrics.views)[-1]
-    error = subject.metrics.get("ece", view=name)
-    seen = view(subject.predictions, name)
-    labels = subject.predictions.labels
-    weights = balance(labels) if seen.balanced else np.ones(len(labels))
-    sure = np.average(seen.probabilities.max(axis=1), weights=weights)
-    right = np.average(seen.probabilities.argmax(axis=1) == labels, weights=weights)
-    if abs(sure - right) < HALF_POINT:
-        lean = "neither too sure of itself nor too unsure on the whole"
+    error = subject.metrics.get("ece")
+    seen, labels = view(subject.predictions, "equal_prevalence"), subject.predictions.labels
+    sure = np.average(seen.probabilities.max(axis=1), weights=balance(labels))
+    right = np.average(seen.probabilities.argmax(axis=1) == labels, weights=balance(labels))
+    if abs(sure - right) < LEANS:
+        lean = "on the whole neither too sure nor too unsure"
     else:
-        lean = f"too {'sure' if sure > right else 'unsure'} of itself: {sure:.0%} sure on average, and right in {right:.0%}"
-    noise = f" ({error.note})" if error.note and error.value is not None else ""
-    mix = "as common as in training" if name == "training_prevalence" else "equally common"
-    text = f"Its stated probabilities are off by {points(error)}{noise}, with the diagnoses {mix}. It is {lean}."
+        lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and right in {right:.0%}"
+    chance = ", no more than chance may make of a perfect one" if error.low == 0 else ""
+    text = (
+        f"As it states them, for diagnoses that are equally common, its percentages are off by {points(error)}{chance}; "
+        f"it is {lean}."
+    )
+    if "training_prevalence" in subject.metrics.views:
+        turned = subject.metrics.get("ece", view="training_prevalence")
+        text += f" Turned to the mix of its training, they are off by {points(turned)}."
     return Statement(label="Can its percentages be believed?", text=text)
 
 

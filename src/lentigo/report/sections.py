@@ -186,8 +186,8 @@ def calibration(subject: Subject) -> Section:
     figure = Figure(
         name="reliability",
         title="How sure it is, and how often it is right",
-        caption="Below the diagonal the model is too sure of itself, above it too unsure. It is off by "
-        + "; ".join(f"{points(error)} with diagnoses {words}" for words, error in errors.items())
+        caption="Below the diagonal the model is too sure of itself, above it too unsure; each point is a tenth of the images, by weight. On average it is off by "
+        + "; ".join(f"{points(error)} ({words})" for words, error in errors.items())
         + ".",
         x_label="how sure the model is",
         y_label="how often it is right",

@@ -18,8 +18,16 @@ def of_hundred(estimate: Estimate, *, complement: bool = False) -> str:
     if complement:
         value, low, high = 100 - (value or 0), None if high is None else 100 - high, None if low is None else 100 - low
     if low is None or high is None:
-        return f"{value:.0f}" + (f" ({estimate.note})" if estimate.note else "")
-    return f"{value:.0f} ({low:.0f} to {high:.0f})"
+        return _round(value or 0) + (f" ({estimate.note})" if estimate.note else "")
+    return f"{_round(value or 0)} ({_round(low)} to {_round(high)})"
+
+
+def _round(value: float) -> str:
+    """To whole numbers, but nothing short of all is called all, and nothing above none is called none."""
+    whole = f"{value:.0f}"
+    if whole == "100" and value < 100:
+        return f"{min(value, 99.9):.1f}"
+    return f"{max(value, 0.1):.1f}" if whole in ("0", "-0") and value > 0 else whole
 
 
 def points(estimate: Estimate) -> str:

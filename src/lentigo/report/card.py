@@ -1,0 +1,132 @@
+"""The model card in Hugging Face's format: YAML front matter, then what the model is, can and can't do.
+
+Source of the format: https://huggingface.co/docs/hub/model-cards (front matter, model-index). Numbers are those measured
+on the subject's predictions.
+"""
+
+import re
+
+import yaml
+
+from lentigo import taxonomy
+from lentigo.errors import DataError
+from lentigo.evaluation.summary import HEADLINES, summarise
+from lentigo.report.first_screen import first_screen
+from lentigo.report.subject import Subject
+from lentigo.runtime import Bundle
+
+__all__ = ["model_card"]
+
+_LICENCES = {
+    "CC BY-NC 4.0": "cc-by-nc-4.0",
+    "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
+    "CC BY 4.0": "cc-by-4.0",
+    "CC0 1.0": "cc0-1.0",
+    "Apache-2.0": "apache-2.0",
+}
+"""How licences are called here and in Hugging Face's list."""
+
+
+def model_card(subject: Subject) -> str:
+    """The card as Markdown; its file is to be called README.md.
+
+    Raises:
+        DataError: the subject has no bundle.
+    """
+    if subject.bundle is None:
+        raise DataError(f"{subject.path}: predictions alone make no model card.", "Give the bundle that made them.")
+    front = yaml.safe_dump(_front_matter(subject, subject.bundle), sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{front}---\n\n{_body(subject, subject.bundle)}"
+
+
+def _front_matter(subject: Subject, bundle: Bundle) -> dict[str, object]:
+    described = bundle.metadata
+    licence = _licence(described.licence)
+    named = {"license": licence} if licence != "other" else {"license": "other", "license_name": described.licence}
+    leaky = ["leaky"] if subject.metrics.provenance.leaky else []
+    return {
+        **named,
+        "library_name": "lentigo",
+        "pipeline_tag": "image-classification",
+        "language": "en",
+        "tags": ["dermoscopy", "skin-lesion", "melanoma", "onnx", "medical-research", described.network, *leaky],
+        "datasets": [described.source],
+        "metrics": ["accuracy", "roc_auc"],
+        "model-index": [{"name": described.name, "results": [_result(subject)]}],
+    }
+
+
+def _licence(text: str) -> str:
+    """The weights' licence, out of 'Weights: CC BY-NC 4.0. Code: Apache-2.0.'"""
+    found = re.search(r"Weights: (.+?)\.(?: |$)", text)
+    return _LICENCES.get(found.group(1) if found else "", "other")
+
+
+def _result(subject: Subject) -> dict[str, object]:
+    what, values = subject.metrics.provenance, []
+    for view in subject.views:
+        for key, name in HEADLINES.items():
+            found = subject.metrics.get(key, view=view)
+            if found.value is None:
+                continue
+            interval = {} if found.low is None else {"args": {"interval_95": [found.low, found.high], "view": view}}
+            values.append({"type": key, "name": f"{name} ({subject.views[view]})", "value": found.value, **interval})
+    split = f"{what.part or 'unknown part'}, protocol {what.protocol or 'unknown'}"
+    return {
+        "task": {"type": "image-classification", "name": "Seven diagnoses of pigmented skin lesions"},
+        "dataset": {"type": subject.data, "name": subject.data, "split": split, "revision": what.split_sha256},
+        "metrics": values,
+    }
+
+
+def _body(subject: Subject, bundle: Bundle) -> str:
+    described = bundle.metadata
+    first = "\n".join(
+        f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject)
+    )
+    recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
+    names = ", ".join(f"{taxonomy.DIAGNOSES[c].name} (`{c}`)" for c in described.classes)
+    return f"""# {described.name}
+
+{first}
+
+## What it is
+
+{described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, in one ONNX file with
+preprocessing, calibration (temperature {described.temperature:.3f}) and class-activation maps in its graph. It looks at
+the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and gives probabilities of
+{names}, which assume that all are equally common.
+
+```python
+from lentigo import Classifier
+
+verdict = Classifier.load("{bundle.path.name}").classify("lesion.jpg")
+print(verdict.diagnoses, verdict.next_step)
+```
+
+## Intended use
+
+Research, teaching and the comparison of methods on dermoscopic images. {described.notice}
+
+**Not for**: diagnosis or triage of patients, photographs taken without a dermatoscope, other diseases than the seven,
+and whatever the list above names as missing.
+
+## Measured
+
+{summarise(subject.metrics)}
+## Training
+
+Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.split.items())}. {described.citation}
+
+| entry of the recipe | value |
+|---|---|
+{recipe}
+
+Environment: {", ".join(f"{k} {v}" for k, v in described.environment.items())}.
+
+## Licence
+
+{described.licence}
+
+SHA-256 of the bundle: `{bundle.sha256}`
+"""
