@@ -81,9 +81,7 @@ def _result(subject: Subject) -> dict[str, object]:
 
 def _body(subject: Subject, bundle: Bundle) -> str:
     described = bundle.metadata
-    first = "\n".join(
-        f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject)
-    )
+    first = "\n".join(f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject))
     recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
     names = ", ".join(f"{taxonomy.DIAGNOSES[c].name} (`{c}`)" for c in described.classes)
     return f"""# {described.name}

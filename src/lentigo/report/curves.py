@@ -36,7 +36,9 @@ def roc(name: str, risk: Array, positive: NDArray[np.bool_], colour: int, *, str
     return _curve(name, fp / fp[-1], tp / tp[-1], colour, strong=strong)
 
 
-def precision_recall(name: str, risk: Array, positive: NDArray[np.bool_], colour: int, *, strong: bool = False) -> Curve:
+def precision_recall(
+    name: str, risk: Array, positive: NDArray[np.bool_], colour: int, *, strong: bool = False
+) -> Curve:
     """What is found (x) against the share of alarms that are right (y) at every threshold; needs a positive."""
     tp, fp = _counts(risk, positive)
     tp, fp = tp[1:], fp[1:]

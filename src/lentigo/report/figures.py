@@ -99,7 +99,9 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
         for column, count in enumerate(counts):
             share = count / total if total else 0.0
             tint = _STANDS_FOR["c2" if row == column else "c0"]
-            axes.fill_between([column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=tint, alpha=0.6 * share, lw=0)
+            axes.fill_between(
+                [column - 0.48, column + 0.48], row - 0.48, row + 0.48, color=tint, alpha=0.6 * share, lw=0
+            )
             if count:
                 text = f"{count:,}\n{share:.0%}"
                 axes.text(column, row, text, color=ink, ha="center", va="center", fontsize=8, linespacing=1.05)

@@ -119,9 +119,7 @@ def _represented(subject: Subject) -> Statement:
     if "age" in table and table["age"].notna().any():
         age = pd.to_numeric(table["age"], errors="coerce")
         lacking.append(f"people under 20 ({int((age < 20).sum())} images)")
-    scarce = [
-        f"{taxonomy.DIAGNOSES[c].name} ({n} lesions)" for c, n in what.groups_of.items() if 0 < n < FEW_LESIONS
-    ]
+    scarce = [f"{taxonomy.DIAGNOSES[c].name} ({n} lesions)" for c, n in what.groups_of.items() if 0 < n < FEW_LESIONS]
     absent = [f"{taxonomy.DIAGNOSES[c].name} (none)" for c, n in what.groups_of.items() if n == 0]
     lacking += absent + scarce
     text = (

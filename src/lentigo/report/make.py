@@ -1,42 +1,81 @@
 """One call from predictions to a folder with everything that can be said of them."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lentigo.errors import DataError
-from lentigo.report.page import describe, write
+from lentigo.report.card import model_card
+from lentigo.report.checklist import Checklists, fill, to_markdown
+from lentigo.report.compare import describe_comparison
+from lentigo.report.page import describe, write, write_text
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
 
 __all__ = ["report"]
 
+PathLike = str | os.PathLike[str]
+
 
 def report(
-    predictions_paths: Sequence[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
-    *,
-    bundle: str | os.PathLike[str] | None = None,
-    replicates: int = 1000,
+    predictions_paths: Sequence[PathLike], out: PathLike, *, bundle: PathLike | None = None, replicates: int = 1000
 ) -> Path:
-    """Write index.html, and report.json with its schema.
+    """Write the report of a model, or of several on the same images.
+
+    For one model: index.html; report.json with report.schema.json; checklist.md; checklist.json with
+    checklist.schema.json; and with a bundle README.md, the model card. For several: the page of the comparison, and each
+    model's report in a folder of its own.
 
     Args:
         predictions_paths: tables of predictions.
         out: folder to write into.
-        bundle: name or path of the model that made the predictions; its thresholds are applied.
+        bundle: name or path of the model that made the predictions, for one table: its thresholds are applied, and its
+            card is written.
         replicates: bootstrap resamples behind the intervals; 0 for none.
 
     Returns:
         Path of the page.
 
     Raises:
-        DataError: no table, or not one of the bundle's.
+        DataError: no table, a broken one, tables of different images, or a bundle that didn't make the predictions.
         BundleError: the bundle can't be read.
     """
-    if not predictions_paths:
+    paths, folder = [Path(p) for p in predictions_paths], Path(out)
+    if not paths:
         raise DataError("There are no predictions to report on.", "Name a predictions.parquet.")
+    if bundle is not None and len(paths) > 1:
+        raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
     opened = None if bundle is None else Bundle(find_bundle(bundle), threads=1)
-    subject = Subject.read(Path(predictions_paths[0]), bundle=opened, replicates=replicates)
-    return write(describe(subject), Path(out))
+    subjects = [Subject.read(path, bundle=opened, replicates=replicates) for path in paths]
+    if len(subjects) == 1:
+        return _one(subjects[0], folder)
+    named = {_unlike(s.name, [o.name for o in subjects[:i]]): s for i, s in enumerate(subjects)}
+    document = describe_comparison(named, {f"Report of {name}": f"{_folder(name)}/index.html" for name in named})
+    for name, subject in named.items():
+        _one(subject, folder / _folder(name))
+    return write(document, folder)
+
+
+def _one(subject: Subject, folder: Path) -> Path:
+    links = {"Reporting checklists": "checklist.md"}
+    filled = fill(subject)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "checklist.md", to_markdown(filled))
+    write_text(folder / "checklist.schema.json", json.dumps(Checklists.model_json_schema(), indent=2) + "\n")
+    write_text(folder / "checklist.json", filled.to_json() + "\n")
+    if subject.bundle is not None:
+        write_text(folder / "README.md", model_card(subject))
+        links["Model card"] = "README.md"
+    return write(describe(subject, links), folder)
+
+
+def _unlike(name: str, taken: Sequence[str]) -> str:
+    """A name that tells a model from those of the same name."""
+    return f"{name} ({taken.count(name) + 1})" if name in taken else name
+
+
+def _folder(name: str) -> str:
+    """A name as a folder's."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.") or "model"

@@ -223,7 +223,13 @@ def yes_or_no(subject: Subject) -> Section:
     table = Table(
         caption="The seven diagnoses pooled into one question; malignant are melanoma, basal cell carcinoma and actinic "
         "keratosis / intraepithelial carcinoma.",
-        columns=("question", "AUC", "average precision", "sensitivity at 0.80 specificity", "specificity at 0.95 sens."),
+        columns=(
+            "question",
+            "AUC",
+            "average precision",
+            "sensitivity at 0.80 specificity",
+            "specificity at 0.95 sens.",
+        ),
         rows=tuple(rows),
     )
     return Section(name="yes-or-no", title="As a question of yes or no", blocks=(table,))
@@ -233,7 +239,13 @@ def people(subject: Subject) -> Section:
     """Who and what is in the images, as far as the table knows."""
     table, rows = subject.predictions.table, []
     melanoma = table["dx"] == "mel"
-    for column, words in {"sex": "sex", "age": "age", "site": "body site", "source": "source", "dx_type": "proof"}.items():
+    for column, words in {
+        "sex": "sex",
+        "age": "age",
+        "site": "body site",
+        "source": "source",
+        "dx_type": "proof",
+    }.items():
         if column not in table or table[column].isna().all():
             continue
         values = table[column]
@@ -241,7 +253,9 @@ def people(subject: Subject) -> Section:
             values = pd.cut(values, AGES, right=False, labels=["under 20", "20 to 39", "40 to 59", "60 to 79", "80 on"])
         for value, count in values.astype(object).fillna("unknown").value_counts(sort=True).items():
             chosen = values.astype(object).fillna("unknown") == value
-            rows.append((f"{words}: {value}", f"{count:,}", f"{count / len(table):.1%}", f"{int(melanoma[chosen].sum()):,}"))
+            rows.append(
+                (f"{words}: {value}", f"{count:,}", f"{count / len(table):.1%}", f"{int(melanoma[chosen].sum()):,}")
+            )
     if not rows:
         text = "The predictions say nothing of the people: no sex, age, body site or source."
         return Section(name="people", title="Who is in these images", blocks=(Text(text=text),))
