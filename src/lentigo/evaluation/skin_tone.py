@@ -1,0 +1,120 @@
+"""Skin tone of an image, roughly: the individual typology angle (ITA) of the skin around the lesion.
+
+ITA = atan((L* - 50) / b*) 180 / pi in CIELAB, large for light skin (Chardon, Cretois, Hourseau, International Journal
+of Cosmetic Science 13:191, 1991), here of the median L* and b* of the skin's pixels. Bands as in Del Bino and Bernerd,
+British Journal of Dermatology 169 Suppl 3:33, 2013.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lentigo import data
+from lentigo.errors import ImageError
+from lentigo.progress import track
+from lentigo.runtime import decode
+
+__all__ = ["BANDS", "LIMITS", "band", "cielab", "individual_typology_angle", "skin_tones"]
+
+Mask = NDArray[np.bool_]
+
+BANDS = ("very light", "light", "intermediate", "tan", "brown", "dark")
+ENDS = (55.0, 41.0, 28.0, 10.0, -30.0)
+"""A band's ITA lies above its end; what lies above none is dark."""
+LIMITS = (
+    "A rough estimate and no skin type: lamp, exposure, white balance and polarisation of each camera move it, and so "
+    "do tanning, redness, hair, gel and dark corners; without a lesion mask it may hold lesion too. It needs a colour "
+    "chart to compare cameras, so that its bands partly tell cameras apart. Not for judging a patient."
+)
+
+MASK_FOLDERS = ("masks", "HAM10000_segmentations_lesion_tschandl")
+MARGIN = 0.03
+"""Width of the strip around a mask that is left out, as a share of the shorter side: lesions fade into the skin."""
+RING = 0.8
+"""Inner radius of the border ring, as a share of the ellipse that touches the image's sides: corners may be black."""
+BLACK = 10.0
+"""L* up to which a pixel is taken for the dermatoscope's rim, not for skin."""
+LEAST = 0.02
+"""Smallest share of the image that must be skin."""
+
+# IEC 61966-2-1: linear sRGB to XYZ, over the white point D65.
+_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_TO_XYZ /= _TO_XYZ.sum(axis=1, keepdims=True)
+
+
+def cielab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """CIELAB of sRGB pixels, D65: L* of 0 to 100, a*, b*; [..., 3] to [..., 3] (CIE 15:2018)."""
+    levels = np.arange(256) / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
+    xyz = linear @ _TO_XYZ.T
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def individual_typology_angle(lightness: float, yellow: float) -> float:
+    """ITA in degrees from L* and b*; above 90 where b* is negative, which skin under white light is not."""
+    return float(np.degrees(np.arctan2(lightness - 50, yellow)))
+
+
+def band(ita: float) -> str:
+    """The band of `BANDS` that an ITA in degrees lies in."""
+    return BANDS[sum(ita <= end for end in ENDS)]
+
+
+def skin_tones(records: data.Records) -> pd.DataFrame:
+    """Estimate the ITA of each image.
+
+    The skin is what lies outside the lesion mask, `masks/<image_id>_segmentation.png` where the data set has it, and
+    otherwise a ring along the border. A mask that leaves no skin gives no estimate (in HAM10000 those of ISIC_0026042
+    and ISIC_0029819, which cover the whole image).
+
+    Returns:
+        One row an image: image_id; ita in degrees; band, one of `BANDS`; lightness and yellow, the skin's median L*
+        and b*; skin, its share of the image; how, 'mask' or 'border ring'; reason, why there is no estimate.
+    """
+    paths = list(zip(records.ids, records.table["path"], strict=True))
+    rows = [_estimate(records, i, path) for i, path in track(paths, "Estimating skin tones", len(paths))]
+    columns = ["image_id", "ita", "band", "lightness", "yellow", "skin", "how", "reason"]
+    return pd.DataFrame(rows, columns=columns).astype({"band": object, "how": object, "reason": object})
+
+
+def _estimate(records: data.Records, image_id: str, path: str) -> dict[str, object]:
+    mask_path = next((p for p in _mask_paths(records.root, image_id) if p.is_file()), None)
+    row: dict[str, object] = {"image_id": image_id, "how": "mask" if mask_path else "border ring", "reason": ""}
+    try:
+        image = decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+        lesion = None if mask_path is None else decode(mask_path)[..., 0] > 127
+    except ImageError as error:
+        return row | {"reason": str(error)}
+    if lesion is not None and lesion.shape != image.shape[:2]:
+        return row | {"reason": f"the mask has another size: {mask_path}"}
+    lab = cielab(image)
+    skin = (_ring(image) if lesion is None else ~_widen(lesion)) & (lab[..., 0] > BLACK)
+    row["skin"] = float(skin.mean())
+    if skin.mean() < LEAST:
+        return row | {"reason": "the mask leaves no skin" if mask_path else "the border is black"}
+    lightness, _, yellow = np.median(lab[skin], axis=0)
+    ita = individual_typology_angle(lightness, yellow)
+    return row | {"ita": ita, "band": band(ita), "lightness": float(lightness), "yellow": float(yellow)}
+
+
+def _mask_paths(root: Path, image_id: str) -> list[Path]:
+    return [Path(root) / folder / f"{image_id}_segmentation.png" for folder in MASK_FOLDERS]
+
+
+def _widen(lesion: Mask) -> Mask:
+    """The mask and a margin around it."""
+    if not lesion.any():
+        return lesion
+    return ndimage.distance_transform_edt(~lesion) <= MARGIN * min(lesion.shape)
+
+
+def _ring(image: NDArray[np.uint8]) -> Mask:
+    """The outer part of the ellipse that touches all four sides."""
+    y, x = (np.linspace(-1, 1, n) for n in image.shape[:2])
+    radius = np.hypot(y[:, None], x)
+    return (radius >= RING) & (radius <= 1)
