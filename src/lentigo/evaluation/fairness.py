@@ -188,11 +188,11 @@ def _banded(column: pd.Series) -> bool:
 def _about(factor: str, skin: pd.DataFrame | None) -> str:
     if factor != "skin_tone" or skin is None:
         return ABOUT[factor]
-    from_masks, from_rings = (int((skin["how"] == how).sum()) for how in ("mask", "border ring"))
-    failed = skin.loc[skin["ita"].isna(), "image_id"].tolist()
-    left_out = f"; {len(failed)} without an estimate ({', '.join(failed[:5])}{', ...' if failed[5:] else ''})"
-    counts = f"{from_masks:,} images by lesion mask, {from_rings:,} by border ring{left_out if failed else ''}."
-    return f"{ABOUT[factor]} Of the images that were looked at: {counts}"
+    given = skin.loc[skin["ita"].notna(), "how"]
+    from_masks, from_rings = (int((given == how).sum()) for how in ("mask", "border ring"))
+    reasons = skin.loc[skin["ita"].isna(), "reason"].value_counts()
+    failed = "".join(f", {n:,} without an estimate because {reason}" for reason, n in reasons.items())
+    return f"{ABOUT[factor]} Of {len(skin):,} images: {from_masks:,} by lesion mask, {from_rings:,} by border ring{failed}."
 
 
 def _measure(

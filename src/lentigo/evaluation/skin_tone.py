@@ -56,7 +56,7 @@ def cielab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def individual_typology_angle(lightness: float, yellow: float) -> float:
-    """ITA in degrees from L* and b*; above 90 where b* is negative, which skin under white light is not."""
+    """ITA in degrees from L* and b*, for b* above 0: skin under white light is yellowish."""
     return float(np.degrees(np.arctan2(lightness - 50, yellow)))
 
 
@@ -70,7 +70,8 @@ def skin_tones(records: data.Records) -> pd.DataFrame:
 
     The skin is what lies outside the lesion mask, `masks/<image_id>_segmentation.png` where the data set has it, and
     otherwise a ring along the border. A mask that leaves no skin gives no estimate (in HAM10000 those of ISIC_0026042
-    and ISIC_0029819, which cover the whole image).
+    and ISIC_0029819, which cover the whole image, among them), nor does skin with a b* of 0 or less: there the formula
+    says nothing, and its arctangent would jump to dark.
 
     Returns:
         One row an image: image_id; ita in degrees; band, one of `BANDS`; lightness and yellow, the skin's median L*
@@ -98,8 +99,11 @@ def _estimate(records: data.Records, image_id: str, path: str) -> dict[str, obje
     if skin.mean() < LEAST:
         return row | {"reason": "the mask leaves no skin" if mask_path else "the border is black"}
     lightness, _, yellow = np.median(lab[skin], axis=0)
+    row |= {"lightness": float(lightness), "yellow": float(yellow)}
+    if yellow <= 0:
+        return row | {"reason": "the skin looks bluish: white balance or lamp are off"}
     ita = individual_typology_angle(lightness, yellow)
-    return row | {"ita": ita, "band": band(ita), "lightness": float(lightness), "yellow": float(yellow)}
+    return row | {"ita": ita, "band": band(ita)}
 
 
 def _mask_paths(root: Path, image_id: str) -> list[Path]:
