@@ -14,12 +14,17 @@ try:
     from lentigo.evaluation.decision_curves import DecisionCurve, decision_curve
     from lentigo.evaluation.diagrams import ReliabilityDiagram, reliability_diagram
     from lentigo.evaluation.evaluate import evaluate
+    from lentigo.evaluation.fairness import Fairness, fairness
     from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
+    from lentigo.evaluation.mistake_sheet import draw_mistakes, write_mistakes
+    from lentigo.evaluation.mistakes import Mistakes, find_mistakes
     from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
     from lentigo.evaluation.predictions import PROBABILITIES, Predictions
     from lentigo.evaluation.recalibration import Recalibration, recalibrate
+    from lentigo.evaluation.robustness import Robustness, robustness
     from lentigo.evaluation.runs import Combined, combine, compare_runs, pool
     from lentigo.evaluation.selective import RiskCoverage, risk_coverage
+    from lentigo.evaluation.skin_tone import skin_tones
     from lentigo.evaluation.summary import summarise
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -33,18 +38,24 @@ __all__ = [
     "Combined",
     "Comparison",
     "DecisionCurve",
+    "Fairness",
     "Metrics",
+    "Mistakes",
     "Predictions",
     "Recalibration",
     "ReliabilityDiagram",
     "RiskCoverage",
+    "Robustness",
     "calibrate",
     "combine",
     "compare",
     "compare_runs",
     "conformal",
     "decision_curve",
+    "draw_mistakes",
     "evaluate",
+    "fairness",
+    "find_mistakes",
     "measure",
     "operating_points",
     "pool",
@@ -54,5 +65,8 @@ __all__ = [
     "recalibrate",
     "reliability_diagram",
     "risk_coverage",
+    "robustness",
+    "skin_tones",
     "summarise",
+    "write_mistakes",
 ]

@@ -10,6 +10,7 @@ group that lacks a diagnosis averages over fewer of them, so that its averages a
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -163,7 +164,7 @@ def fairness(
 def _columns(table: pd.DataFrame, skin: pd.DataFrame | None) -> dict[str, pd.Series]:
     """The group of each image by factor, missing where it isn't known."""
     known = table.reindex(columns=["sex", "age", "site", "source", "dx_type"])
-    names = [f"{a} to {b - 1}" for a, b in zip(AGES, AGES[1:], strict=False)] + [f"{AGES[-1]} and over"]
+    names = [f"{a} to {b - 1}" for a, b in pairwise(AGES)] + [f"{AGES[-1]} and over"]
     ages = pd.to_numeric(known["age"], errors="coerce").astype(float)
     found = {c: known[c].astype(object).mask(known[c].isin(["unknown", "", None])) for c in known if c != "age"}
     found["age"] = pd.cut(ages, [*AGES, np.inf], right=False, labels=names)
@@ -192,7 +193,8 @@ def _about(factor: str, skin: pd.DataFrame | None) -> str:
     from_masks, from_rings = (int((given == how).sum()) for how in ("mask", "border ring"))
     reasons = skin.loc[skin["ita"].isna(), "reason"].value_counts()
     failed = "".join(f", {n:,} without an estimate because {reason}" for reason, n in reasons.items())
-    return f"{ABOUT[factor]} Of {len(skin):,} images: {from_masks:,} by lesion mask, {from_rings:,} by border ring{failed}."
+    counts = f"Of {len(skin):,} images: {from_masks:,} by lesion mask, {from_rings:,} by border ring{failed}."
+    return f"{ABOUT[factor]} {counts}"
 
 
 def _measure(

@@ -67,10 +67,10 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
         if kind != previous:
             listed = sum(c.kind == kind for c in mistakes.worst)
             heading = f"{kind.capitalize()} ({mistakes.images_of_kind[kind]} images, {listed} lesions shown)"
-            part.text(0.01, 0.99, heading, fontsize=11, weight="bold", va="top")
+            part.text(0.01, 0.95, heading, fontsize=11, weight="bold", va="top")
         previous = kind
         axes = part.subplots(2, COLUMNS, squeeze=False, gridspec_kw={"height_ratios": [2.2, 1]})
-        part.subplots_adjust(left=0.035, right=0.99, top=0.76, bottom=0.05, wspace=0.25, hspace=0.06)
+        part.subplots_adjust(left=0.035, right=0.99, top=0.74, bottom=0.05, wspace=0.25, hspace=0.06)
         for column in range(COLUMNS):
             if column < len(cases):
                 _draw_case(axes[0, column], axes[1, column], cases[column], records)

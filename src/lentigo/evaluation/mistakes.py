@@ -124,7 +124,9 @@ def find_mistakes(predictions: Predictions, *, per_kind: int = 12) -> Mistakes:
     return Mistakes(
         provenance=Provenance.of(predictions),
         images_of_kind={kind: int((kinds == k).sum()) for k, kind in enumerate(KINDS)},
-        worst=tuple(case for k in range(len(KINDS)) for case in _worst(predictions, decisions, kinds == k, k, per_kind)),
+        worst=tuple(
+            case for k in range(len(KINDS)) for case in _worst(predictions, decisions, kinds == k, k, per_kind)
+        ),
         per_kind=per_kind,
         confusions=_confusions(predictions, decisions),
         suspects=_suspects(predictions),

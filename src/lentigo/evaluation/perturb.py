@@ -19,6 +19,7 @@ from lentigo.errors import MissingExtraError
 __all__ = ["PERTURBATIONS", "Perturbation"]
 
 Pixels = NDArray[np.uint8]
+MOST_HAIRS = 48
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def colour_cast(image: Pixels, strength: float, rng: np.random.Generator) -> Pix
 
 
 def hair(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
-    """`strength` dark hairs, drawn as in training.
+    """`strength` dark hairs, at most 48, drawn as in training; a stronger image has those of a weaker one and more.
 
     Raises:
         MissingExtraError: torch, which draws them, is not installed.
@@ -81,9 +82,9 @@ def hair(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
         from lentigo.data.augment.hair import AddHair
     except ModuleNotFoundError as missing:
         raise MissingExtraError("Drawing hair", "train") from missing
-    step = AddHair(most=int(strength))
+    step = AddHair(most=MOST_HAIRS)
     drawn = step.draw(1, torch.Generator().manual_seed(int(rng.integers(2**31))))
-    drawn["present"] = torch.ones_like(drawn["present"])
+    drawn["present"] = torch.arange(MOST_HAIRS)[None] < strength
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     return _to_pixels(step.apply(pixels, drawn)[0].permute(1, 2, 0).numpy() * 255)
 
@@ -110,7 +111,7 @@ PERTURBATIONS = {
     "blur": Perturbation(blur, (0.0025, 0.005, 0.01, 0.02, 0.04), "standard deviation, share of the shorter side"),
     "noise": Perturbation(noise, (4, 8, 16, 32, 64), "standard deviation, grey levels of 255"),
     "JPEG": Perturbation(jpeg, (70, 50, 30, 15, 5), "quality of 100"),
-    "brightness": Perturbation(brightness, (0.1, 0.25, 0.5, 0.75, 1.0), "relative change, up or its inverse down"),
+    "brightness": Perturbation(brightness, (0.1, 0.2, 0.35, 0.5, 0.75), "relative change, up or its inverse down"),
     "colour cast": Perturbation(colour_cast, (0.03, 0.06, 0.12, 0.2, 0.3), "logarithm of the largest gain"),
     "hair": Perturbation(hair, (3, 6, 12, 24, 48), "hairs"),
     "crop": Perturbation(crop, (0.1, 0.2, 0.3, 0.4, 0.5), "share of each side cut away"),

@@ -7,6 +7,7 @@ Medicine 27:1693, 2008, equation 4). The true range is at least the largest lowe
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy.stats import norm, studentized_range
@@ -24,7 +25,7 @@ def range_of(estimates: Sequence[Estimate]) -> Estimate:
         estimates: of independent groups, each a share of 0 to 1 with an interval; two at least.
     """
     value, low, high = (np.array([getattr(e, end) for e in estimates], dtype=float) for end in ("value", "low", "high"))
-    stretch = float(studentized_range.ppf(LEVEL, len(value), np.inf) / np.sqrt(2) / norm.ppf((1 + LEVEL) / 2))
+    stretch = _stretch(len(value))
     difference = value[:, None] - value
     below, above = value - low, high - value
     lowest = difference - stretch * np.hypot(below[:, None], above)
@@ -35,3 +36,9 @@ def range_of(estimates: Sequence[Estimate]) -> Estimate:
         low=float(max(lowest[apart].max(), 0)),
         high=float(min(highest[apart].max(), 1)),
     )
+
+
+@cache
+def _stretch(groups: int) -> float:
+    """How much wider than its own the interval of a difference must be, to hold for all pairs of groups; 1 for two."""
+    return float(studentized_range.ppf(LEVEL, groups, np.inf) / np.sqrt(2) / norm.ppf((1 + LEVEL) / 2))
