@@ -61,7 +61,7 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
     figure.text(0.01, 1 - 0.15 / height, title, fontsize=14, va="top")
     legend = "Probabilities with all diagnoses equally common. Bars: T the truth, X what it was called."
     figure.text(0.01, 1 - 0.48 / height, legend, fontsize=9, va="top")
-    parts = figure.subfigures(len(rows) + 1, 1, height_ratios=[0.7, *[3.1] * len(rows)])
+    parts = figure.subfigures(len(rows) + 1, 1, squeeze=False, height_ratios=[0.7, *[3.1] * len(rows)])[:, 0]
     previous = ""
     for part, (kind, cases) in zip(parts[1:], rows, strict=True):
         if kind != previous:

@@ -170,7 +170,7 @@ def _worst(
 
 
 def _text(value: object) -> str:
-    if value is None or pd.isna(value) or value == "unknown":  # type: ignore[call-overload]
+    if value is None or pd.isna(value) or value == "unknown":
         return ""
     return f"{value:.0f}" if isinstance(value, float) else str(value)
 
