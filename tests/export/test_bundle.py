@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lentigo import evaluation, export, taxonomy, training
 from lentigo.errors import BundleError, RunError
 from lentigo.export.graph import Explained, squares
+from lentigo.export.oddness import fit_run
 from lentigo.export.parity import check_parity
 from lentigo.runtime import Bundle
 
@@ -25,6 +26,7 @@ def explained(trained_run):
         trained_run.std,
         trained_run.logit_offset,
         evaluation.calibrate(trained_run).temperature,
+        fit_run(trained_run),
     )
 
 
@@ -32,17 +34,18 @@ def explained(trained_run):
 @given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 99))
 def test_it_says_what_the_network_says_at_any_size(bundle_path, explained, height, width, seed):
     images = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    probabilities, cam = Bundle(bundle_path).run(images)
+    probabilities, cam, oddness = Bundle(bundle_path).run(images)
     with torch.inference_mode():
-        wanted, wanted_cam = explained(squares(images, 32))
+        wanted, wanted_cam, wanted_oddness = explained(squares(images, 32))
     assert np.abs(probabilities - wanted.numpy()).max() < 1e-4
     assert np.abs(cam - wanted_cam.numpy()).max() < 1e-3
+    assert oddness == pytest.approx(wanted_oddness.numpy(), rel=1e-3)
     assert probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
 def test_maps_decompose_the_logits(bundle_path, explained):
     images = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
-    probabilities, cam = Bundle(bundle_path).run(images)
+    probabilities, cam, _ = Bundle(bundle_path).run(images)
     logits = cam.mean((2, 3)) + explained.network.classifier.bias.detach().numpy()
     again = torch.from_numpy(logits / explained.temperature).softmax(1).numpy()
     assert again == pytest.approx(probabilities, abs=1e-5)
@@ -56,6 +59,8 @@ def test_it_describes_itself(bundle_path, trained_run):
     assert metadata.recipe["size"] == 32
     assert metadata.parity["images"] == len(trained_run.split.test)
     assert metadata.parity["same_top_class"] == 1.0
+    assert metadata.parity["largest_oddness_difference"] < 1e-3
+    assert metadata.oddness.validation_images == len(trained_run.split.validation)
     assert 0 < metadata.metrics["equal_prevalence"]["balanced_accuracy"]["value"] < 1
     assert "not a medical device" in metadata.notice
     assert {p.target for p in metadata.operating_points} == {"melanoma", "malignancy"}
@@ -83,7 +88,7 @@ def test_it_holds_no_path_and_no_debugging_notes(bundle_path):
     model = onnx.load(bundle_path)
     assert [p.key for p in model.metadata_props] == ["lentigo"]
     assert [i.name for i in model.graph.input] == ["image"]
-    assert {o.name for o in model.graph.output} == {"probabilities", "cam"}
+    assert {o.name for o in model.graph.output} == {"probabilities", "cam", "oddness"}
     json.loads(model.metadata_props[0].value)
 
 
@@ -149,6 +154,7 @@ class TestForeignFiles:
 def test_plain_onnx_runtime_is_enough(bundle_path):
     """What an engineer without lentigo does."""
     session = ort.InferenceSession(bundle_path)
-    probabilities, cam = session.run(None, {"image": np.full((1, 48, 64, 3), 128, np.uint8)})
+    probabilities, cam, oddness = session.run(None, {"image": np.full((1, 48, 64, 3), 128, np.uint8)})
     assert probabilities.shape == (1, 7)
     assert cam.shape == (1, 7, 4, 4)
+    assert oddness.shape == (1,)

@@ -26,6 +26,7 @@ def test_maps_add_up_to_the_logits():
     maps = network.maps(images)
     assert maps.shape == (2, 7, 3, 3)
     assert torch.allclose(maps.mean((2, 3)) + network.head.classify[-1].bias, network(images), atol=1e-5)
+    assert network.classifier is network.head.classify[-1]
 
 
 @pytest.mark.parametrize("head", ["linear", "hidden", "norm"])

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from lentigo import Classifier, taxonomy
+from lentigo.data.sources.synthetic.wrong import wrong_image
 from lentigo.errors import BundleError, ImageError
 from lentigo.runtime import Bundle, Failure, classify_files, render, shipped_models
 from lentigo.runtime.files import expand
@@ -83,6 +84,18 @@ class TestVerdict:
         assert not verdict.judgeable
         assert words in verdict.reasons[0]
         assert "No judgement" in verdict.next_step
+
+    @pytest.mark.parametrize("kind", ["scene", "radiograph", "text"])
+    def test_what_shows_no_lesion_is_said(self, classifier, kind):
+        verdict = classifier.classify(wrong_image(kind, seed=1))
+        assert not verdict.judgeable
+        assert "unlike the dermoscopic images" in verdict.reasons[0]
+        assert verdict.to_dict()["oddness"] == pytest.approx(verdict.oddness, abs=1e-3)
+        assert verdict.oddness > classifier.bundle.metadata.oddness.threshold
+
+    def test_lesions_like_those_of_training_are_judged(self, classifier, trained_run):
+        verdicts = [classifier.classify(p) for p in trained_run.split.validation.table["path"]]
+        assert np.mean([v.judgeable for v in verdicts]) > 0.9
 
     def test_no_result_reassures(self, classifier, synthetic_records):
         for path in synthetic_records.table["path"][:10]:

@@ -18,7 +18,7 @@ from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibrate import calibrate
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.progress import track
-from lentigo.runtime import Bundle, decode
+from lentigo.runtime import Bundle, Outputs, decode
 
 if TYPE_CHECKING:
     from lentigo.training import Run
@@ -96,15 +96,15 @@ def predict_bundle_part(bundle: Bundle, records: data.Records) -> Predictions:
 
 
 def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
-    def one(path: str) -> tuple[NDArray[np.float32], float] | ImageError:
+    def one(path: str) -> tuple[Outputs, float] | ImageError:
         try:
             row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
             image = decode(path if row is None else row)
         except ImageError as error:
             return error
         start = time.perf_counter()
-        probabilities = bundle.run(image[None])[0][0]
-        return probabilities, (time.perf_counter() - start) * 1000
+        outputs = bundle.run(image[None])
+        return outputs, (time.perf_counter() - start) * 1000
 
     with ThreadPoolExecutor() as pool:
         found = list(track(pool.map(one, records.table["path"]), "Predicting", len(records)))
@@ -113,7 +113,9 @@ def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
     if not results:
         raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.")
     kept = records.take(records.ids[np.array(good)])
-    table = _table(kept, np.stack([p for p, _ in results])).assign(latency_ms=[ms for _, ms in results])
+    table = _table(kept, np.concatenate([o.probabilities for o, _ in results])).assign(
+        oddness=np.concatenate([o.oddness for o, _ in results]), latency_ms=[ms for _, ms in results]
+    )
     described = bundle.metadata
     meta = {
         "model": described.name,

@@ -9,9 +9,11 @@ import onnx
 from lentigo import data, taxonomy
 from lentigo.errors import BundleError, DataError
 from lentigo.evaluation import HEADLINE, calibrate, measure, operating_points, predict_bundle_part, predict_part
+from lentigo.evaluation.oddness import FALSE_FLAGS, Oddness
 from lentigo.export.graph import Explained, build_graph
+from lentigo.export.oddness import fit_run
 from lentigo.export.parity import check_parity
-from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OperatingPoint
+from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OddnessLimit, OperatingPoint
 from lentigo.runtime.bundle import FORMAT, METADATA_KEY, fingerprints
 from lentigo.training import Run
 
@@ -24,8 +26,8 @@ WANTED_SENSITIVITY = 0.95
 def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) -> Bundle:
     """Write a run's one-file model and prove that it says what the network says.
 
-    The temperature and the operating points are chosen on the validation part; the metrics in the metadata are those
-    of the test part. The file appears only if the parity check holds.
+    The temperature, the operating points and the limit of oddness are chosen on the validation part; the metrics in
+    the metadata are those of the test part. The file appears only if the parity check holds.
 
     Args:
         run: a finished run.
@@ -42,9 +44,10 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
     network = run.network()
     if not hasattr(network, "maps"):
         raise BundleError(f"{run.model} has no class-activation maps.", "Take a network with a pooled linear head.")
-    explained = Explained(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature)
+    oddness = fit_run(run)
+    explained = Explained(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature, oddness)
     model = build_graph(explained, run.recipe.size)
-    metadata = _describe(run, name or path.stem, sum(p.numel() for p in network.parameters()))
+    metadata = _describe(run, oddness, name or path.stem, sum(p.numel() for p in network.parameters()))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.onnx")
     try:
@@ -67,7 +70,7 @@ def _write(model: onnx.ModelProto, metadata: BundleMetadata, path: Path) -> None
     path.write_bytes(model.SerializeToString())
 
 
-def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
+def _describe(run: Run, oddness: Oddness, name: str, parameters: int) -> BundleMetadata:
     learned = run.split.manifest[run.split.manifest["part"].isin(["train", "validation"])]
     lesions = run.records.take(learned["image_id"]).table["lesion_id"]
     ids = sorted({*learned["image_id"], *lesions})
@@ -81,6 +84,9 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         temperature=calibrate(run).temperature,
         training_prevalence=run.prior,
         operating_points=_operating_points(run),
+        oddness=OddnessLimit(
+            threshold=oddness.threshold, wanted_false_flags=FALSE_FLAGS, validation_images=oddness.images
+        ),
         source=run.source,
         split={
             "protocol": run.split.protocol,

@@ -14,6 +14,8 @@ __all__ = ["IMAGES", "TOLERANCE", "Parity", "check_parity"]
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that is let through."""
+ODDNESS_TOLERANCE = 1e-3
+"""Largest relative difference of an oddness that is let through."""
 IMAGES = 500
 """Real images that are compared."""
 
@@ -27,17 +29,23 @@ class Parity:
         largest_difference: of any probability.
         same_top_class: share of images with the same most probable diagnosis.
         largest_map_difference: of any value of a class-activation map, relative to the largest value of the maps.
+        largest_oddness_difference: relative to the oddness.
     """
 
     images: int
     largest_difference: float
     same_top_class: float
     largest_map_difference: float
+    largest_oddness_difference: float
 
     @property
     def holds(self) -> bool:
         """Whether the bundle says what the network says."""
-        return self.largest_difference < TOLERANCE and self.same_top_class == 1.0
+        return (
+            self.largest_difference < TOLERANCE
+            and self.same_top_class == 1.0
+            and self.largest_oddness_difference < ODDNESS_TOLERANCE
+        )
 
     def to_dict(self) -> dict[str, float]:
         """As plain values."""
@@ -57,20 +65,28 @@ def check_parity(bundle: Bundle, explained: Explained, records: data.Records, im
         BundleError: they differ.
     """
     chosen = np.unique(np.linspace(0, len(records) - 1, min(images, len(records))).astype(int))
-    differences, same, map_differences = [], [], []
+    differences, same, map_differences, oddness_differences = [], [], [], []
     for path in records.table["path"].iloc[chosen]:
         row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
         image = decode(path if row is None else row)[None]
-        probabilities, cam = bundle.run(image)
-        wanted, wanted_cam = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
+        probabilities, cam, oddness = bundle.run(image)
+        wanted, wanted_cam, wanted_oddness = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
         differences.append(np.abs(probabilities - wanted).max())
         same.append(probabilities.argmax() == wanted.argmax())
         map_differences.append(np.abs(cam - wanted_cam).max() / np.abs(wanted_cam).max())
-    parity = Parity(len(chosen), float(np.max(differences)), float(np.mean(same)), float(np.max(map_differences)))
+        oddness_differences.append(np.abs(oddness / wanted_oddness - 1).max())
+    parity = Parity(
+        len(chosen),
+        float(np.max(differences)),
+        float(np.mean(same)),
+        float(np.max(map_differences)),
+        float(np.max(oddness_differences)),
+    )
     if not parity.holds:
         raise BundleError(
             f"{bundle.path}: the bundle differs from its network: probabilities by up to "
-            f"{parity.largest_difference:.1e}, another top class on {1 - parity.same_top_class:.1%} of the images.",
+            f"{parity.largest_difference:.1e}, oddness by up to {parity.largest_oddness_difference:.1e} of "
+            f"itself, another top class on {1 - parity.same_top_class:.1%} of the images.",
             "Don't use it; report this with the versions of torch and onnxruntime.",
         )
     return parity

@@ -58,6 +58,11 @@ class MappedTransfer(Transfer):
 
     head: LinearHead
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The linear layer on the pooled features."""
+        return self.head.classify[-1]
+
     def maps(self, x: Tensor) -> Tensor:
         """Class-activation maps [N, classes, h, w]; their mean over space plus the bias is the logit."""
         return self.head.class_maps(self.features(x))

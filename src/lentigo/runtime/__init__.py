@@ -1,6 +1,6 @@
 """Images in, verdicts out, without torch."""
 
-from lentigo.runtime.bundle import Bundle, BundleMetadata, OperatingPoint
+from lentigo.runtime.bundle import Bundle, BundleMetadata, OddnessLimit, OperatingPoint, Outputs
 from lentigo.runtime.classifier import Classifier, Failure
 from lentigo.runtime.files import classify_files
 from lentigo.runtime.images import decode, find_images
@@ -14,7 +14,9 @@ __all__ = [
     "BundleMetadata",
     "Classifier",
     "Failure",
+    "OddnessLimit",
     "OperatingPoint",
+    "Outputs",
     "Verdict",
     "classify_files",
     "decode",

@@ -1,7 +1,8 @@
 """The bundle: one .onnx file that is the whole model, preprocessing, calibration, maps and provenance included.
 
 Input `image`: uint8 [N, H, W, 3], RGB, any size. Outputs `probabilities`: float32 [N, 7]; `cam`: float32 [N, 7, h, w],
-class-activation maps over the central square of the image.
+class-activation maps over the central square of the image; `oddness`: float32 [N], how unlike the training images it
+is.
 """
 
 import base64
@@ -9,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -18,7 +19,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lentigo.errors import BundleError
 
-__all__ = ["FORMAT", "METADATA_KEY", "Bundle", "BundleMetadata", "OperatingPoint", "fingerprints"]
+__all__ = [
+    "FORMAT",
+    "METADATA_KEY",
+    "Bundle",
+    "BundleMetadata",
+    "OddnessLimit",
+    "OperatingPoint",
+    "Outputs",
+    "fingerprints",
+]
 
 FORMAT = 1
 """Version of the bundle's format. Raised when an older lentigo could misread a bundle."""
@@ -41,6 +51,19 @@ class OperatingPoint(BaseModel):
     """Number of validation images with the target that the threshold rests on."""
 
 
+class OddnessLimit(BaseModel):
+    """From which oddness on an image is not judged, chosen on validation images."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threshold: float
+    """An oddness above it is odd."""
+    wanted_false_flags: float
+    """Share of lesions like those of training that may be flagged."""
+    validation_images: int
+    """Number of validation images that the threshold rests on."""
+
+
 class BundleMetadata(BaseModel):
     """What a bundle says of itself."""
 
@@ -57,6 +80,7 @@ class BundleMetadata(BaseModel):
     training_prevalence: tuple[float, ...]
     """Share of each class in the training part. The probabilities assume equal shares instead."""
     operating_points: tuple[OperatingPoint, ...]
+    oddness: OddnessLimit
     source: str
     split: dict[str, Any]
     """Protocol, leaky, fold, seed and sha256 of the split."""
@@ -71,6 +95,20 @@ class BundleMetadata(BaseModel):
     citation: str
     notice: str
     environment: dict[str, str]
+
+
+class Outputs(NamedTuple):
+    """What a bundle says of N images.
+
+    Attributes:
+        probabilities: float32 [N, 7], calibrated, at equal prevalence.
+        cam: class-activation maps, float32 [N, 7, h, w].
+        oddness: how unlike the training images each is, float32 [N]; to be compared with `OddnessLimit.threshold`.
+    """
+
+    probabilities: NDArray[np.float32]
+    cam: NDArray[np.float32]
+    oddness: NDArray[np.float32]
 
 
 class Bundle:
@@ -102,10 +140,9 @@ class Bundle:
         """Hash of the file, hexadecimal."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
-    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities [N, 7] and class-activation maps [N, 7, h, w] of images [N, H, W, 3]."""
-        probabilities, cam = self._session.run(["probabilities", "cam"], {"image": images})
-        return np.asarray(probabilities), np.asarray(cam)
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """Probabilities [N, 7], class-activation maps [N, 7, h, w] and oddness [N] of images [N, H, W, 3]."""
+        return Outputs(*map(np.asarray, self._session.run(list(Outputs._fields), {"image": images})))
 
     def seen(self, ids: Iterable[str]) -> NDArray[np.bool_]:
         """Whether each image or lesion id was in the training or validation part: bool [N]."""

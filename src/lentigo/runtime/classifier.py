@@ -12,7 +12,7 @@ from PIL import Image
 
 from lentigo import taxonomy
 from lentigo.errors import ImageError
-from lentigo.runtime.bundle import Bundle
+from lentigo.runtime.bundle import Bundle, Outputs
 from lentigo.runtime.images import ImageSource, decode
 from lentigo.runtime.shipped import find_bundle
 from lentigo.runtime.verdict import Verdict
@@ -58,8 +58,7 @@ class Classifier:
             ImageError: the image can't be read.
         """
         image = decode(source)
-        probabilities, cam = self.bundle.run(image[None])
-        return self._verdict(_name(source), image, probabilities[0], cam[0], prevalence)
+        return self._verdict(_name(source), image, self.bundle.run(image[None]), prevalence)
 
     def classify_many(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
@@ -87,13 +86,13 @@ class Classifier:
         self,
         name: str,
         image: NDArray[np.uint8],
-        probabilities: NDArray[np.float32],
-        cam: NDArray[np.float32],
+        outputs: Outputs,
         prevalence: Mapping[str, float] | None,
     ) -> Verdict:
-        by_id = dict(zip(taxonomy.CLASSES, map(float, probabilities), strict=True))
+        by_id = dict(zip(taxonomy.CLASSES, map(float, outputs.probabilities[0]), strict=True))
         decision, point = self._decide(by_id)
-        reasons = self._reasons(image)
+        oddness = float(outputs.oddness[0])
+        reasons = self._reasons(image, oddness)
         if prevalence is not None:
             weighted = {c: p * prevalence[c] for c, p in by_id.items()}
             by_id = {c: p / sum(weighted.values()) for c, p in weighted.items()}
@@ -105,8 +104,9 @@ class Classifier:
             operating_point=point,
             judgeable=not reasons,
             reasons=reasons,
+            oddness=oddness,
             model=self.bundle.metadata.name,
-            _cam=cam,
+            _cam=outputs.cam[0],
             _image=image,
         )
 
@@ -121,8 +121,8 @@ class Classifier:
         suspicious = any(risks[p.target] >= p.threshold for p in points)
         return "suspicious" if suspicious else "below the threshold", words
 
-    def _reasons(self, image: NDArray[np.uint8]) -> tuple[str, ...]:
-        """Why an image can't be judged, from its pixels alone."""
+    def _reasons(self, image: NDArray[np.uint8], oddness: float) -> tuple[str, ...]:
+        """Why an image can't be judged."""
         height, width = image.shape[:2]
         size = self.bundle.metadata.size
         reasons = []
@@ -130,6 +130,12 @@ class Classifier:
             reasons.append(f"{width}x{height} pixels are fewer than the {size}x{size} that the model sees")
         if float(image.std(axis=(0, 1)).max()) < 2:
             reasons.append("the image is blank")
+        limit = self.bundle.metadata.oddness.threshold
+        if not oddness <= limit:  # not a number is odd too
+            reasons.append(
+                f"it is unlike the dermoscopic images that the model learned from (oddness {oddness:.2f}, "
+                f"limit {limit:.2f})"
+            )
         return tuple(reasons)
 
 

@@ -26,6 +26,7 @@ class Verdict:
         operating_point: the point in words.
         judgeable: whether the image is one that the model can judge at all.
         reasons: why it is not, empty otherwise.
+        oddness: how unlike the training images it is; the limit is in the bundle's metadata.
         model: name of the bundle.
     """
 
@@ -36,6 +37,7 @@ class Verdict:
     operating_point: str
     judgeable: bool
     reasons: tuple[str, ...]
+    oddness: float
     model: str
     _cam: NDArray[np.float32] = field(repr=False, compare=False)
     _image: NDArray[np.uint8] = field(repr=False, compare=False)
@@ -113,6 +115,7 @@ class Verdict:
             "operating_point": self.operating_point,
             "judgeable": self.judgeable,
             "reasons": list(self.reasons),
+            "oddness": round(self.oddness, 3),
             "next_step": self.next_step,
             "model": self.model,
         }
