@@ -6,6 +6,7 @@ Every line also has its own dashes.
 
 import io
 import re
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import matplotlib as mpl
@@ -33,7 +34,7 @@ COLOURS = {
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1)), (0, (2, 2.5)))
 # What matplotlib is told to paint with; each stands for the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 8.5, "font.family": "sans-serif"}
+_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 8.5, "font.family": "sans-serif"}
 
 
 def draw(figure: Figure | Matrix) -> str:

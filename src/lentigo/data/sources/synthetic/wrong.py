@@ -141,10 +141,11 @@ def _text(rng: Generator, size: Size) -> Image.Image:
     if rng.random() < 0.25:
         paper, ink = ink, paper
     image = Image.new("RGB", size, paper)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(int(rng.integers(9, 26)))
-    step = int(font.size * rng.uniform(1.2, 1.8))
+    height = int(rng.integers(9, 26))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(height)
+    step = int(height * rng.uniform(1.2, 1.8))
     for y in range(int(rng.integers(4, 20)), size[1], step):
-        draw.text((rng.integers(4, 16), y), " ".join(rng.choice(WORDS, rng.integers(2, 14))), fill=ink, font=font)
+        draw.text((int(rng.integers(4, 16)), y), " ".join(rng.choice(WORDS, rng.integers(2, 14))), fill=ink, font=font)
     return image
 
 
