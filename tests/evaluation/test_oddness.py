@@ -22,6 +22,14 @@ def test_distances_are_mahalanobis_to_the_nearest_mean():
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
+def test_a_rare_class_with_a_spread_of_its_own_is_not_odd():
+    """Of 1,000 images 20 are of a class that spreads ten times as far: it shapes half of the covariance."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [980, 20])
+    rows = rng.normal(size=(1000, 3)) * np.where(labels, 10, 1)[:, None]
+    assert np.median(fit_gaussian(rows, labels)(rows[labels == 1])) < 2 * 3
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 999))
 def test_distances_do_not_depend_on_the_order_of_images_or_features(seed):
@@ -63,12 +71,17 @@ def test_fewer_images_than_features_and_features_that_never_vary():
     gaussian = fit_gaussian(rows, np.arange(10) % 4)
     assert np.isfinite(gaussian(rows)).all()
     assert gaussian(rows + 1)[0] > gaussian(rows)[0]
-    assert np.isfinite(fit_gaussian(np.ones((5, 3)))(np.zeros((1, 3)))).all()
+    assert np.isfinite(fit_gaussian(np.ones((5, 3)), np.zeros(5))(np.zeros((1, 3)))).all()
 
 
 @pytest.mark.parametrize(
     ("features", "labels"),
-    [(np.ones((1, 3)), None), (np.ones(4), None), (np.full((4, 2), np.nan), None), (np.ones((4, 2)), np.zeros(3))],
+    [
+        (np.ones((1, 3)), np.zeros(1)),
+        (np.ones(4), np.zeros(4)),
+        (np.full((4, 2), np.nan), np.zeros(4)),
+        (np.ones((4, 2)), np.zeros(3)),
+    ],
 )
 def test_what_cannot_be_fitted_is_said(features, labels):
     with pytest.raises(DataError, match="A Gaussian needs finite features"):

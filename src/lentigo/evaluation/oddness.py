@@ -1,11 +1,12 @@
 """How unlike the training images an image is: distances to Gaussians, and the limit from which on it counts as odd.
 
-Two descriptions of an image are judged: the network's penultimate (pooled) features, by the squared Mahalanobis
-distance to the nearest class mean under one shared covariance (Lee et al., A Simple Unified Framework for Detecting
-Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018, equation 2), and the image's plain appearance
-(colours and edges), by the distance to a single mean. A network can be blind to what the appearance shows, and
-the other way round, so that the larger of the two counts, each in units of its own limit. Covariances are shrunk
-(Ledoit and Wolf, J Multivariate Analysis 88:365, 2004), so that they can be inverted however few images there are.
+Two descriptions of an image are judged: the network's penultimate (pooled) features and the image's plain appearance
+(colours and edges), each by the squared Mahalanobis distance to the nearest class mean under one shared covariance (Lee
+et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018,
+equation 2). A network can be blind to what the appearance shows, and the other way round, so that the larger of the
+two counts, each in units of its own limit. In the covariance each class weighs the same, or else rare diagnoses would
+be odd merely for being rare. It is shrunk (Ledoit and Wolf, J Multivariate Analysis 88:365, 2004), so that it can be
+inverted however few images there are.
 
 Means and covariances rest on training images, the limits on validation images: a training image lies too close.
 """
@@ -65,8 +66,8 @@ class Oddness:
         return np.maximum(self.features(features), self.appearance(appearance))
 
 
-def fit_gaussian(features: NDArray, labels: NDArray | None = None) -> Gaussian:
-    """Fit a mean for each label (without labels one mean) and a shared, shrunk covariance.
+def fit_gaussian(features: NDArray, labels: NDArray) -> Gaussian:
+    """Fit a mean for each class and a shared, shrunk covariance in which the classes weigh the same.
 
     Args:
         features: [N, D].
@@ -76,16 +77,17 @@ def fit_gaussian(features: NDArray, labels: NDArray | None = None) -> Gaussian:
         DataError: fewer than two rows, not finite, or labels that don't fit.
     """
     rows = np.asarray(features, dtype=np.float64)
-    group = np.zeros(len(rows), np.int64) if labels is None else np.asarray(labels)
+    group = np.asarray(labels)
     if rows.ndim != 2 or len(rows) < 2 or group.shape != rows.shape[:1] or not np.isfinite(rows).all():
         raise DataError(
             f"A Gaussian needs finite features [N, D] of two images or more and their labels, not {rows.shape} and "
             f"{group.shape}.",
             "Give the training images' features.",
         )
-    present, which = np.unique(group, return_inverse=True)
+    present, which, counts = np.unique(group, return_inverse=True, return_counts=True)
     means = np.stack([rows[which == k].mean(axis=0) for k in range(len(present))])
-    covariance, _ = ledoit_wolf(rows - means[which], assume_centered=True)
+    weights = len(rows) / len(present) / counts[which]
+    covariance, _ = ledoit_wolf((rows - means[which]) * np.sqrt(weights)[:, None], assume_centered=True)
     # Features that never vary get a millionth of the mean variance, so that a change in them counts, but finitely.
     floor = 1e-6 * max(float(np.trace(covariance)) / len(covariance), 1e-12)
     whitening = np.linalg.cholesky(np.linalg.inv(covariance + floor * np.eye(len(covariance))))
@@ -122,7 +124,8 @@ def fit_oddness(
         DataError: as in `fit_gaussian` and `limit`.
     """
     scaled = []
-    for gaussian, rows in zip((fit_gaussian(train[0], labels), fit_gaussian(train[1])), validation, strict=True):
+    for learned, rows in zip(train, validation, strict=True):
+        gaussian = fit_gaussian(learned, labels)
         # An image cannot be less odd than the mean; a limit of 0 would come of features that never vary.
         unit = max(limit(gaussian(rows), flagged), 1e-12)
         scaled.append(Gaussian(gaussian.whitening, gaussian.means, unit))

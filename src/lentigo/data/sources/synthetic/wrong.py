@@ -141,9 +141,8 @@ def _text(rng: Generator, size: Size) -> Image.Image:
     if rng.random() < 0.25:
         paper, ink = ink, paper
     image = Image.new("RGB", size, paper)
-    height = int(rng.integers(9, 26))
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(height)
-    step = int(height * rng.uniform(1.2, 1.8))
+    draw, height = ImageDraw.Draw(image), int(rng.integers(9, 26))
+    font, step = ImageFont.load_default(height), int(height * rng.uniform(1.2, 1.8))
     for y in range(int(rng.integers(4, 20)), size[1], step):
         draw.text((int(rng.integers(4, 16)), y), " ".join(rng.choice(WORDS, rng.integers(2, 14))), fill=ink, font=font)
     return image
