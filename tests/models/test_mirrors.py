@@ -22,6 +22,13 @@ def test_mirror_images_get_the_same_logits_and_mirrored_maps(network, dims):
         assert not torch.allclose(network.network(x), network.network(x.flip(dims)), atol=1e-5)
 
 
+def test_the_logits_are_the_mean_over_the_mirror_images(network):
+    x = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        mean = torch.stack([network.network(x.flip(dims)) for dims in ((), (2,), (3,), (2, 3))]).mean(0)
+        assert torch.allclose(network(x), mean, atol=1e-5)
+
+
 def test_the_maps_mean_plus_the_bias_is_the_logit(network):
     x = torch.randn(2, 3, 32, 32)
     with torch.inference_mode():

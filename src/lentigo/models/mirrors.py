@@ -10,28 +10,34 @@ _MIRRORS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 
 
 class MirrorAverage(nn.Module):
-    """The same answer for an image and its three mirror images, by the mean of the network's logits for the four.
+    """The same answer for an image and its three mirror images.
 
-    Maps are mirrored back before they are averaged, so that their mean plus the bias still is the logit.
+    The feature maps of the four are mirrored back and averaged. What follows is pooling and a linear layer, so the
+    logits are the mean of the four images' logits, and the mean of a class's map plus its bias still is its logit.
 
     Args:
-        network: images [N, 3, S, S] to logits [N, K]; for `maps` and `bias` it has `maps` and a linear `classifier`.
+        network: has `features`, images [N, 3, S, S] to maps [N, C, h, w], and a linear `classifier` on their means; in
+            inference mode, for dropout doesn't average.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [N, K]."""
-        return torch.stack([self.network(x.flip(dims)) for dims in _MIRRORS]).mean(0)
-
-    def maps(self, x: Tensor) -> Tensor:
-        """Class-activation maps [N, K, h, w] over the image as it is."""
-        network = self.network
-        return torch.stack([network.maps(x.flip(dims)).flip(dims) for dims in _MIRRORS]).mean(0)  # type: ignore[operator]
-
     @property
     def classifier(self) -> nn.Linear:
         """The network's last layer."""
         return self.network.classifier  # type: ignore[return-value]
+
+    def features(self, x: Tensor) -> Tensor:
+        """Feature maps [N, C, h, w] over the image as it is."""
+        maps = self.network.features
+        return torch.stack([maps(x.flip(dims)).flip(dims) for dims in _MIRRORS]).mean(0)  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [N, K]."""
+        return self.classifier(self.features(x).mean((2, 3)))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Class-activation maps [N, K, h, w] over the image as it is."""
+        return torch.einsum("nchw,kc->nkhw", self.features(x), self.classifier.weight)

@@ -86,7 +86,8 @@ class Run:
             raise RunError(f"{self.path}: this training has not finished.", "Go on with lentigo train --resume.")
         network = models.build(self.model)
         network.load_state_dict(load_file(self.path / "network.safetensors"))
-        return (models.MirrorAverage(network) if self.recipe.mirror_average else network).eval()
+        averaged = self.recipe.mirror_average and hasattr(network, "maps")
+        return (models.MirrorAverage(network) if averaged else network).eval()
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
