@@ -32,6 +32,7 @@ def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
     bundle = evaluation.predict_bundle_part(Bundle(bundle_path), trained_run.records)
     assert list(bundle.table["image_id"]) == list(run.table["image_id"])
     assert np.abs(bundle.probabilities - run.probabilities).max() < 0.02
+    assert list(bundle.groups) == list(run.groups)
     assert (bundle.table["latency_ms"] > 0).all()
     assert (bundle.table["oddness"] > 0).all()
 

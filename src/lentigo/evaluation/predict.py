@@ -52,10 +52,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         "temperature": calibrate(run).temperature,
         "environment": dict(run.environment),
     }
-    groups = run.split.manifest.set_index("image_id")["group"]
-    table = _table(records, softmax(logits / calibrate(run).temperature, axis=1)).assign(
-        group=groups.loc[records.ids].to_numpy()
-    )
+    table = _with_groups(_table(records, softmax(logits / calibrate(run).temperature, axis=1)), run.split)
     return Predictions(table, {**_meta(records), **meta})
 
 
@@ -92,7 +89,8 @@ def predict_bundle_part(bundle: Bundle, records: data.Records) -> Predictions:
             f"(hash {split.hash[:12]}, wanted {described['sha256'][:12]}).",
             "Give the very data set that it was trained on.",
         )
-    return _predict_files(bundle, split.test)
+    predictions = _predict_files(bundle, split.test)
+    return Predictions(_with_groups(predictions.table, split), predictions.meta)
 
 
 def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
@@ -139,6 +137,12 @@ def _table(records: data.Records, probabilities: NDArray) -> pd.DataFrame:
     values = probabilities.astype(np.float64)
     values /= values.sum(axis=1, keepdims=True)
     return pd.concat([known, pd.DataFrame(values, columns=list(PROBABILITIES))], axis=1)
+
+
+def _with_groups(table: pd.DataFrame, split: data.Split) -> pd.DataFrame:
+    """Add the split's groups, by which intervals resample: known duplicates under two lesion ids are one."""
+    groups = split.manifest.set_index("image_id")["group"]
+    return table.assign(group=groups.loc[table["image_id"]].to_numpy())
 
 
 def _meta(records: data.Records) -> dict[str, Any]:
