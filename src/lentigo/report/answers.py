@@ -35,9 +35,7 @@ def _preprocessing(subject: Subject) -> str | None:
     if subject.bundle is None:
         return None
     side = subject.bundle.metadata.size
-    return (
-        f"Central square, scaled to {side} x {side} pixels with an antialiased filter; it is part of the model's file."
-    )
+    return f"Central square, scaled to {side} x {side} pixels antialiased, inside of the model's file."
 
 
 def _subset(subject: Subject) -> str | None:
@@ -47,7 +45,8 @@ def _subset(subject: Subject) -> str | None:
 
 def _missing_data(subject: Subject) -> str | None:
     table, unreadable = subject.predictions.table, subject.predictions.meta.get("unreadable")
-    found = [f"{c} of {int(table[c].isna().sum())}" for c in ("age", "sex", "site") if c in table]
+    unknown = {c: int((table[c].isna() | (table[c] == "unknown")).sum()) for c in ("age", "sex", "site") if c in table}
+    found = [f"{c} of {n}" for c, n in unknown.items()]
     left_out = f" Images left out as unreadable: {len(unreadable)}." if isinstance(unreadable, list) else ""
     return f"Not used by the model; unknown are {', '.join(found)} images.{left_out}" if found else None
 
@@ -82,14 +81,14 @@ def _disjoint(subject: Subject) -> str | None:
         return None
     if leaky:
         return "NOT disjoint: the protocol is LEAKY, images of one lesion lie in training and test."
-    return "By lesion, joined with known duplicates. Patients can't be told apart where the data set doesn't name them."
+    return "By lesion, joined with known duplicates. Patients are not told apart."
 
 
 def _architecture(subject: Subject) -> str | None:
     if subject.bundle is None:
         return None
     d = subject.bundle.metadata
-    return f"{d.network}, {d.parameters:,} parameters, input {d.size} x {d.size} RGB, output {len(d.classes)} probabilities."
+    return f"{d.network}, {d.parameters:,} parameters, {d.size} x {d.size} RGB in, {len(d.classes)} out."
 
 
 def _software(subject: Subject) -> str | None:

@@ -1,6 +1,6 @@
 """The model card in Hugging Face's format: YAML front matter, then what the model is, can and can't do.
 
-Source of the format: https://huggingface.co/docs/hub/model-cards (front matter, model-index). Numbers are those measured
+Source of the format: https://huggingface.co/docs/hub/model-cards (model-index). Numbers are those measured
 on the subject's predictions.
 """
 
@@ -90,10 +90,10 @@ def _body(subject: Subject, bundle: Bundle) -> str:
 
 ## What it is
 
-{described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, in one ONNX file with
-preprocessing, calibration (temperature {described.temperature:.3f}) and class-activation maps in its graph. It looks at
-the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and gives probabilities of
-{names}, which assume that all are equally common.
+{described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, in one ONNX file
+with preprocessing, calibration (temperature {described.temperature:.3f}) and class-activation maps in its graph. It
+looks at the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and gives
+probabilities of {names}, which assume that all are equally common.
 
 ```python
 from lentigo import Classifier

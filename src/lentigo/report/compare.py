@@ -1,9 +1,10 @@
 """Several models on the same images, side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lentigo import __version__
 from lentigo.errors import DataError
+from lentigo.evaluation.comparison import Comparison, compare
 from lentigo.evaluation.summary import HEADLINES
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
@@ -17,12 +18,20 @@ MOST_MODELS = 7
 """As many as the palette tells apart."""
 
 
-def describe_comparison(subjects: Mapping[str, Subject], links: Mapping[str, str] | None = None) -> Document:
+FEWEST = 100
+"""Resamples that a paired difference takes at least: it is nothing without its interval."""
+_NAMES = {**HEADLINES, "f1.macro": "Macro F1", "log_loss": "Log loss", "auc.malignant": "AUC of malignant"}
+
+
+def describe_comparison(
+    subjects: Mapping[str, Subject], links: Mapping[str, str] | None = None, *, replicates: int = 1000
+) -> Document:
     """Everything that the page of a comparison says.
 
     Args:
         subjects: two to `MOST_MODELS` models by the name that the page gives them.
         links: further pages, text to address.
+        replicates: bootstrap resamples of the paired differences, at least `FEWEST`.
 
     Raises:
         DataError: too few or many, or models that met other images or other truths.
@@ -31,33 +40,17 @@ def describe_comparison(subjects: Mapping[str, Subject], links: Mapping[str, str
         raise DataError(
             f"A comparison is of 2 to {MOST_MODELS} models, not {len(subjects)}.", "Report on some of them."
         )
-    _same_images(subjects)
+    found = compare({name: s.predictions for name, s in subjects.items()}, replicates=max(replicates, FEWEST))
     first = next(iter(subjects.values()))
     return Document(
         title=f"{len(subjects)} models on {first.data}",
         first=(*_leaks(subjects), *_statements(subjects), Statement(label="What this is", text=NOTICE)),
-        sections=tuple(section(subjects) for section in SECTIONS),
+        sections=(side_by_side(subjects), differences(found), melanoma_curves(subjects), origins(subjects)),
         metrics={name: s.metrics for name, s in subjects.items()},
         links=dict(links or {}),
         made_by=f"lentigo {__version__}",
         sources={f"{name}: {s.path.name}": s.sha256 for name, s in subjects.items()},
     )
-
-
-def _same_images(subjects: Mapping[str, Subject]) -> None:
-    (name, first), *others = subjects.items()
-    truth = first.predictions.table.set_index("image_id")["dx"]
-    for other_name, other in others:
-        theirs = other.predictions.table.set_index("image_id")["dx"]
-        odd = sorted(set(truth.index) ^ set(theirs.index))
-        if odd:
-            raise DataError(
-                f"{name} and {other_name} met other images: {len(odd)} are in one table only, such as {odd[0]}.",
-                "Predict the same part with both.",
-            )
-        differing = truth.index[(theirs.reindex(truth.index) != truth).to_numpy()]
-        if len(differing):
-            raise DataError(f"{name} and {other_name} disagree on the true diagnosis of image {differing[0]}.")
 
 
 def _leaks(subjects: Mapping[str, Subject]) -> list[Statement]:
@@ -87,9 +80,8 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
         )
         found.append(Statement(label=name, text=text))
     text = (
-        "Intervals that overlap don't show that two models are alike, nor does a better number show that one is better: "
-        "these intervals are of each model alone. All met the same images, so that a paired test would tell more; this "
-        "page makes none."
+        "A better number alone shows nothing. All models met the same images: the paired differences below tell which "
+        "of them chance can't explain. None of it says how another training of the same network would do."
     )
     return [*found, Statement(label="How to read differences", text=text)]
 
@@ -112,6 +104,29 @@ def side_by_side(subjects: Mapping[str, Subject]) -> Section:
             )
         )
     return Section(name="side-by-side", title="Side by side", blocks=tuple(tables))
+
+
+def differences(found: Comparison) -> Section:
+    """Paired differences of each two models."""
+    tables = tuple(
+        Table(
+            caption=f"{pair.first} less {pair.second}, in the same resamples of lesions; above 0 the first has the "
+            "larger number. p is corrected for the number of pairs of models (Holm), not for that of the metrics. McNemar's "
+            f"test of the seven-class decisions: p = {pair.mcnemar_p_holm:.3f}.",
+            columns=("metric", "view", "difference", "p"),
+            rows=tuple(
+                (
+                    _NAMES.get(d.metric, d.metric),
+                    d.view.replace("_", " "),
+                    number(d.difference),
+                    "–" if d.p_holm is None else "below 0.001" if d.p_holm < 0.001 else f"{d.p_holm:.3f}",
+                )
+                for d in pair.differences
+            ),
+        )
+        for pair in found.pairs
+    )
+    return Section(name="differences", title="Which is better, beyond chance?", blocks=tables)
 
 
 def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
@@ -155,7 +170,3 @@ def origins(subjects: Mapping[str, Subject]) -> Section:
         ),
     )
     return Section(name="origin", title="Where these numbers come from", blocks=(table,))
-
-
-SECTIONS: tuple[Callable[[Mapping[str, Subject]], Section], ...] = (side_by_side, melanoma_curves, origins)
-"""The page, in order."""

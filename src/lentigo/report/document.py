@@ -131,6 +131,6 @@ class Document(Result):
     first: tuple[Statement, ...]
     sections: tuple[Section, ...]
     metrics: dict[str, Metrics]
-    links: dict[str, str] = {}
+    links: dict[str, str]
     made_by: str
     sources: dict[str, str]

@@ -34,7 +34,12 @@ COLOURS = {
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1)), (0, (2, 2.5)))
 # What matplotlib is told to paint with; each stands for the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
-_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 8.5, "font.family": "sans-serif"}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lentigo",
+    "font.size": 8.5,
+    "font.family": "sans-serif",
+}
 
 
 def draw(figure: Figure | Matrix) -> str:

@@ -42,7 +42,10 @@ def _leak(subject: Subject) -> list[Statement]:
         )
         return [Statement(label="LEAKY PROTOCOL", text=text, alarm=True)]
     if what.leaky is None:
-        text = "These predictions don't say whether the model has seen these lesions in training. Trust no number here yet."
+        text = (
+            "These predictions don't say whether the model has seen these lesions in training. "
+            "Trust no number here yet."
+        )
         return [Statement(label="Origin unknown", text=text, alarm=True)]
     return []
 
@@ -100,8 +103,8 @@ def _calibration(subject: Subject) -> Statement:
         lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and right in {right:.0%}"
     chance = ", no more than chance may make of a perfect one" if error.low == 0 else ""
     text = (
-        f"As it states them, for diagnoses that are equally common, its percentages are off by {points(error)}{chance}; "
-        f"it is {lean}."
+        f"As it states them, for diagnoses that are equally common, its percentages are off by "
+        f"{points(error)}{chance}; it is {lean}."
     )
     if "training_prevalence" in subject.metrics.views:
         turned = subject.metrics.get("ece", view="training_prevalence")
@@ -123,7 +126,7 @@ def _represented(subject: Subject) -> Statement:
     absent = [f"{taxonomy.DIAGNOSES[c].name} (none)" for c, n in what.groups_of.items() if n == 0]
     lacking += absent + scarce
     text = (
-        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of the seven, this page "
-        "says nothing."
+        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of the seven, this "
+        "page says nothing."
     )
     return Statement(label="Who is missing", text=text)

@@ -25,8 +25,8 @@ def report(
     """Write the report of a model, or of several on the same images.
 
     For one model: index.html; report.json with report.schema.json; checklist.md; checklist.json with
-    checklist.schema.json; and with a bundle README.md, the model card. For several: the page of the comparison, and each
-    model's report in a folder of its own.
+    checklist.schema.json; and with a bundle README.md, the model card. For several: the page of the comparison, and
+    each model's report in a folder of its own.
 
     Args:
         predictions_paths: tables of predictions.
@@ -52,7 +52,8 @@ def report(
     if len(subjects) == 1:
         return _one(subjects[0], folder)
     named = {_unlike(s.name, [o.name for o in subjects[:i]]): s for i, s in enumerate(subjects)}
-    document = describe_comparison(named, {f"Report of {name}": f"{_folder(name)}/index.html" for name in named})
+    links = {f"Report of {name}": f"{_folder(name)}/index.html" for name in named}
+    document = describe_comparison(named, links, replicates=replicates)
     for name, subject in named.items():
         _one(subject, folder / _folder(name))
     return write(document, folder)

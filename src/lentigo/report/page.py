@@ -1,7 +1,6 @@
 """The page: one self-contained HTML file, and the same content as JSON with its schema beside it."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,8 +47,7 @@ def write_text(path: Path, text: str) -> Path:
     """Write a whole file or leave what was there."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    return partial.replace(path)
 
 
 def _render(document: Document) -> str:

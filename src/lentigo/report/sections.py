@@ -42,7 +42,7 @@ def melanoma(subject: Subject) -> Section:
         return Section(name="melanoma", title="Melanoma: found and falsely flagged", blocks=(Text(text=text),))
     targets = [at for at in subject.points if at.point.target == "melanoma"]
     own = (
-        f"The line marks the model's own threshold ({targets[0].point.threshold:.3f}), fixed before on validation images."
+        f"The line marks the model's own threshold, {targets[0].point.threshold:.3f}, fixed on validation images."
         if targets
         else "No threshold was fixed before: give the bundle to see the model's own."
     )
@@ -186,7 +186,8 @@ def calibration(subject: Subject) -> Section:
     figure = Figure(
         name="reliability",
         title="How sure it is, and how often it is right",
-        caption="Below the diagonal the model is too sure of itself, above it too unsure; each point is a tenth of the images, by weight. On average it is off by "
+        caption="Below the diagonal the model is too sure of itself, above it too unsure; each point is a tenth of "
+        "the images, by weight. On average it is off by "
         + "; ".join(f"{points(error)} ({words})" for words, error in errors.items())
         + ".",
         x_label="how sure the model is",
@@ -221,8 +222,8 @@ def yes_or_no(subject: Subject) -> Section:
         names = ("auc", "average_precision", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
         rows.append((f"{answer}?", *(number(subject.metrics.get(f"{n}.{answer}", task=task)) for n in names)))
     table = Table(
-        caption="The seven diagnoses pooled into one question; malignant are melanoma, basal cell carcinoma and actinic "
-        "keratosis / intraepithelial carcinoma.",
+        caption="The seven diagnoses pooled into one question; malignant are melanoma, basal cell carcinoma and "
+        "actinic keratosis / intraepithelial carcinoma.",
         columns=(
             "question",
             "AUC",
