@@ -1,8 +1,8 @@
 """How far a bundle's answers hold when images get worse: each perturbation in five strengths, on the same images.
 
->>> found = robustness(bundle, split.test, limit=400)
->>> [point.balanced_accuracy.value for point in found.curves["blur"].points]
-[0.652, 0.651, 0.630, 0.571, 0.402]
+>>> found = robustness(bundle, split.test, limit=140)
+>>> [round(point.balanced_accuracy.value, 3) for point in found.curves["blur"].points]
+[0.593, 0.579, 0.586, 0.55, 0.443]
 """
 
 import zlib

@@ -26,9 +26,9 @@ ENDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """A band's ITA lies above its end; what lies above none is dark."""
 LIMITS = (
     "A rough estimate and no skin type: lamp, exposure, white balance and polarisation of each camera move it, and so "
-    "do tanning, hair, gel and dark corners; where the skin looks pink (b* near 0) it swings widely, and where bluish there "
-    "is none; without a lesion mask it may hold lesion too. Without a colour chart its bands tell cameras apart as much "
-    "as people. Not for judging a patient."
+    "do tanning, hair, gel and dark corners; where the skin looks pink (b* near 0) it swings widely, and where it "
+    "looks bluish there is none; without a lesion mask it may hold lesion too. Without a colour chart its bands tell "
+    "cameras apart as much as people. Not for judging a patient."
 )
 
 MASK_FOLDERS = ("masks", "HAM10000_segmentations_lesion_tschandl")
