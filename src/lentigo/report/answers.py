@@ -114,7 +114,7 @@ def _uncertainty(subject: Subject) -> str | None:
     metrics = subject.metrics
     if not metrics.replicates:
         return None
-    return f"{metrics.level:.0%} intervals from {metrics.replicates:,} bootstrap resamples of lesions, seed {metrics.seed}."
+    return f"{metrics.level:.0%} intervals from {metrics.replicates:,} resamples of lesions, seed {metrics.seed}."
 
 
 def _explanation(subject: Subject) -> str | None:

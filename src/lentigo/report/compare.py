@@ -111,7 +111,7 @@ def differences(found: Comparison) -> Section:
     tables = tuple(
         Table(
             caption=f"{pair.first} less {pair.second}, in the same resamples of lesions; above 0 the first has the "
-            "larger number. p is corrected for the number of pairs of models (Holm), not for that of the metrics. McNemar's "
+            "larger number. p is corrected for the number of pairs of models (Holm), not for metrics. McNemar's "
             f"test of the seven-class decisions: p = {pair.mcnemar_p_holm:.3f}.",
             columns=("metric", "view", "difference", "p"),
             rows=tuple(
