@@ -205,6 +205,6 @@ def _trainer(recipe: Recipe, folder: Path) -> tuple[pl.Trainer, ModelCheckpoint]
         enable_progress_bar=show,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
     )
     return trainer, best
