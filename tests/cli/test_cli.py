@@ -94,3 +94,15 @@ def test_models_lists_what_ships(run):
     code, out, _ = run("models")
     assert code == 0
     assert "lentigo-s" in out or "No model ships" in out
+
+
+def test_describe_and_audit_leave_a_page(run, synthetic_root, tmp_path):
+    code, out, _ = run("data", "describe", synthetic_root, "--out", tmp_path / "described")
+    assert code == 0
+    assert (tmp_path / "described" / "index.html").exists()
+    assert run("data", "split", synthetic_root, "--out", tmp_path / "s.csv")[0] == 0
+    code, out, _ = run("data", "audit", synthetic_root, "--split", tmp_path / "s.csv", "--out", tmp_path / "audit")
+    assert code == 0
+    assert "label conflicts" in out
+    assert {p.name for p in (tmp_path / "audit").iterdir()} >= {"audit.json", "audit.html", "leaks.json", "leaks.md"}
+    assert json.loads((tmp_path / "audit" / "leaks.json").read_text())["leaky"] is False

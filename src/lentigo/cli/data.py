@@ -46,7 +46,21 @@ def audit(
     """Find duplicates, conflicts, faults and leaks, with pictures."""
     from lentigo import data
 
-    typer.echo(data.audit(data.read(root, strict=strict), out, split_file=split_file))
+    typer.echo(data.write_audit(data.read(root, strict=strict), out, split=split_file))
+
+
+@app.command()
+def leakage(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Folder for leakage.md and leakage.json.")],
+    size: Annotated[int, typer.Option(help="Side of the squares that are compared, in pixels.")] = 28,
+) -> None:
+    """Measure what leaks are worth: a lookup that learns nothing, under leaky and honest protocols."""
+    from lentigo.data import leaks, read
+
+    command = f"lentigo data leakage HAM10000/ --size {size} --out {out}"
+    leaks.nearest_neighbour_study(read(root), size).save(out, command)
+    typer.echo(f"Wrote {out / 'leakage.md'}")
 
 
 @app.command()

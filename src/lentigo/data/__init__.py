@@ -8,6 +8,7 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.data.audit import Audit, audit, write_audit
     from lentigo.data.describe import describe
     from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
@@ -17,17 +18,19 @@ try:
     from lentigo.data.sources import read
     from lentigo.data.splits import Split, load_split, split
 except ModuleNotFoundError as missing:
-    if missing.name not in {"pandas", "scipy", "sklearn", "filelock", "platformdirs", "matplotlib", "pyarrow"}:
+    if missing.name is None or missing.name.startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.data", "data") from missing
 
 __all__ = [
     "COLUMNS",
     "PROTOCOLS",
+    "Audit",
     "Pixels",
     "Problem",
     "Records",
     "Split",
+    "audit",
     "describe",
     "fetch",
     "find_groups",
@@ -35,4 +38,5 @@ __all__ = [
     "load_split",
     "read",
     "split",
+    "write_audit",
 ]

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from lentigo.data.copies import refuse_copies, with_copies
 from lentigo.data.groups import find_groups
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.records import Records
 from lentigo.errors import DataError, LeakError
 
-__all__ = ["Split", "load_split", "split"]
+__all__ = ["HEADER", "Split", "freeze", "load_split", "split"]
 
-MARK = "# lentigo split "
+HEADER = "# lentigo split "
+"""What the first line of a saved split starts with."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,10 @@ class Split:
         manifest: columns image_id, group, part; part is 'train', 'validation', 'test' or 'unused'.
         protocol: name of the protocol; leaky ones say so in it.
         leaky: whether one group may lie on two sides.
-        fold: number of the fold, 0 to 4.
+        fold: number of the fold, from 0.
+        folds: number of folds that were asked for.
         seed: seed of the shuffle.
-        hash: SHA-256 over all of the above, hexadecimal.
+        hash: SHA-256 over manifest, protocol, fold and seed, hexadecimal.
     """
 
     records: Records
@@ -37,6 +40,7 @@ class Split:
     protocol: str
     leaky: bool
     fold: int
+    folds: int
     seed: int
     hash: str
 
@@ -73,13 +77,14 @@ class Split:
             "protocol": self.protocol,
             "leaky": self.leaky,
             "fold": self.fold,
+            "folds": self.folds,
             "seed": self.seed,
             "source": self.records.name,
             "sha256": self.hash,
         }
         body = self.manifest.to_csv(index=False, lineterminator="\n")
         unfinished = path.with_name(f"{path.name}.unfinished")
-        unfinished.write_text(f"{MARK}{json.dumps(header)}\n{body}", encoding="utf-8")
+        unfinished.write_text(f"{HEADER}{json.dumps(header)}\n{body}", encoding="utf-8")
         unfinished.replace(path)
 
 
@@ -88,6 +93,7 @@ def split(
     protocol: str = "grouped",
     *,
     fold: int = 0,
+    folds: int = FOLDS,
     seed: int = 0,
     pairs: Iterable[tuple[str, str]] = (),
 ) -> Split:
@@ -96,26 +102,40 @@ def split(
     Args:
         records: the images.
         protocol: a key of `PROTOCOLS`; 'grouped' is the honest one.
-        fold: which of five folds is the test part, 0 to 4.
+        fold: which fold is the test part, 0 to `folds` - 1.
+        folds: number of folds; the published splits have one, and 'external' has one a source.
         seed: seed of the shuffle.
-        pairs: image ids known to show one lesion, joined into one group beside `records.known_pairs`.
+        pairs: image ids known to show one lesion, joined into one group beside `records.known_pairs`; such as
+            `Audit.pairs`.
 
     Raises:
         DataError: unknown protocol, no such fold, or too few lesions.
+        LeakError: records that were resampled already.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"Unknown protocol {protocol!r}.", f"Known protocols: {', '.join(PROTOCOLS)}.")
-    if not 0 <= fold < FOLDS:
-        raise DataError(f"There is no fold {fold}.", f"Folds are 0 to {FOLDS - 1}.")
+    refuse_copies(records)
     maker = PROTOCOLS[protocol]
+    if maker.resample:
+        records = maker.resample(records, seed)
     groups = find_groups(records, pairs)
-    parts = maker.make(records, groups, fold, seed)
+    parts = maker.make(records, groups, fold, folds, seed)
     manifest = pd.DataFrame({"image_id": records.ids, "group": groups, "part": parts})
-    if not maker.leaky:
+    return freeze(records, manifest, protocol, maker.leaky, fold, folds, seed)
+
+
+def freeze(
+    records: Records, manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, folds: int, seed: int
+) -> Split:
+    """Make a split of a manifest that some protocol made; users call `split`.
+
+    Raises:
+        LeakError: a group lies on two sides, but the split claims to be honest.
+    """
+    if not leaky:
         _refuse_leak(manifest)
-    return Split(
-        records, manifest, protocol, maker.leaky, fold, seed, _hash(manifest, protocol, maker.leaky, fold, seed)
-    )
+    digest = _hash(manifest, protocol, leaky, fold, seed)
+    return Split(records, manifest, protocol, leaky, fold, folds, seed, digest)
 
 
 def load_split(path: Path, records: Records) -> Split:
@@ -126,26 +146,25 @@ def load_split(path: Path, records: Records) -> Split:
     """
     try:
         first, _, _ = path.read_text(encoding="utf-8").partition("\n")
-        header = json.loads(first.removeprefix(MARK))
+        header = json.loads(first.removeprefix(HEADER))
         manifest = pd.read_csv(path, skiprows=1, dtype=str, keep_default_na=False)
-        protocol, leaky, fold, seed = (header[k] for k in ("protocol", "leaky", "fold", "seed"))
-        actual = _hash(manifest, protocol, leaky, fold, seed)
+        settings = {k: header[k] for k in ("protocol", "leaky", "fold", "folds", "seed")}
+        actual = _hash(manifest, *(header[k] for k in ("protocol", "leaky", "fold", "seed")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a split of lentigo ({error}).", "Make one with lentigo data split.") from None
     if actual != header["sha256"]:
         raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew.")
-    if not leaky:
-        _refuse_leak(manifest)
-    records.take(manifest["image_id"])  # says which image is missing
-    if len(records) > len(manifest):
+    parted = with_copies(records, manifest["image_id"])  # says which image is missing
+    if len(records) > parted.table["path"].nunique():
         raise DataError(
             f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
             "Make a split of these images.",
         )
-    return Split(records, manifest, protocol, leaky, fold, seed, actual)
+    return freeze(parted, manifest, **settings)
 
 
 def _hash(manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, seed: int) -> str:
+    """Over who is where and how that came about; the number of folds shows in the manifest itself."""
     rows = manifest.sort_values("image_id")[["image_id", "group", "part"]].to_csv(index=False, lineterminator="\n")
     return hashlib.sha256(f"{protocol},{leaky},{fold},{seed}\n{rows}".encode()).hexdigest()
 

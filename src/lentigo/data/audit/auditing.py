@@ -1,0 +1,161 @@
+"""The audit of a data set and what it found."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from lentigo.data.audit.metadata import find_contradictions, find_faults, find_missing
+from lentigo.data.audit.page import render
+from lentigo.data.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
+from lentigo.data.groups import find_groups
+from lentigo.data.records import Problem, Records
+
+__all__ = ["Audit", "Conflict", "audit"]
+
+SCHEMA = "lentigo.audit/1"
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Images of one lesion that carry different diagnoses.
+
+    Attributes:
+        group: name of the group, after its smallest lesion id.
+        diagnoses: diagnosis, or 'benign' and 'malignant', of each image id.
+    """
+
+    group: str
+    diagnoses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a data set. Make one with `audit`.
+
+    Attributes:
+        records: the data set.
+        duplicates: pairs of images that show one lesion, found from the pixels alone.
+        groups: name of the group of each record, object array [N]: lesions joined by duplicates and published pairs.
+        conflicts: lesions, joined by duplicates, with more than one diagnosis.
+        faults: metadata that can't be true, or contradict each other inside a lesion.
+        missing: number of records without a value, by column.
+        unreadable: images that can't be decoded.
+    """
+
+    records: Records = field(repr=False)
+    duplicates: tuple[Duplicate, ...] = field(repr=False)
+    groups: NDArray = field(repr=False)
+    conflicts: tuple[Conflict, ...]
+    faults: tuple[Problem, ...]
+    missing: Mapping[str, int]
+    unreadable: tuple[Problem, ...]
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Image ids of each duplicate: what `lentigo.data.split` takes as `pairs`."""
+        return tuple((d.first, d.second) for d in self.duplicates)
+
+    @property
+    def across(self) -> tuple[Duplicate, ...]:
+        """The duplicates whose images carry different lesion ids: what lesion ids alone let leak."""
+        lesion = self.records.table.set_index("image_id")["lesion_id"]
+        return tuple(d for d in self.duplicates if lesion[d.first] != lesion[d.second])
+
+    @property
+    def rediscovered(self) -> tuple[tuple[str, str], ...]:
+        """The published pairs that the searches found by themselves."""
+        found = {frozenset(pair) for pair in self.pairs}
+        return tuple(pair for pair in self.records.known_pairs if frozenset(pair) in found)
+
+    def summary(self) -> dict[str, object]:
+        """The counts, ready for JSON."""
+        sizes = pd.Series(self.groups).value_counts()
+        lesions = self.records.table["lesion_id"].groupby(self.groups).nunique()
+        return {
+            "source": self.records.name,
+            "images": len(self.records),
+            "lesions": int(self.records.table["lesion_id"].nunique()),
+            "groups": len(sizes),
+            "largest_group": int(sizes.max()),
+            "groups_of_several_lesions": int((lesions > 1).sum()),
+            "duplicates": dict(sorted(Counter(d.kind for d in self.duplicates).items())),
+            "duplicates_across_lesions": dict(sorted(Counter(d.kind for d in self.across).items())),
+            "published_pairs": len(self.records.known_pairs),
+            "published_pairs_rediscovered": len(self.rediscovered),
+            "label_conflicts": len(self.conflicts),
+            "metadata_faults": dict(sorted(Counter(f.kind for f in self.faults).items())),
+            "missing": dict(self.missing),
+            "unreadable": len(self.unreadable),
+            "reading_problems": dict(sorted(self.records.problem_counts().items())),
+        }
+
+    def __str__(self) -> str:
+        counts = self.summary()
+        return (
+            f"{counts['source']}: {counts['images']:,} images of {counts['lesions']:,} lesions in {counts['groups']:,} "
+            f"groups; {len(self.across):,} pairs of images join lesions with different ids; "
+            f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs found again; "
+            f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata faults, "
+            f"{len(self.unreadable)} unreadable images"
+        )
+
+    def save(self, out: Path) -> None:
+        """Write `audit.json` (schema 'lentigo.audit/1', sorted) and `audit.html` (one file, with pictures)."""
+        out.mkdir(parents=True, exist_ok=True)
+        content = {
+            "schema": SCHEMA,
+            "lentigo": version("lentigo"),
+            "summary": self.summary(),
+            "duplicates": [asdict(d) for d in self.duplicates],
+            "groups": dict(sorted(zip(self.records.ids.tolist(), self.groups.tolist(), strict=True))),
+            "conflicts": [asdict(c) for c in self.conflicts],
+            "faults": [asdict(f) for f in self.faults],
+            "unreadable": [asdict(u) for u in self.unreadable],
+        }
+        for name, text in (
+            ("audit.json", json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"),
+            ("audit.html", render(self)),
+        ):
+            unfinished = out / f"{name}.unfinished"
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(out / name)
+
+
+def audit(records: Records, prints: Fingerprints | None = None) -> Audit:
+    """Search a data set for what would make a result wrong: some minutes for 10,000 images.
+
+    Args:
+        records: the images.
+        prints: fingerprints that were taken before; without them every image is decoded once.
+
+    Raises:
+        DataError: none of the images can be read.
+    """
+    prints = take_fingerprints(records) if prints is None else prints
+    duplicates = find_duplicates(prints)
+    pairs = [(d.first, d.second) for d in duplicates]
+    # Other lesions of a patient are kept together, but may well have another diagnosis and site.
+    lesions = find_groups(replace(records, table=records.table.drop(columns="patient_id", errors="ignore")), pairs)
+    return Audit(
+        records=records,
+        duplicates=duplicates,
+        groups=find_groups(records, pairs),
+        conflicts=tuple(_find_conflicts(records, lesions)),
+        faults=(*find_faults(records), *find_contradictions(records, lesions)),
+        missing=find_missing(records),
+        unreadable=prints.problems,
+    )
+
+
+def _find_conflicts(records: Records, lesions: NDArray) -> list[Conflict]:
+    malignancy = records.table["malignant"].map({True: "malignant", False: "benign"})
+    diagnosis = records.table["dx"].where(records.table["dx"].notna(), malignancy)
+    by_image = pd.Series(diagnosis.to_numpy(), index=records.ids)
+    several = by_image.groupby(lesions).nunique()
+    return [Conflict(str(name), dict(sorted(by_image[lesions == name].items()))) for name in several.index[several > 1]]

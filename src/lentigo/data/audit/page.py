@@ -1,0 +1,125 @@
+"""The audit as one self-contained HTML page with pictures of the pairs: no script, nothing fetched."""
+
+import base64
+import io
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from lentigo.data.duplicates import Duplicate
+from lentigo.data.records import Records
+from lentigo.runtime.images import decode
+
+if TYPE_CHECKING:
+    from lentigo.data.audit.auditing import Audit
+
+__all__ = ["render"]
+
+MOST_ACROSS = 200
+"""Pairs across lesions that get a picture; all of them stand in audit.json."""
+MOST_WITHIN = 12
+"""Pairs inside lesions that get a picture, as examples."""
+WIDTH = 300
+"""Longest side of a picture on the page, in pixels."""
+
+KINDS = {
+    "identical": "identical files",
+    "copy": "copies of one picture: turned, mirrored, scaled or compressed again",
+    "view": "other photographs of one lesion",
+}
+FACTS = {
+    "images": "images",
+    "lesions": "lesions, by id",
+    "groups": "groups that must stay together",
+    "groups_of_several_lesions": "groups of several lesion ids",
+    "largest_group": "images in the largest group",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two pictures with their captions.
+
+    Attributes:
+        alert: what is alarming about them, or nothing.
+        note: how they were found.
+        pictures: data URL and caption of each.
+    """
+
+    alert: str
+    note: str
+    pictures: tuple[tuple[str, str], ...]
+
+
+def render(audit: "Audit") -> str:
+    """The page as text."""
+    summary = audit.summary()
+    table = audit.records.table.set_index("image_id")
+    present = [pair for pair in audit.records.known_pairs if set(pair) <= set(table.index)]
+    missed = [pair for pair in present if pair not in audit.rediscovered]
+    # Different diagnoses first: they are either the gravest finding or a wrong pair.
+    across = sorted(audit.across, key=lambda d: (_conflict(table, d.first, d.second) == "", -d.score))
+    within = sorted(set(audit.duplicates) - set(across), key=lambda d: (d.first, d.second))
+    examples = within[:: max(len(within) // MOST_WITHIN, 1)][:MOST_WITHIN]
+    galleries = [
+        ("Pairs that join different lesion ids", len(across), [_found(audit, table, d) for d in across[:MOST_ACROSS]]),
+        ("Published pairs that the searches missed", len(missed), [_card(audit, table, *pair, "") for pair in missed]),
+        ("Examples of pairs inside one lesion", len(within), [_found(audit, table, d) for d in examples]),
+    ]
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        audit=audit,
+        summary=summary,
+        facts=[(label, f"{summary[key]:,}") for key, label in FACTS.items()],
+        kinds=[
+            (meaning, *(sum(d.kind == kind for d in pairs) for pairs in (audit.duplicates, across)))
+            for kind, meaning in KINDS.items()
+        ],
+        galleries=galleries,
+        version=version("lentigo"),
+    )
+
+
+def _found(audit: "Audit", table: pd.DataFrame, d: Duplicate) -> Pair:
+    score = {"identical": "", "copy": f", correlation {d.score:.3f}", "view": f", {d.score:.0f} local features agree"}
+    published = {frozenset(pair) for pair in audit.records.known_pairs}
+    known = "; published" if frozenset((d.first, d.second)) in published else ""
+    return _card(audit, table, d.first, d.second, f"{d.kind}{score[d.kind]}{known}")
+
+
+def _card(audit: "Audit", table: pd.DataFrame, first: str, second: str, note: str) -> Pair:
+    pictures = tuple((_picture(audit.records, table, i), _caption(table, i)) for i in (first, second))
+    return Pair(_conflict(table, first, second), note, pictures)
+
+
+def _conflict(table: pd.DataFrame, first: str, second: str) -> str:
+    same = table.loc[first, "dx"] == table.loc[second, "dx"] and (
+        table.loc[first, "malignant"] == table.loc[second, "malignant"]
+    )
+    return "" if same else "different diagnoses"
+
+
+def _caption(table: pd.DataFrame, image_id: str) -> str:
+    row = table.loc[image_id]
+    age = None if pd.isna(row["age"]) else f"{row['age']:.0f} years"
+    known = [row["lesion_id"], row["dx"], age, row["sex"], row["site"]]
+    return ", ".join([image_id, *(str(value) for value in known if not pd.isna(value))])
+
+
+def _picture(records: Records, table: pd.DataFrame, image_id: str) -> str:
+    """The image as a data URL."""
+    path = table.loc[image_id, "path"]
+    source = path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
+    image = Image.fromarray(decode(source))
+    image.thumbnail((WIDTH, WIDTH))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

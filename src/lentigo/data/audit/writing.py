@@ -1,0 +1,32 @@
+"""Audit a data set, and a split of it, into a folder."""
+
+import os
+from pathlib import Path
+
+from lentigo.data import leaks
+from lentigo.data.audit.auditing import audit
+from lentigo.data.records import Records
+
+__all__ = ["write_audit"]
+
+
+def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | os.PathLike[str] | None = None) -> str:
+    """Search a data set for duplicates, conflicts and faults, and a split for leaks; say what was found and where.
+
+    Args:
+        records: the images.
+        out: folder for audit.json and audit.html, and for leaks.json and leaks.md where a split is given.
+        split: a split that lentigo saved, a CSV table of anybody's, or a folder with train/ and test/.
+
+    Raises:
+        DataError: no image can be read, or the split can't.
+    """
+    folder = Path(out)
+    found = audit(records)
+    found.save(folder)
+    text = f"{found}\nWrote {folder / 'audit.html'}"
+    if split is not None:
+        report = leaks.measure(leaks.read_split(Path(split), records, found.pairs))
+        report.save(folder)
+        text += f"\n{report}\nWrote {folder / 'leaks.md'}"
+    return text

@@ -1,0 +1,120 @@
+"""Read a split that somebody else made: a table, or a tree of folders."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
+
+import pandas as pd
+
+from lentigo.data.copies import MARK, with_copies
+from lentigo.data.groups import find_groups
+from lentigo.data.records import Records
+from lentigo.data.splits import HEADER, Split, freeze, load_split
+from lentigo.errors import DataError
+from lentigo.runtime.images import find_images
+
+__all__ = ["PART_WORDS", "read_split"]
+
+PART_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Words for the parts, in lower case."""
+
+PART_COLUMNS = ("split", "part", "partition", "set", "subset")
+IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "filename", "file", "path")
+
+
+def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = ()) -> Split:
+    """Read a split of some records, whoever made it.
+
+    Args:
+        path: a split that lentigo saved; a CSV table with a column for the part (one of `PART_COLUMNS`) and one for the
+            image (one of `IMAGE_COLUMNS`), its id or its file; or a folder with train/ and test/ in it, whose images
+            are named after their ids.
+        records: the images. Those that the split doesn't name are unused; one that it names twice gets a copy.
+        pairs: image ids known to show one lesion, such as `Audit.pairs`; a split of lentigo's keeps its own groups.
+
+    Returns:
+        The split; unless it is lentigo's, its protocol is 'foreign', or 'foreign_leaky' where a group lies on two
+        sides.
+
+    Raises:
+        DataError: no table or tree of parts, an unknown part, or an image that is not among the records.
+    """
+    if path.is_dir():
+        named = list(_read_tree(path))
+    elif path.is_file():
+        if path.read_bytes().startswith(HEADER.encode()):
+            return load_split(path, records)
+        named = list(_read_table(path))
+    else:
+        raise DataError(f"{path}: there is no such file or folder.", "Check the path.")
+    if not named:
+        raise DataError(f"{path}: names no image of any part.", "Give a CSV table, or a folder with train/ and test/.")
+    ids = _find_ids(path, records, [name for name, _ in named])
+    unused = sorted(set(records.ids) - set(ids))
+    parted = with_copies(records, [*_number_copies(ids), *unused])
+    groups = find_groups(parted, pairs)
+    manifest = pd.DataFrame({"image_id": parted.ids, "group": groups})
+    manifest["part"] = [*(part for _, part in named), *("unused" for _ in unused)]
+    used = manifest[manifest["part"] != "unused"]
+    leaky = bool((used.groupby("group")["part"].nunique() > 1).any())
+    return freeze(parted, manifest, "foreign_leaky" if leaky else "foreign", leaky, fold=0, folds=1, seed=0)
+
+
+def _read_table(path: Path) -> Iterator[tuple[str, str]]:
+    """The name and the part of each image in a CSV table."""
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable CSV table ({error}).", "Export it as CSV, UTF-8.") from None
+    part_column = next((c for c in PART_COLUMNS if c in table.columns), None)
+    image_column = next((c for c in IMAGE_COLUMNS if c in table.columns), None)
+    if part_column is None or image_column is None:
+        raise DataError(
+            f"{path}: no column for the part and the image; it has {', '.join(table.columns)}.",
+            f"Name them {PART_COLUMNS[0]} and {IMAGE_COLUMNS[0]}.",
+        )
+    for row, (name, word) in enumerate(zip(table[image_column], table[part_column], strict=True), start=2):
+        if word.strip().lower() not in PART_WORDS:
+            raise DataError(f"{path}, line {row}: unknown part {word!r}.", "Parts are train, validation and test.")
+        yield name, PART_WORDS[word.strip().lower()]
+
+
+def _read_tree(path: Path) -> Iterator[tuple[str, str]]:
+    """The name and the part of each image below folders called train, test and so on."""
+    for image in find_images(path):
+        below = image.relative_to(path)
+        part = next((PART_WORDS[f.lower()] for f in below.parts[:-1] if f.lower() in PART_WORDS), None)
+        if part:
+            yield str(below), part
+
+
+def _find_ids(path: Path, records: Records, names: Sequence[str]) -> list[str]:
+    """The record of each name: its id as it is, or without folders and suffix."""
+    known = set(records.ids)
+    ids = []
+    for name in names:
+        plain = PurePath(name)
+        found = next((i for i in (name, plain.with_suffix("").as_posix(), plain.stem) if i in known), None)
+        if found is None:
+            raise DataError(
+                f"{path}: no image {name!r} among the {len(records)} records.", "Read the data set that was parted."
+            )
+        ids.append(found)
+    return ids
+
+
+def _number_copies(ids: Sequence[str]) -> Iterator[str]:
+    """Ids where the second and later occurrences are marked as copies."""
+    seen: Counter[str] = Counter()
+    for image_id in ids:
+        yield f"{image_id}{MARK}{seen[image_id]}" if seen[image_id] else image_id
+        seen[image_id] += 1

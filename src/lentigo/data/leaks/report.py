@@ -1,0 +1,204 @@
+"""The leak report of a split, and the score of a lookup that has learnt nothing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, recall_score
+from sklearn.neighbors import NearestNeighbors
+
+from lentigo.data.copies import original_id
+from lentigo.data.pixels import load_pixels
+from lentigo.data.records import Records
+from lentigo.data.splits import Split
+from lentigo.errors import DataError
+
+__all__ = ["LeakReport", "Score", "measure"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What copying the diagnosis of the nearest training image scores.
+
+    Attributes:
+        images: number of test images.
+        accuracy: share of right answers, 0 to 1; None without images.
+        balanced_accuracy: mean over the classes that occur of the share of right answers, 0 to 1; None without images.
+    """
+
+    images: int
+    accuracy: float | None
+    balanced_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """How much of the test lies in training. Make one with `measure`.
+
+    Attributes:
+        split: the split.
+        table: one row a test image: image_id, truth, leaked (a sibling of its group is in training), nearest (id of the
+            nearest training image), distance (Euclidean, grey levels), lookup (that image's class).
+        size: side of the squares that were compared, in pixels.
+        lesions_shared: number of lesion ids that two parts share, by 'train-test' and so on.
+        groups_shared: the same of groups.
+    """
+
+    split: Split = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
+    size: int
+    lesions_shared: Mapping[str, int]
+    groups_shared: Mapping[str, int]
+
+    def scores(self) -> dict[str, Score]:
+        """The lookup's score on all test images, on the leaked ones and on the others."""
+        leaked = self.table["leaked"]
+        return {
+            "all": _score(self.table),
+            "leaked": _score(self.table[leaked]),
+            "not leaked": _score(self.table[~leaked]),
+        }
+
+    def per_class(self) -> pd.DataFrame:
+        """Test images and leaked test images of each class, columns images and leaked."""
+        return self.table.groupby("truth")["leaked"].agg(images="size", leaked="sum")
+
+    def summary(self) -> dict[str, object]:
+        """The figures, ready for JSON."""
+        return {
+            "source": self.split.records.name,
+            "protocol": self.split.protocol,
+            "leaky": self.split.leaky,
+            "fold": self.split.fold,
+            "seed": self.split.seed,
+            "split_sha256": self.split.hash,
+            "size": self.size,
+            "images": self.split.counts()["images"].to_dict(),
+            "test_images_leaked": int(self.table["leaked"].sum()),
+            "per_class": self.per_class().to_dict("index"),
+            "lesions_shared": dict(self.lesions_shared),
+            "groups_shared": dict(self.groups_shared),
+            "nearest_neighbour": {name: asdict(score) for name, score in self.scores().items()},
+        }
+
+    def __str__(self) -> str:
+        leaked, images = int(self.table["leaked"].sum()), len(self.table)
+        score = self.scores()["all"]
+        return (
+            f"{self.split.protocol}: {leaked:,} of {images:,} test images have a sibling in training "
+            f"({leaked / images:.1%}); training and test share {self.lesions_shared['train-test']:,} lesions; copying "
+            f"the nearest training image's diagnosis at {self.size} px scores {score.accuracy:.3f} "
+            f"({score.balanced_accuracy:.3f} balanced)"
+        )
+
+    def save(self, out: Path) -> None:
+        """Write `leaks.json` (the figures), `leaks.csv` (one row a test image) and `leaks.md` (to read) to a folder."""
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in (
+            ("leaks.json", json.dumps(self.summary(), indent=1, sort_keys=True) + "\n"),
+            ("leaks.csv", self.table.to_csv(index=False, lineterminator="\n")),
+            ("leaks.md", self._markdown()),
+        ):
+            unfinished = out / f"{name}.unfinished"
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(out / name)
+
+    def _markdown(self) -> str:
+        classes = "\n".join(f"| {c} | {row.images} | {row.leaked} |" for c, row in self.per_class().iterrows())
+        shared = "\n".join(
+            f"| {pair} | {self.lesions_shared[pair]} | {self.groups_shared[pair]} |" for pair in self.lesions_shared
+        )
+        scores = "\n".join(
+            f"| {name} | {s.images} | {_shown(s.accuracy)} | {_shown(s.balanced_accuracy)} |"
+            for name, s in self.scores().items()
+        )
+        return (
+            f"# Leaks of {self.split.protocol}, {self.split.records.name}\n\n{self}.\n\n"
+            f"| class | test images | with a sibling in training |\n|---|--:|--:|\n{classes}\n\n"
+            f"| parts | lesion ids in both | groups in both |\n|---|--:|--:|\n{shared}\n\n"
+            "Nearest neighbour on pixels alone, nothing learnt:\n\n"
+            f"| test images | n | accuracy | balanced accuracy |\n|---|--:|--:|--:|\n{scores}\n"
+        )
+
+
+def measure(split: Split, size: int = 28) -> LeakReport:
+    """Count the test images with a sibling in training, and score a lookup of the nearest training image.
+
+    The lookup compares pixels of central squares (Euclidean distance over all channels) and copies the diagnosis of the
+    nearest training image (Fix, Hodges, 1951). It can't generalise much, so what it scores above its score on images
+    without a sibling is the leak. Unreadable images are left out of it.
+
+    Args:
+        split: any split; `read_split` reads foreign ones.
+        size: side of the squares in pixels.
+
+    Raises:
+        DataError: the split has no training or no test images.
+    """
+    if not len(split.train) or not len(split.test):
+        raise DataError(f"{split.protocol}: no images for training or none for the test.", "Give a split with both.")
+    groups = split.manifest.set_index("image_id")["group"]
+    # Copies share the pixels of their originals, which are decoded and compared once.
+    originals = split.records.table["image_id"].map(original_id)
+    once = split.records.take(split.records.ids[(~originals.duplicated()).to_numpy()])
+    pixels = load_pixels(once, size)
+    readable = {original_id(i) for i in pixels.readable(once).ids}
+    train, test = (part.take([i for i in part.ids if original_id(i) in readable]) for part in (split.train, split.test))
+    row = pd.Series(range(len(once)), index=[original_id(i) for i in once.ids])
+    rows = [row[[original_id(i) for i in part.ids]].to_numpy() for part in (train, test)]
+    nearest, distance = _look_up(pixels.array.reshape(len(once), -1), *rows)
+    table = pd.DataFrame(
+        {
+            "image_id": test.ids,
+            "truth": _classes(test),
+            "leaked": groups[test.ids].isin(set(groups[train.ids])).to_numpy(),
+            "nearest": train.ids[nearest],
+            "distance": distance,
+            "lookup": _classes(train)[nearest],
+        }
+    )
+    lesions = split.records.table.set_index("image_id")["lesion_id"]
+    return LeakReport(split, table, size, _shared(split, lesions), _shared(split, groups))
+
+
+def _look_up(
+    pixels: NDArray[np.uint8], train: NDArray[np.int64], test: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Position in `train` of the row nearest to each of `test`, and how far it is; rows that occur twice cost once."""
+    known, first = np.unique(train, return_index=True)
+    asked, which = np.unique(test, return_inverse=True)
+    index = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(pixels[known].astype(np.float32))
+    distance, found = index.kneighbors(pixels[asked].astype(np.float32))
+    return first[found[which, 0]], distance[which, 0].astype(np.float64)
+
+
+def _classes(records: Records) -> NDArray:
+    """Diagnosis of each record, or benign and malignant where that is all the source knows: object array [N]."""
+    if records.table["dx"].notna().all():
+        return records.table["dx"].to_numpy(dtype=object)
+    return np.where(records.table["malignant"], "malignant", "benign").astype(object)
+
+
+def _score(table: pd.DataFrame) -> Score:
+    if table.empty:
+        return Score(0, None, None)
+    truth, answer = table["truth"].tolist(), table["lookup"].tolist()
+    # The mean recall over the classes that occur; scikit-learn's own balanced accuracy warns of answers outside them.
+    balanced = recall_score(truth, answer, labels=sorted(set(truth)), average="macro")
+    return Score(len(table), float(accuracy_score(truth, answer)), float(balanced))
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _shared(split: Split, names: pd.Series) -> dict[str, int]:
+    """How many names of the images occur in each two parts."""
+    part = split.manifest.set_index("image_id")["part"]
+    inside = {p: set(names[part.index[part == p]]) for p in ("train", "validation", "test")}
+    return {f"{a}-{b}": len(inside[a] & inside[b]) for a, b in combinations(inside, 2)}

@@ -1,0 +1,36 @@
+"""Train on some sources, test on another: what is left of a model away from the clinic that it learned from."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lentigo.data.protocols.base import Protocol, check_fold, part_off_validation, strata
+from lentigo.data.records import Records
+from lentigo.errors import DataError
+
+__all__ = ["EXTERNAL"]
+
+
+def external(records: Records, groups: NDArray, fold: int, folds: int, seed: int) -> NDArray:
+    """Source number `fold`, in the order of their names, is test; an eighth of the others is validation.
+
+    There are as many folds as sources, whatever `folds` says. Images of other sources that share a group with the
+    test are not used.
+    """
+    sources = records.table["source"]
+    if sources.isna().any():
+        raise DataError(
+            f"{records.name}: {int(sources.isna().sum())} images have no source.", "Name each one's source."
+        )
+    names = sorted(sources.unique())
+    if len(names) < 2:
+        raise DataError(f"{records.name} has one source only, {names[0]}.", "Join it with another data set.")
+    check_fold(fold, len(names))
+    test = (sources == names[fold]).to_numpy()
+    learn = np.flatnonzero(~test & ~np.isin(groups, groups[test]))
+    parts = np.full(len(records), "unused", dtype=object)
+    parts[test] = "test"
+    parts[learn] = part_off_validation(strata(records)[learn], groups[learn], seed)
+    return parts
+
+
+EXTERNAL = Protocol(external, leaky=False, summary="One source is test, the others are for learning; a fold a source.")
