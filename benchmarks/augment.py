@@ -51,7 +51,7 @@ def main(*, images: int = 2048, size: int = 64, threads: int = 1, repeats: int =
 
     def ours() -> None:
         for part in pixels.split(BATCH):
-            OURS(part.float() / 255, generator)
+            OURS(part / 255, generator)
 
     def tensors() -> None:
         for start in range(0, images, BATCH):

@@ -42,7 +42,7 @@ class Augmentation(ABC):
         """
         check_batch(images)
         if images.dtype == torch.uint8:
-            return (self(images.float() / 255, generator) * 255).round().to(torch.uint8)
+            return (self(images / 255, generator) * 255).round().to(torch.uint8)
         return self.apply(images, on_device(self.draw(len(images), generator), images))
 
 
