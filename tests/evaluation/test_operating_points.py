@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.operating_points import OperatingPoint, Performance, apply, choose, scores
 from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.tasks import VIEWS
 from tests.evaluation.imagined import make, of
 
 
@@ -26,11 +27,11 @@ def performance(point):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0.01, 1), st.sampled_from(["melanoma", "malignancy"]))
-def test_threshold_is_the_highest_that_reaches_the_target(seed, target, task):
+@given(st.integers(0, 10_000), st.floats(0.01, 1), st.sampled_from(["melanoma", "malignancy"]), st.sampled_from(VIEWS))
+def test_threshold_is_the_highest_that_reaches_the_target(seed, target, task, at):
     validation = make(120, seed=seed)
-    found = choose(validation, task, target)
-    score, positive = scores(validation, task)
+    found = choose(validation, task, target, at=at)
+    score, positive = scores(validation, task, at)
     assert found.sensitivity == pytest.approx((score >= found.threshold)[positive].mean())
     assert found.specificity == pytest.approx((score < found.threshold)[~positive].mean())
     assert found.sensitivity >= target - 1e-9
@@ -65,6 +66,14 @@ def test_intervals_hold_their_values(performance):
     for side in (p.at_data_prevalence, p.at_clinical_prevalence):
         for e in (p.sensitivity, p.specificity, side.ppv, side.npv, side.flagged, side.number_needed_to_biopsy):
             assert e.low < e.value < e.high
+
+
+def test_point_is_applied_in_its_own_view():
+    test = part("test", 1)
+    for at in VIEWS:
+        point = choose(part("validation", 0), "melanoma", 0.9, at=at)
+        score, positive = scores(test, "melanoma", at)
+        assert apply(point, test).sensitivity.value == pytest.approx((score >= point.threshold)[positive].mean())
 
 
 def test_same_part_and_test_part_are_refused(point):

@@ -1,8 +1,10 @@
 """Operating points: a threshold chosen on validation for a stated sensitivity, applied unchanged to test.
 
-The score is the task's probability at equal prevalence, as the bundle gives it. Predictive values are given at the
-prevalence of the data and at a stated clinical one, by Bayes' rule from sensitivity and specificity: HAM10000 has far
-more melanomas among its images than a clinic among its patients.
+The score is the task's probability in one of the views. The prevalence changes the order of images, not only their
+scores: where most lesions are nevi, the view that knows it tells melanomas from the rest better than the one of equal
+prevalence, for which a dermatofibroma weighs as much as a nevus. Predictive values are given at the prevalence of the
+data and at a stated clinical one, by Bayes' rule from sensitivity and specificity: HAM10000 has far more melanomas
+among its images than a clinic among its patients.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +26,6 @@ from lentigo.evaluation.tasks import task_of, view
 __all__ = ["OperatingPoint", "Performance", "Yield", "apply", "choose"]
 
 Array = NDArray[np.float64]
-VIEW = "equal_prevalence"
 
 
 class OperatingPoint(Result):
@@ -33,6 +34,7 @@ class OperatingPoint(Result):
     Attributes:
         task: 'melanoma' or 'malignancy'.
         answer: the class whose probability is the score.
+        view: the prevalence that the score is taken at, one of `tasks.VIEWS`.
         target: the sensitivity that it was chosen for, 0 to 1.
         threshold: midway between the last score that is needed for the target and the next lower one.
         sensitivity, specificity: on validation, where they are too good, since the threshold was chosen there.
@@ -42,6 +44,7 @@ class OperatingPoint(Result):
 
     task: str
     answer: str
+    view: str
     target: float
     threshold: float
     sensitivity: float
@@ -95,23 +98,25 @@ class Performance(Result):
     seed: int
 
 
-def choose(validation: Predictions, task: str, sensitivity: float) -> OperatingPoint:
+def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = "equal_prevalence") -> OperatingPoint:
     """The highest threshold that reaches a sensitivity on validation.
 
     Args:
         validation: predictions of the validation part.
         task: 'melanoma' or 'malignancy'.
         sensitivity: the target, above 0 and up to 1.
+        at: view that the score is taken in, one of `tasks.VIEWS`.
 
     Raises:
         LeakError: the predictions are of the test part.
-        DataError: not a two-class task, an impossible target, or validation without positives or negatives.
+        DataError: not a two-class task, an unknown view, an impossible target, or validation without positives or
+            negatives.
     """
     if validation.meta.get("part") == "test":
         raise LeakError("A threshold must not be chosen on the test part.", "Choose it on the validation part.")
     if not 0 < sensitivity <= 1:
         raise DataError(f"A sensitivity lies between 0 and 1, not at {sensitivity}.")
-    score, positive = scores(validation, task)
+    score, positive = scores(validation, task, at)
     answer = task_of(task, two_classes=True).classes[1]
     if positive.all() or not positive.any():
         raise DataError(
@@ -125,6 +130,7 @@ def choose(validation: Predictions, task: str, sensitivity: float) -> OperatingP
     return OperatingPoint(
         task=task,
         answer=answer,
+        view=at,
         target=sensitivity,
         threshold=float((taken + lower) / 2),
         sensitivity=float(tp[step] / tp[-1]),
@@ -159,7 +165,7 @@ def apply(
     refuse_same_part(point.provenance, provenance)
     if clinical_prevalence is not None and not 0 < clinical_prevalence < 1:
         raise DataError(f"A prevalence lies between 0 and 1, not at {clinical_prevalence}.")
-    score, positive = scores(test, point.task)
+    score, positive = scores(test, point.task, point.view)
     flagged = score >= point.threshold
     lesions = (len(set(test.groups[positive])), len(set(test.groups[~positive])))
 
@@ -196,11 +202,11 @@ def apply(
     )
 
 
-def scores(predictions: Predictions, task: str) -> tuple[Array, NDArray[np.bool_]]:
-    """Probability of the second class of a two-class task at equal prevalence [N], and whether it is true [N]."""
+def scores(predictions: Predictions, task: str, at: str = "equal_prevalence") -> tuple[Array, NDArray[np.bool_]]:
+    """Probability of the second class of a two-class task in a view [N], and whether it is true [N]."""
     question = task_of(task, two_classes=True)
     return (
-        question.probabilities(view(predictions, VIEW).probabilities)[:, 1],
+        question.probabilities(view(predictions, at).probabilities)[:, 1],
         question.labels(predictions.labels) == 1,
     )
 
