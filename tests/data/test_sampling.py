@@ -23,7 +23,7 @@ def made(train: list[str], rest: tuple[str, ...] = ("nv",) * 50, *, binary: bool
         rows = rows.drop(columns="dx").assign(malignant=[d in taxonomy.MALIGNANT for d in dx])
     records = Records(make_table(rows), "made", Path("made"))
     manifest = pd.DataFrame({"image_id": records.ids, "group": records.ids, "part": part})
-    return Split(records, manifest, "grouped", False, 0, 0, "0" * 64)
+    return Split(records, manifest, "grouped", False, 0, 5, 0, "0" * 64)
 
 
 diagnoses = st.lists(st.sampled_from(taxonomy.CLASSES), min_size=1, max_size=60)
