@@ -53,3 +53,10 @@ def test_library_entries_say_what_their_weights_expect():
     assert transformer.normalisation is not None
     assert transformer.normalisation.mean == (0.5, 0.5, 0.5)
     assert "mobilenet_v2" in models.describe("torchvision/mobilenet_v2")
+
+
+def test_options_come_from_words():
+    words = ["head=hidden", "stride_on_first=true", "filters=[16, 32]"]
+    assert models.parse_options(words) == {"head": "hidden", "stride_on_first": True, "filters": [16, 32]}
+    with pytest.raises(RunError, match="no option"):
+        models.parse_options(["head"])

@@ -150,3 +150,16 @@ class TestFolders:
         (tmp_path / "recipe.json").write_text((whole.path / "recipe.json").read_text())
         with pytest.raises(RunError, match="not finished"):
             training.load_run(tmp_path).network()
+
+
+def test_a_network_of_one_size_takes_no_other(split, tmp_path):
+    with pytest.raises(RunError, match="28x28"):
+        training.train("compressed_cnn", split, RECIPE, out=tmp_path / "run")
+
+
+def test_options_of_the_builder_are_kept_with_the_run(split, tmp_path):
+    recipe = training.Recipe(size=100, epochs=1, batch_size=64)
+    run = training.train("explainable_cnn", split, recipe, out=tmp_path / "run", options={"filters": (2, 2)})
+    again = training.load_run(run.path)
+    assert again.options == {"filters": [2, 2]}
+    assert again.logits_of(split.validation)[1].shape == (len(split.validation), 7)

@@ -34,3 +34,27 @@ def test_wrong_files_are_named(tmp_path, text, words):
 def test_an_unknown_balance_is_refused():
     with pytest.raises(RunError, match="logit_adjustment"):
         Recipe(balance="magic")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"optimizer": "magic"}, "rmsprop"),
+        ({"loss": "binary"}, "malignancy"),
+        ({"unfrozen_blocks": 2, "tail_epochs": 1}, "frozen_base"),
+        ({"unfrozen_blocks": 2, "frozen_base": True}, "tail_epochs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(entries, words):
+    with pytest.raises(RunError) as caught:
+        Recipe(**entries)
+    assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_recipe_knows_its_outputs_and_whether_it_augments():
+    assert Recipe().outputs == 7
+    assert Recipe(target="malignancy").outputs == 2
+    assert Recipe(target="malignancy", loss="binary").outputs == 1
+    still = Recipe(rotation=0, zoom=(1, 1), shift=0, mirror=False, brightness=0, contrast=0, cast=0)
+    assert Recipe().augments
+    assert not still.augments

@@ -22,14 +22,31 @@ def train(
     size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most passes over the training part.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Of the network, such as head=hidden; may be given again.", metavar="N=V")
+    ] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights, downloaded.")] = False,
+    weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
-    from lentigo import training
+    from lentigo import models, training
 
     chosen = training.Recipe.load(recipe, size=size, epochs=epochs, seed=seed)
-    run = training.train_from(root, model, chosen, out=out, protocol=protocol, fold=fold, resume=resume, strict=strict)
+    run = training.train_from(
+        root,
+        model,
+        chosen,
+        out=out,
+        protocol=protocol,
+        fold=fold,
+        options=models.parse_options(option or ()),
+        pretrained=pretrained,
+        weights=weights,
+        resume=resume,
+        strict=strict,
+    )
     typer.echo(f"Trained {run.model}: {run.path}\nNext: lentigo evaluate {run.path}")
 
 

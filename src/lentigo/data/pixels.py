@@ -41,11 +41,13 @@ class Pixels:
     Attributes:
         array: uint8 [N, S, S, 3], a read-only memory map; rows of unreadable images are zero.
         ids: image ids [N].
+        folder: of the cache; what is computed from these pixels may be kept in it.
         problems: the images that could not be read, and why.
     """
 
     array: NDArray[np.uint8]
     ids: NDArray
+    folder: Path
     problems: tuple[Problem, ...] = ()
 
     def readable(self, records: Records) -> Records:
@@ -59,10 +61,18 @@ class Pixels:
         Raises:
             DataError: a record is not in this cache.
         """
+        return self.array[self.rows(records)]
+
+    def rows(self, records: Records) -> NDArray[np.int64]:
+        """Rows of some records in their order, [M].
+
+        Raises:
+            DataError: a record is not in this cache.
+        """
         rows = pd.Index(self.ids).get_indexer(pd.Index(records.ids))
         if (rows < 0).any():
             raise DataError(f"Image {records.ids[np.argmax(rows < 0)]} is not among the decoded ones.")
-        return self.array[rows]
+        return rows.astype(np.int64)
 
 
 def to_square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -105,7 +115,7 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
     if len(problems) == len(records):
         raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.")
     array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(len(records), size, size, 3))
-    return Pixels(array, records.ids, tuple(problems))
+    return Pixels(array, records.ids, folder, tuple(problems))
 
 
 def _key(records: Records, size: int) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lentigo import data
 from lentigo.evaluation.calibration import fit_temperature
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ def calibrate(run: "Run") -> Calibration:
     path = run.path / "calibration.json"
     if path.exists():
         return Calibration(**json.loads(path.read_text(encoding="utf-8")))
-    pixels = data.load_pixels(run.split.records, run.recipe.size)
-    validation = pixels.readable(run.split.validation)
-    logits = run.logits(pixels.of(validation))
+    validation, logits = run.logits_of(run.split.validation)
     fitted = Calibration(fit_temperature(logits, validation.labels, prevalence=np.array(run.prior)), len(validation))
     path.write_text(json.dumps(fitted.__dict__, indent=2) + "\n", encoding="utf-8")
     return fitted

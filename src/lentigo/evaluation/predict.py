@@ -37,9 +37,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
     """
     if part not in ("validation", "test"):
         raise DataError(f"There is no reason to predict the part {part!r}.", "Take validation or test.")
-    pixels = data.load_pixels(run.split.records, run.recipe.size)
-    records = pixels.readable(run.split.part(part))
-    logits = run.logits(pixels.of(records))
+    records, logits = run.logits_of(run.split.part(part))
     meta = {
         "model": run.model,
         "protocol": run.split.protocol,

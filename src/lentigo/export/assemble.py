@@ -44,6 +44,8 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
     network = run.network()
     if not hasattr(network, "maps"):
         raise BundleError(f"{run.model} has no class-activation maps.", "Take a network with a pooled linear head.")
+    if run.recipe.target != "diagnosis":
+        raise BundleError(f"{run.path} tells benign from malignant; a bundle has seven diagnoses.", "Train for those.")
     oddness = fit_run(run)
     explained = Explained(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature, oddness)
     model = build_graph(explained, run.recipe.size)

@@ -5,6 +5,7 @@ Each keeps the key names of the library that it comes from, so that weights in t
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from lentigo.errors import RunError
 
-__all__ = ["Backbone", "timm_backbone", "torchvision_backbone"]
+__all__ = ["Backbone", "one_stage", "timm_backbone", "torchvision_backbone"]
 
 Maps = Callable[[Any, Tensor], Tensor]
+Stages = Callable[[Any], list[Callable[[Tensor], Tensor]]]
 
 
 class Backbone(nn.Module):
@@ -30,24 +32,69 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, body: nn.Module, width: int, maps: Maps, *, source: str, left_out: Sequence[str], on_hub: bool = True
+        self, body: nn.Module, width: int, stages: Stages, *, source: str, left_out: Sequence[str], on_hub: bool = True
     ) -> None:
         super().__init__()
         self.body: Any = body  # its attributes are those of its library
         self.width = width
-        self._maps = maps
+        self._stages = stages
         self.source = source
         self.left_out = tuple(left_out)
         self.on_hub = on_hub
 
     def forward(self, x: Tensor) -> Tensor:
         """Feature maps [N, width, h, w] of normalised images [N, 3, S, S]."""
-        return self._maps(self.body, x)
+        return self.run(x)
+
+    def run(self, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """What some of the stages, one after another, make of what the stages before them made."""
+        for stage in self._stages(self.body)[start:stop]:
+            x = stage(x)
+        return x
+
+    @property
+    def frozen_stages(self) -> int:
+        """How many stages, from the input on, hold nothing that trains. Their output can be kept and reused."""
+        stages = self._stages(self.body)
+        trains = [any(p.requires_grad for p in _parameters(stage)) for stage in stages]
+        return trains.index(True) if True in trains else len(stages)
+
+    def frozen_state(self) -> list[Tensor]:
+        """Weights and statistics of the frozen stages, which decide their output."""
+        modules = map(_module, self._stages(self.body)[: self.frozen_stages])
+        return [tensor for module in modules if module for tensor in module.state_dict().values()]
 
     @property
     def blocks(self) -> list[nn.Module]:
         """The parts that have weights, from input to output, to be frozen or not."""
         return [block for block in _unrolled(self.body) if next(block.parameters(), None) is not None]
+
+    def last_blocks(self, parts: Sequence[str]) -> int:
+        """How many blocks, counted from the end, hold all of some parts of the body; 0 for no part."""
+        inside = {module for part in parts for module in self.body.get_submodule(part).modules()}
+        first = [i for i, block in enumerate(self.blocks) if block in inside]
+        return len(self.blocks) - first[0] if first else 0
+
+
+def one_stage(maps: Maps) -> Stages:
+    """Stages of a network that cannot be cut: it is one stage as a whole."""
+
+    def whole(body: Any) -> list[Callable[[Tensor], Tensor]]:
+        stage: Any = partial(maps, body)
+        stage.module = body
+        return [stage]
+
+    return whole
+
+
+def _module(stage: Any) -> nn.Module | None:
+    """Of a stage that is a module, or that names its module; a plain function has none."""
+    return stage if isinstance(stage, nn.Module) else getattr(stage, "module", None)
+
+
+def _parameters(stage: Any) -> list[nn.Parameter]:
+    module = _module(stage)
+    return [] if module is None else list(module.parameters())
 
 
 def _unrolled(module: nn.Module) -> list[nn.Module]:
@@ -91,7 +138,7 @@ def torchvision_backbone(
         body = models.get_model(name, weights=None, **options)
     except TypeError as error:
         raise RunError(f"torchvision/{name}: {error}.", "Leave that option out.") from None
-    maps, classifier = _family(body, name)
+    stages, classifier = _family(body, name)
     width = _last_width(body, classifier)
     delattr(body, classifier)
     if stride_on_first:
@@ -104,33 +151,33 @@ def torchvision_backbone(
         for norm in _batch_norms(body):
             norm.eps = batch_norm_eps
     variant = stride_on_first or conv_biases or tensorflow_padding or bool(options)
-    return Backbone(body, width, maps, source=f"torchvision/{name}", left_out=[f"{classifier}."], on_hub=not variant)
+    return Backbone(body, width, stages, source=f"torchvision/{name}", left_out=[f"{classifier}."], on_hub=not variant)
 
 
-def _family(body: Any, name: str) -> tuple[Maps, str]:
-    """How to get maps from a network of torchvision, and the name of its classifier."""
+def _family(body: Any, name: str) -> tuple[Stages, str]:
+    """The stages of a network of torchvision, and the name of its classifier."""
     from torchvision.models import DenseNet, ResNet
 
     if isinstance(body, ResNet):
-        return _resnet_maps, "fc"
+        return _resnet_stages, "fc"
     if isinstance(body, DenseNet):
-        return _densenet_maps, "classifier"
+        return _densenet_stages, "classifier"
     if hasattr(body, "features") and hasattr(body, "classifier"):
-        return _features_maps, "classifier"
+        return _features_stages, "classifier"
     raise RunError(f"torchvision/{name} is of a family that lentigo cannot take apart.", f"Try timm/{name}.")
 
 
-def _resnet_maps(body: Any, x: Tensor) -> Tensor:
-    x = body.maxpool(body.relu(body.bn1(body.conv1(x))))
-    return body.layer4(body.layer3(body.layer2(body.layer1(x))))
+def _resnet_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
+    layers = (block for layer in (body.layer1, body.layer2, body.layer3, body.layer4) for block in layer)
+    return [body.conv1, body.bn1, body.relu, body.maxpool, *layers]
 
 
-def _densenet_maps(body: Any, x: Tensor) -> Tensor:
-    return F.relu(body.features(x))
+def _densenet_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
+    return [*body.features, F.relu]
 
 
-def _features_maps(body: Any, x: Tensor) -> Tensor:
-    return body.features(x)
+def _features_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
+    return list(body.features)
 
 
 def _last_width(body: nn.Module, classifier: str) -> int:
@@ -203,7 +250,8 @@ def timm_backbone(name: str, **options: Any) -> Backbone:
     left_out = [classifier] if isinstance(classifier, str) else list(classifier)
     maps = _TimmMaps(body.num_features, getattr(body, "num_prefix_tokens", 0))
     prefixes = [f"{part}." for part in (*left_out, *unused)]
-    return Backbone(body, body.num_features, maps, source=f"timm/{name}", left_out=prefixes, on_hub=not options)
+    stages = one_stage(maps)
+    return Backbone(body, body.num_features, stages, source=f"timm/{name}", left_out=prefixes, on_hub=not options)
 
 
 class _TimmMaps:

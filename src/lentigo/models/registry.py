@@ -4,7 +4,8 @@ Names with a slash, such as 'timm/mobilenetv3_small_100', are looked up in a lib
 """
 
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import overload
@@ -23,6 +24,7 @@ __all__ = [
     "describe",
     "entry",
     "names",
+    "parse_options",
     "register",
     "register_library",
 ]
@@ -153,6 +155,24 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
         hint = f"Its options: {', '.join(own)}." if own else "It has no options."
         raise RunError(f"{name}: {error}.", hint) from None
     return known.builder(**arguments)
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, object]:
+    """Options of a builder from 'name=value', the value in JSON or else taken as text.
+
+    Raises:
+        RunError: no name or no value.
+    """
+    options: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise RunError(f"{text!r} is no option of a network.", "Write it as head=hidden.")
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def names() -> list[str]:

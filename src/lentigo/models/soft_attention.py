@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lentigo.models.backbones import Backbone, timm_backbone, torchvision_backbone
+from lentigo.models.backbones import Backbone, one_stage, timm_backbone, torchvision_backbone
 from lentigo.models.heads import AttentionHead
 from lentigo.models.registry import IMAGENET, Normalisation, register
 from lentigo.models.transfer import Transfer
@@ -62,7 +62,8 @@ def densenet201_sa(num_classes: int = 7) -> Transfer:
     for layer in (30, 31, 32):
         del block[f"denselayer{layer}"]
         cut.append(f"features.denseblock4.denselayer{layer}.")
-    features = Backbone(whole.body, 128, _densenet_bottleneck, source=whole.source, left_out=(*whole.left_out, *cut))
+    stages = one_stage(_densenet_bottleneck)
+    features = Backbone(whole.body, 128, stages, source=whole.source, left_out=(*whole.left_out, *cut))
     return Transfer(features, AttentionHead(128, num_classes, positions=16))
 
 
@@ -92,7 +93,8 @@ def inception_resnet_v2_sa(num_classes: int = 7) -> Transfer:
     cut = ["repeat_2.8.branch1.", "repeat_2.8.conv2d.", "block8.", "conv2d_7b."]
     del body.repeat_2[8].branch1, body.repeat_2[8].conv2d, body.block8, body.conv2d_7b
     branch.bn.act = nn.Identity()
-    features = Backbone(body, 192, _inception_branch, source=whole.source, left_out=(*whole.left_out, *cut))
+    stages = one_stage(_inception_branch)
+    features = Backbone(body, 192, stages, source=whole.source, left_out=(*whole.left_out, *cut))
     return Transfer(features, AttentionHead(192, num_classes, positions=16))
 
 

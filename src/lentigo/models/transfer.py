@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lentigo.errors import RunError
 from lentigo.models.backbones import Backbone, timm_backbone, torchvision_backbone
-from lentigo.models.heads import HEADS, HiddenHead, LinearHead, NormHead
+from lentigo.models.heads import HEADS, HiddenHead, LinearHead, NormHead, PooledHead
 from lentigo.models.registry import IMAGENET, Entry, Normalisation, register, register_library
 
 __all__ = ["MappedTransfer", "Transfer", "mobilenetv2_tl", "resnet50_tl", "vgg16_tl"]
@@ -33,6 +33,21 @@ class Transfer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, classes] of normalised images [N, 3, S, S]."""
         return self.head(self.features(x))
+
+    def frozen_part(self, x: Tensor) -> Tensor:
+        """What the frozen stages make of normalised images: the means of the last maps where nothing else is used."""
+        maps = self.features.run(x, stop=self.features.frozen_stages)
+        return maps.mean((2, 3)) if self._pooled else maps
+
+    def trainable_part(self, kept: Tensor) -> Tensor:
+        """Logits [N, classes] of what `frozen_part` gave; both together are `forward`."""
+        if self._pooled:
+            return self.head.classify(kept)  # type: ignore[operator]
+        return self.head(self.features.run(kept, start=self.features.frozen_stages))
+
+    @property
+    def _pooled(self) -> bool:
+        return isinstance(self.head, PooledHead) and not any(p.requires_grad for p in self.features.parameters())
 
     def freeze(self, unfrozen: int = 0) -> None:
         """Freeze the backbone but for its last `unfrozen` blocks; see `Backbone.blocks`."""

@@ -1,4 +1,5 @@
-"""Batches of pixels, in an order that depends on seed and epoch alone, so that a resumed run repeats it."""
+"""Batches of pixels or kept features, in an order that depends on seed and epoch alone, so that a resumed run repeats
+it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
-__all__ = ["PixelDataset", "train_loader", "validation_loader"]
+from lentigo.data import Split
+from lentigo.data.sampling import Target, oversample
+from lentigo.training.recipe import Recipe
+
+__all__ = ["Arrays", "FeatureDataset", "PixelDataset", "epoch_positions", "train_loader", "validation_loader"]
 
 Batch = tuple[Tensor, Tensor]
 
 
-class PixelDataset(Dataset[Batch]):
+class Arrays(Dataset[Batch]):
+    """What the loaders need: a data set that gives out whole batches by one gather."""
+
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Batch:
+        inputs, labels = self.__getitems__([index])
+        return inputs[0], labels[0]
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """A whole batch, which is much faster than stacking single images."""
+        raise NotImplementedError
+
+
+class PixelDataset(Arrays):
     """Images uint8 [N, S, S, 3] and labels [N], given out a batch at a time as uint8 [B, 3, S, S] and int64 [B]."""
 
     def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
@@ -22,43 +44,69 @@ class PixelDataset(Dataset[Batch]):
         self.images = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
         self.labels = torch.from_numpy(labels)
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.images[index], self.labels[index]
-
     def __getitems__(self, indices: list[int]) -> Batch:
-        """A whole batch by one gather, which is much faster than stacking single images."""
+        """Pixels and labels of these images."""
         chosen = torch.tensor(indices)
         return self.images[chosen], self.labels[chosen]
+
+
+class FeatureDataset(Arrays):
+    """Rows of kept features, float16 [M, ...] on disk, and labels [N]; batches are float16 [B, ...] and int64 [B]."""
+
+    def __init__(self, features: NDArray[np.float16], rows: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+        self.features, self.rows = features, rows
+        self.labels = torch.from_numpy(labels)
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Features and labels of these images."""
+        return torch.from_numpy(self.features[self.rows[indices]]), self.labels[torch.tensor(indices)]
 
 
 class EpochShuffle(Sampler[int]):
     """A new order each epoch, drawn from (seed, epoch) and nothing else. Lightning calls `set_epoch`."""
 
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
+    def __init__(self, positions: NDArray[np.int64], seed: int) -> None:
+        self.positions, self.seed, self.epoch = positions, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of this epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.positions)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist())
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.positions).tolist())
 
 
-def train_loader(dataset: PixelDataset, batch_size: int, seed: int) -> DataLoader[Batch]:
-    """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others)."""
-    batch_size = min(batch_size, len(dataset))
-    batches = BatchSampler(EpochShuffle(len(dataset), seed), batch_size, drop_last=True)
+def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> NDArray[np.int64]:
+    """Which of the readable training images make an epoch: each once, or rare classes more often if oversampled."""
+    if recipe.balance != "oversampling":
+        return np.arange(len(readable))
+    row = {image_id: i for i, image_id in enumerate(readable)}
+    target: Target = "malignant" if recipe.target == "malignancy" else "dx"
+    drawn = split.train.ids[oversample(split, seed=recipe.seed, target=target)]
+    return np.array([row[image_id] for image_id in drawn if image_id in row], dtype=np.int64)
+
+
+def train_loader(
+    dataset: Arrays, batch_size: int, seed: int, positions: NDArray[np.int64] | None = None
+) -> DataLoader[Batch]:
+    """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others).
+
+    Args:
+        dataset: what is given out.
+        batch_size: images a batch.
+        seed: of the order.
+        positions: which images make an epoch, some of them more than once; without it each once.
+    """
+    positions = np.arange(len(dataset)) if positions is None else positions
+    batch_size = min(batch_size, len(positions))
+    batches = BatchSampler(EpochShuffle(positions, seed), batch_size, drop_last=True)
     return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_is)
 
 
-def validation_loader(dataset: PixelDataset, batch_size: int) -> DataLoader[Batch]:
+def validation_loader(dataset: Arrays, batch_size: int) -> DataLoader[Batch]:
     """All images in their order."""
     return DataLoader(dataset, batch_size=batch_size, collate_fn=_as_is)
 

@@ -1,32 +1,29 @@
 """Train a network on a split, in a folder that explains itself, so that an interrupted run can go on."""
 
-import logging
+import json
 import os
-import signal
 import sys
-import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from lentigo import data, models, taxonomy
 from lentigo.data import normalise
 from lentigo.errors import RunError
-from lentigo.training.batches import PixelDataset, train_loader, validation_loader
-from lentigo.training.learner import Learner
+from lentigo.models.registry import IMAGENET, UNIT
+from lentigo.models.transfer import Transfer
+from lentigo.training.batches import PixelDataset, epoch_positions, train_loader, validation_loader
+from lentigo.training.learner import Learner, PixelInput
+from lentigo.training.loop import fit
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import Run, environment, load_run, write_text
+from lentigo.training.run import Run, environment, load_run
+from lentigo.training.stages import fit_in_stages
 
-__all__ = ["SCORE", "train", "train_from"]
-
-SCORE = "val_loss"
-"""What the best epoch is chosen by, on the validation part: a proper score, and steadier than balanced accuracy,
-which a handful of images of the rarest diagnosis decide."""
+__all__ = ["train", "train_from"]
 
 
 def train(
@@ -35,8 +32,12 @@ def train(
     recipe: Recipe | None = None,
     *,
     out: str | os.PathLike[str],
+    options: Mapping[str, object] | None = None,
+    pretrained: bool = False,
+    weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
     strict: bool = False,
+    callbacks: tuple[pl.Callback, ...] = (),
 ) -> Run:
     """Train a network of the registry on the training part of a split.
 
@@ -48,22 +49,32 @@ def train(
         split: the split.
         recipe: how to train; without it the defaults.
         out: folder of the run, new or, if `resume`, of an interrupted run.
+        options: of the network's builder.
+        pretrained: start from the ImageNet weights of the library that the backbone comes from.
+        weights: start from a safetensors file in the key names of that library instead.
         resume: go on with an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
+        callbacks: of Lightning, such as one that gives a hopeless trial up.
 
     Raises:
-        RunError: the folder holds something else, or the run to resume differs.
+        RunError: the folder holds something else, the run to resume differs, the network can't be built, doesn't fit
+            the recipe, or its weights can't be loaded.
         DataError: no image of the training or validation part can be read.
     """
     recipe = recipe or Recipe()
     folder = Path(out)
     _check_folder(folder, resume)
+    _check_size(model, recipe)
+    pl.seed_everything(recipe.seed, verbose=False)
+    network = models.build(model, num_classes=recipe.outputs, **(options or {}))
+    if recipe.frozen_base and not isinstance(network, Transfer):
+        raise RunError(f"{model} has no base that could be frozen.", "Set frozen_base to false.")
+    file = Path(weights) if weights else None
+    start = _plain(asdict(models.load_weights(network, file))) if pretrained or file else {}
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
-    parts = {name: pixels.readable(split.part(name)) for name in ("train", "validation")}
-    images = pixels.of(parts["train"])
-    run = _describe(model, split, recipe, folder, images, parts["train"].labels)
+    run = _describe(model, _plain(dict(options or {})), start, split, recipe, folder, pixels)
     if (folder / "recipe.json").exists():
         _check_same(load_run(folder), run)
         if run.finished:
@@ -71,30 +82,11 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / "split.csv")
     run.save_description()
-
-    pl.seed_everything(recipe.seed, verbose=False)
-    learner = Learner(models.build(model), recipe, *map(torch.tensor, (run.mean, run.std, run.prior)))
-    trainer, best = _trainer(recipe, folder)
-    last = folder / "checkpoints" / "last.ckpt"
-    train_set = PixelDataset(images, parts["train"].labels)
-    validation_set = PixelDataset(pixels.of(parts["validation"]), parts["validation"].labels)
-    on_interrupt = signal.getsignal(signal.SIGINT)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are gathered in memory
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # that is what resuming means
-        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
-        try:
-            trainer.fit(
-                learner,
-                train_loader(train_set, recipe.batch_size, recipe.seed),
-                validation_loader(validation_set, recipe.batch_size * 4),
-                ckpt_path=last if last.exists() else None,
-            )
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            signal.signal(signal.SIGINT, on_interrupt)
-            raise RunError(f"{folder}: interrupted in epoch {trainer.current_epoch}.", "Go on with --resume.") from None
-    learner.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
-    run.save_network(learner.network)
+    if isinstance(network, Transfer) and recipe.frozen_base:
+        fit_in_stages(network, run, split, pixels, callbacks)
+    else:
+        _fit_whole(network, run, split, pixels, callbacks)
+    run.save_network(network)
     return run
 
 
@@ -106,6 +98,9 @@ def train_from(
     out: str | os.PathLike[str],
     protocol: str = "grouped",
     fold: int = 0,
+    options: Mapping[str, object] | None = None,
+    pretrained: bool = False,
+    weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
     strict: bool = False,
 ) -> Run:
@@ -118,30 +113,34 @@ def train_from(
     records = data.read(root, strict=strict)
     if records.problems:
         print(f"{len(records.problems)} problems in {root}: {records.problem_counts()}", file=sys.stderr)
-    return train(model, data.split(records, protocol, fold=fold), recipe, out=out, resume=resume, strict=strict)
+    split = data.split(records, protocol, fold=fold)
+    start = {"options": options, "pretrained": pretrained, "weights": weights}
+    return train(model, split, recipe, out=out, resume=resume, strict=strict, **start)  # type: ignore[arg-type]
 
 
-class History(pl.Callback):
-    """Writes log/metrics.csv, a row an epoch; it is part of the checkpoint, so a resumed run's file is whole."""
+def _fit_whole(
+    network: torch.nn.Module, run: Run, split: data.Split, pixels: data.Pixels, callbacks: tuple[pl.Callback, ...]
+) -> None:
+    """Everything trains, from augmented pixels."""
+    recipe = run.recipe
+    inputs = PixelInput(recipe, torch.tensor(run.mean), torch.tensor(run.std))
+    learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior))
+    train, validation = (pixels.readable(split.part(part)) for part in ("train", "validation"))
+    train_set = PixelDataset(pixels.of(train), run.labels(train))
+    fit(
+        learner,
+        train_loader(train_set, recipe.batch_size, recipe.seed, epoch_positions(recipe, split, train.ids)),
+        validation_loader(PixelDataset(pixels.of(validation), run.labels(validation)), recipe.batch_size * 4),
+        recipe,
+        run.path,
+        epochs=recipe.epochs,
+        extra=callbacks,
+    )
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: list[dict[str, float]] = []
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add this epoch's scores. Lightning calls it after the validation of the epoch."""
-        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.rows.append({"epoch": trainer.current_epoch, "learning_rate": rate, **scores})
-        write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
-
-    def state_dict(self) -> dict:
-        """For the checkpoint."""
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """From the checkpoint."""
-        self.rows = list(state_dict["rows"])
+def _plain(values: dict) -> dict:
+    """As they come back from JSON."""
+    return json.loads(json.dumps(values))
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
@@ -154,57 +153,56 @@ def _check_folder(folder: Path, resume: bool) -> None:
             raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
 
 
+def _check_size(model: str, recipe: Recipe) -> None:
+    known = models.entry(model)
+    if not known.any_size and known.size != recipe.size:
+        raise RunError(
+            f"{model} takes images of {known.size}x{known.size} pixels and no others, not {recipe.size}.",
+            f"Set size to {known.size}.",
+        )
+
+
 def _describe(
-    model: str, split: data.Split, recipe: Recipe, folder: Path, images: np.ndarray, labels: np.ndarray
+    model: str,
+    options: dict[str, object],
+    start: dict[str, object],
+    split: data.Split,
+    recipe: Recipe,
+    folder: Path,
+    pixels: data.Pixels,
 ) -> Run:
-    colours = normalise.measure(images)
-    counts = np.bincount(labels, minlength=len(taxonomy.CLASSES))
+    train = pixels.readable(split.train)
+    counts = np.bincount(train.labels, minlength=len(taxonomy.CLASSES))
+    mean, std = {
+        "unit": (UNIT.mean, UNIT.std),
+        "imagenet": (IMAGENET.mean, IMAGENET.std),
+    }.get(recipe.normalisation) or _colours(pixels, train)
     return Run(
         path=folder,
         model=model,
+        options=options,
+        start=start,
         recipe=recipe,
         source=split.records.name,
         root=str(Path(split.records.root).absolute()),
         licence=split.records.licence,
         citation=split.records.citation,
         split_sha256=split.hash,
-        mean=colours.mean,
-        std=colours.std,
+        mean=mean,
+        std=std,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
     )
 
 
+def _colours(pixels: data.Pixels, train: data.Records) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    measured = normalise.measure(pixels.of(train))
+    return measured.mean, measured.std
+
+
 def _check_same(old: Run, new: Run) -> None:
     """A resumed run must be the one that was interrupted."""
-    for name in ("model", "recipe", "split_sha256"):
+    for name in ("model", "options", "start", "recipe", "split_sha256"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise RunError(f"{old.path}: it was begun with {name} {before}, not {now}.", "Start another run for that.")
-
-
-def _trainer(recipe: Recipe, folder: Path) -> tuple[pl.Trainer, ModelCheckpoint]:
-    place = folder / "checkpoints"
-    best = ModelCheckpoint(place, "best", monitor=SCORE, mode="min", enable_version_counter=False)
-    # After every epoch, better or not; the callback's own `save_last` follows the best.
-    last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
-    callbacks: list[pl.Callback] = [
-        EarlyStopping(SCORE, mode="min", patience=recipe.patience),
-        History(folder / "log" / "metrics.csv"),
-        best,
-        last,  # after the others, so that what they know of this epoch is in the checkpoint
-    ]
-    show = os.isatty(2)
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    trainer = pl.Trainer(
-        max_epochs=recipe.epochs,
-        accelerator="auto",
-        devices=1,
-        callbacks=callbacks + ([TQDMProgressBar(leave=False)] if show else []),
-        logger=TensorBoardLogger(folder / "log", name="", version=""),
-        enable_progress_bar=show,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-    )
-    return trainer, best

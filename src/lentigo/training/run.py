@@ -10,8 +10,8 @@ network.safetensors  the best weights; its presence means that the training fini
 import json
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,14 +20,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-from lentigo import data, models
+from lentigo import data, models, taxonomy
 from lentigo.errors import RunError
+from lentigo.models.transfer import Transfer
+from lentigo.progress import track
+from lentigo.training.features import keep_features
 from lentigo.training.recipe import Recipe
 
 __all__ = ["Run", "load_run"]
 
+PIXELS = 256 * 64 * 64
+"""Pixels that are predicted at a time, so that memory doesn't depend on the size of the images."""
+_IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
 
 
@@ -38,12 +44,14 @@ class Run:
     Attributes:
         path: its folder.
         model: name of the network.
+        options: of its builder.
+        start: where its weights started: nothing for random ones, else as `models.Loaded`.
         recipe: how it was trained.
         source: name of the data set, 'ham10000' for example.
         root: where the data set lay.
         licence, citation: of the data set.
         split_sha256: hash of the split.
-        mean, std: of the training part's pixels in 0..1, three values each.
+        mean, std: what pixels in 0..1 are normalised by, three values each.
         prior: share of each of the seven diagnoses in the training part.
         environment: versions and machine.
     """
@@ -60,6 +68,8 @@ class Run:
     std: tuple[float, ...]
     prior: tuple[float, ...]
     environment: Mapping[str, str]
+    options: Mapping[str, object] = field(default_factory=dict)
+    start: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -84,28 +94,79 @@ class Run:
         """
         if not self.finished:
             raise RunError(f"{self.path}: this training has not finished.", "Go on with lentigo train --resume.")
-        network = models.build(self.model)
+        network = models.build(self.model, num_classes=self.recipe.outputs, **self.options)
         network.load_state_dict(load_file(self.path / "network.safetensors"))
         averaged = self.recipe.mirror_average and hasattr(network, "maps")
         return (models.MirrorAverage(network) if averaged else network).eval()
 
-    @torch.inference_mode()
-    def logits(self, images: NDArray[np.uint8], batch_size: int = 256) -> NDArray[np.float32]:
-        """Logits [N, 7] of squares uint8 [N, S, S, 3], as if all diagnoses were equally common, before calibration."""
-        network = self.network().to(memory_format=torch.channels_last)
+    def labels(self, records: data.Records) -> NDArray[np.int64]:
+        """What the network is to learn of some records, positions among its classes [N]."""
+        if self.recipe.target == "malignancy":
+            return records.table["malignant"].to_numpy(dtype=np.int64)
+        return records.labels
+
+    @property
+    def class_prior(self) -> tuple[float, ...]:
+        """Share of each class that the network learns in the training part: of the diagnoses, or of the two sides."""
+        if self.recipe.target == "diagnosis":
+            return self.prior
+        malignant = float(np.array(self.prior)[_IS_MALIGNANT].sum())
+        return 1 - malignant, malignant
+
+    def unfrozen(self, stage: str, network: Transfer) -> int:
+        """How many of the base's last blocks train in the stage 'head' or 'tail' of a frozen base.
+
+        Parts that start fresh train from the first stage on: a frozen random layer would teach the head nothing.
+        """
+        fresh = network.features.last_blocks(self.start.get("fresh", ()))  # type: ignore[arg-type]  # names, from JSON
+        return max(fresh, self.recipe.unfrozen_blocks) if stage == "tail" else fresh
+
+    def logits_of(self, records: data.Records) -> tuple[data.Records, NDArray[np.float32]]:
+        """The readable ones of some records of the split, and their logits, see `logits`."""
+        pixels = data.load_pixels(self.split.records, self.recipe.size)
+        readable = pixels.readable(records)
+        network = self.network()
+        if not isinstance(network, Transfer) or not self.recipe.frozen_base:
+            return readable, self.logits(pixels.of(readable))
+        network.freeze(self.unfrozen("tail", network))
+        colours = torch.tensor(self.mean), torch.tensor(self.std)
+        kept = keep_features(network, self.recipe, *colours, pixels, readable).array
+        rows = pixels.rows(readable)
+        blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float() for i in range(0, len(rows), 64))
+        return readable, self._seven(network.eval().trainable_part, blocks)
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits [N, 7] of squares uint8 [N, S, S, 3], as if all diagnoses were equally common, before calibration.
+
+        A network that tells benign from malignant alone gives each diagnosis the logit of its side, for it knows no
+        more.
+        """
         mean, std = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1) for v in (self.mean, self.std))
-        out = []
-        for start in range(0, len(images), batch_size):
-            x = torch.from_numpy(images[start : start + batch_size]).permute(0, 3, 1, 2).float() / 255
-            out.append(network((x - mean) / std).numpy())
-        return np.concatenate(out) - self.logit_offset
+        count = max(8, PIXELS // self.recipe.size**2)
+
+        def blocks() -> Iterator[Tensor]:
+            starts = range(0, len(images), count)
+            for start in track(starts, f"Predicting with {self.model}", len(starts)):
+                x = torch.from_numpy(images[start : start + count]).permute(0, 3, 1, 2).float() / 255
+                yield ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+
+        return self._seven(self.network().to(memory_format=torch.channels_last), blocks())
+
+    @torch.inference_mode()
+    def _seven(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Logits [N, 7] from what the network says of blocks of images."""
+        logits = np.concatenate([network(block).numpy() for block in blocks])
+        if self.recipe.loss == "binary":
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        logits = logits - self.logit_offset
+        return logits if self.recipe.target == "diagnosis" else logits[:, _IS_MALIGNANT.astype(np.int64)]
 
     @property
     def logit_offset(self) -> NDArray[np.float32]:
-        """What to take from the network's logits to get rid of the training part's prevalence: [7]."""
+        """What to take from the network's logits to get rid of the training part's prevalence: one a class."""
         if self.recipe.balance == "none":
-            return np.log(np.clip(self.prior, 1e-6, None)).astype(np.float32)
-        return np.zeros(len(self.prior), np.float32)
+            return np.log(np.clip(self.class_prior, 1e-6, None)).astype(np.float32)
+        return np.zeros(len(self.class_prior), np.float32)
 
     def save_description(self) -> None:
         """Write recipe.json."""
