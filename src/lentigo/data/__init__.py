@@ -16,7 +16,7 @@ try:
     from lentigo.data.protocols import PROTOCOLS
     from lentigo.data.records import COLUMNS, Problem, Records
     from lentigo.data.sources import read
-    from lentigo.data.splits import Split, load_split, split
+    from lentigo.data.splits import Split, freeze, load_split, split
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -34,6 +34,7 @@ __all__ = [
     "describe",
     "fetch",
     "find_groups",
+    "freeze",
     "load_pixels",
     "load_split",
     "read",

@@ -1,13 +1,30 @@
-"""Published studies as data. A study knows what was printed and what arithmetic says of it."""
+"""Published studies as data, and the engine that runs them again.
 
-from types import MappingProxyType
+>>> from lentigo import studies
+>>> studies.reproduce("compressed_cnn", "HAM10000/", "reproduced", budget="desk")
+"""
 
-from lentigo.studies import binary_melanoma, compressed_cnn, efficient_cnn, explainable_cnn
-from lentigo.studies.study import Check, Figure, PublishedRecipe, Study, System, Table
+from lentigo.errors import MissingExtraError
 
-__all__ = ["STUDIES", "Check", "Figure", "PublishedRecipe", "Study", "System", "Table"]
+try:
+    from lentigo.studies.budgets import BUDGETS, Budget
+    from lentigo.studies.engine import STUDIES, reproduce
+    from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table
+except ModuleNotFoundError as missing:
+    if missing.name is None or missing.name.startswith("lentigo"):
+        raise
+    raise MissingExtraError("lentigo.studies", "train") from missing
 
-STUDIES = MappingProxyType(
-    {module.STUDY.id: module.STUDY for module in (efficient_cnn, binary_melanoma, compressed_cnn, explainable_cnn)}
-)
-"""All studies by id."""
+__all__ = [
+    "BUDGETS",
+    "STUDIES",
+    "Budget",
+    "Check",
+    "Figure",
+    "Measured",
+    "PublishedRecipe",
+    "Study",
+    "System",
+    "Table",
+    "reproduce",
+]

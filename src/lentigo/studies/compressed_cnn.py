@@ -1,7 +1,9 @@
 """Cabrejos-Yalán, Rodriguez, 2024: a CNN for 28x28 pixels, pruned and quantized."""
 
+from collections.abc import Callable
+
 from lentigo.evaluation.cost import cost
-from lentigo.studies.study import Check, Figure, PublishedRecipe, Study, System, Table
+from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table
 
 __all__ = ["STUDY"]
 
@@ -200,6 +202,33 @@ CHECKS = (
     ),
 )
 
+_PROTOTYPE = "the paper's is of the compressed prototype, measured here is the base model"
+MEASURED: dict[Cell, Measured] = {
+    ("8", _BASE, "accuracy"): Measured(_BASE, "accuracy"),
+    ("text", "accuracy", "value"): Measured(_BASE, "accuracy", note=_PROTOTYPE),
+    ("text", "precision", "value"): Measured(_BASE, "precision.weighted", note=_PROTOTYPE),
+    ("text", "recall", "value"): Measured(_BASE, "recall.weighted", note=_PROTOTYPE),
+    ("text", "F1", "value"): Measured(_BASE, "f1.weighted", note=_PROTOTYPE),
+    ("text", "AUC, abstract", "value"): Measured(_BASE, "auc.macro", note=_PROTOTYPE),
+}
+_DX = dict(zip(_CLASSES, ("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df"), strict=True))
+COUNTED: dict[Cell, str] = {
+    **{("4", row, "images"): dx for row, dx in _DX.items()},
+    **{("6", row, "before"): dx for row, dx in _DX.items()},
+}
+RECOMPUTED: dict[Cell, Callable[[], float]] = {
+    **{("6", row, "after"): lambda: 0.8 * TABLE_4["Nevus", "images"] for row in _CLASSES},
+    ("8", _BASE, "MB"): lambda: 4e-6 * _parameters(),
+    ("8", _PRUNED, "MB"): lambda: 4e-6 * _parameters(),
+    ("8", _HALF, "MB"): lambda: 2e-6 * _parameters(),
+    ("8", _BYTES, "MB"): lambda: 1e-6 * _parameters(),
+    ("8", _BYTES, "decrease in accuracy %"): lambda: (
+        100 * (1 - TABLE_8[_BYTES, "accuracy"] / TABLE_8[_BASE, "accuracy"])
+    ),
+    ("text", "size reduction %", "value"): lambda: 100 * (1 - TEXT["MB", "value"] / _mb(_BASE)),
+    ("text", "efficiency factor", "value"): lambda: _mb(_BASE) / TEXT["MB", "value"],
+}
+
 STUDY = Study(
     id="compressed_cnn",
     title="Convolutional Neural Network Model for Skin Cancer Diagnosis in a Dermatological Center",
@@ -229,7 +258,7 @@ STUDY = Study(
             ),
         ),
     ),
-    protocols=("oversampled_then_split", "image_level"),
+    protocols=("oversampled_then_split_leaky", "image_level_leaky"),
     tables=(TABLE_4, TABLE_6, TABLE_7, TABLE_8, TEXT),
     figures=(
         Figure("1", "class_distribution"),
@@ -238,6 +267,9 @@ STUDY = Study(
         Figure("5", "roc", _BASE),
     ),
     checks=CHECKS,
+    recomputed=RECOMPUTED,
+    counted=COUNTED,
+    measured=MEASURED,
     remarks=(
         "Figure 5, the ROC curve, is captioned 'Cavity geometry'.",
         "The images are said to come from a dermatological center; their counts are HAM10000's, class by class.",

@@ -1,7 +1,10 @@
 """Yashaswini et al., 2025: a sequential CNN with Grad-CAM and a web page."""
 
+from collections.abc import Callable
+from functools import partial
+
 from lentigo.evaluation.cost import cost
-from lentigo.studies.study import Check, Figure, PublishedRecipe, Study, System, Table
+from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table
 
 __all__ = ["STUDY"]
 
@@ -14,6 +17,7 @@ _OPEN = (
     "epochs, batch size, learning rate and split: not given",
     "ranges of the augmentations: not given",
 )
+_SIZE = "size of its input: not given; the 100x100 pixels of table 1 are taken, so that all four see the same"
 
 TABLE_1 = Table(
     "1",
@@ -51,6 +55,12 @@ TEXT = Table(
         "pixels a side, section III.2": (224,),
     },
 )
+
+
+def _layer(number: int) -> float:
+    """Parameters of table 1's layer of this number."""
+    return [layer.parameters for layer in cost("explainable_cnn").layers if layer.parameters][number]
+
 
 CHECKS = (
     Check(
@@ -103,6 +113,24 @@ CHECKS = (
     ),
 )
 
+RECOMPUTED: dict[Cell, Callable[[], float]] = {
+    **{("1", row, "parameters"): partial(_layer, number) for number, row in enumerate(list(TABLE_1.rows)[:6])},
+    ("1", "Total params", "parameters"): lambda: cost("explainable_cnn").parameters,
+    ("1", "Trainable params", "parameters"): lambda: cost("explainable_cnn").trainable,
+    ("1", "Non-trainable params", "parameters"): lambda: cost("explainable_cnn").non_trainable,
+    ("text", "megabytes", "value"): lambda: 4 * cost("explainable_cnn").parameters / 2**20,
+    ("text", "F1", "value"): lambda: 2 / (1 / TEXT["precision", "value"] + 1 / TEXT["recall", "value"]),
+}
+MEASURED: dict[Cell, Measured] = {
+    **{
+        ("comparison", name, "accuracy %"): Measured(name, "accuracy", percent=True)
+        for name in (_PLAIN, _VGG16, _RESNET50, _PROPOSED)
+    },
+    ("text", "precision", "value"): Measured(_PROPOSED, "precision.weighted", note="the kind of average is not given"),
+    ("text", "recall", "value"): Measured(_PROPOSED, "recall.weighted", note="the kind of average is not given"),
+    ("text", "F1", "value"): Measured(_PROPOSED, "f1.weighted", note="the kind of average is not given"),
+}
+
 STUDY = Study(
     id="explainable_cnn",
     title="Optimized ResNet-50 CNN for Smart Healthcare Skin Cancer Classification",
@@ -121,16 +149,25 @@ STUDY = Study(
             ),
         ),
         System(_PLAIN, "plain_cnn", _RECIPE, left_open=(*_OPEN, "its layers: not printed")),
-        System(_VGG16, "vgg16_tl", _TRANSFER, pretrained=True, left_open=(*_OPEN, "its head and its start: not given")),
+        System(
+            _VGG16,
+            "vgg16_tl",
+            _TRANSFER,
+            pretrained=True,
+            size=100,
+            left_open=(*_OPEN, "its head and its start: not given", _SIZE),
+        ),
         System(
             _RESNET50,
             "resnet50_tl",
             _TRANSFER,
             pretrained=True,
-            left_open=(*_OPEN, "its head and its start: not given"),
+            options={"stride_on_first": True},
+            size=100,
+            left_open=(*_OPEN, "its head and its start: not given", _SIZE),
         ),
     ),
-    protocols=("image_level",),
+    protocols=("image_level_leaky",),
     tables=(TABLE_1, COMPARISON, TEXT),
     figures=(
         Figure("4", "heat_maps", _PROPOSED),
@@ -139,6 +176,8 @@ STUDY = Study(
         Figure("7", "confusion_matrix", _PROPOSED),
     ),
     checks=CHECKS,
+    recomputed=RECOMPUTED,
+    measured=MEASURED,
     remarks=(
         "The title and image 2 name an optimized ResNet-50; table 1 is a sequential CNN, and the comparison has both.",
         "Section III.3 adds batch normalization; table 1 has none, and no non-trainable parameters.",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lentigo.errors import RunError
 
-__all__ = ["Check", "Figure", "PublishedRecipe", "Study", "System", "Table"]
+__all__ = ["Cell", "Check", "Figure", "Measured", "PublishedRecipe", "Study", "System", "Table"]
 
 Task = Literal["diagnosis", "malignancy"]
 """Seven diagnoses, or benign and malignant."""
@@ -51,7 +51,7 @@ class PublishedRecipe:
     unfrozen_later: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
     """One network of a paper.
 
@@ -62,6 +62,7 @@ class System:
         task: what it tells apart.
         pretrained: whether it starts from ImageNet weights.
         options: of the network's builder.
+        size: pixels a side; the network's own where None.
         left_open: what the paper does not say, and what is taken here.
     """
 
@@ -71,6 +72,7 @@ class System:
     task: Task = "diagnosis"
     pretrained: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
+    size: int | None = None
     left_open: tuple[str, ...] = ()
 
 
@@ -165,6 +167,30 @@ class Check:
         return abs(self.recompute() - self.published) <= self.tolerance
 
 
+Cell = tuple[str, str, str]
+"""A printed value: name of the table, row, column."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a printed value is measured again.
+
+    Attributes:
+        system: name of the system that is measured.
+        metric: a metric's name as in `lentigo.evaluation`, of the task that the system was trained for; or 'images'
+            with the class after a dot; or 'seconds' of training, or 'milliseconds' of one image's inference.
+        percent: whether the paper prints percent.
+        saved_over: another system; the value is then by how much of that one's metric this one's is lower.
+        note: what a reader must know.
+    """
+
+    system: str
+    metric: str
+    percent: bool = False
+    saved_over: str = ""
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Study:
     """A published study.
@@ -173,8 +199,12 @@ class Study:
         id: short name.
         title, citation: of the paper.
         systems: its networks.
-        protocols: names of its own ways to split, as lentigo reads them; the honest one is always `grouped`.
+        protocols: names of its own ways to split, as lentigo reads them.
+        honest: name of the protocol that asks the same question without a leak.
         tables, figures: what it printed.
+        recomputed: what arithmetic makes of printed values.
+        counted: which printed values are the data set's images of a diagnosis.
+        measured: which printed values a run measures again.
         checks: what arithmetic says of its numbers.
         remarks: contradictions that are not about a number.
     """
@@ -188,6 +218,16 @@ class Study:
     figures: tuple[Figure, ...]
     checks: tuple[Check, ...]
     remarks: tuple[str, ...] = ()
+    honest: str = "grouped"
+    recomputed: Mapping[Cell, Callable[[], float]] = field(default_factory=dict)
+    counted: Mapping[Cell, str] = field(default_factory=dict)
+    measured: Mapping[Cell, Measured] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for table, row, column in (*self.recomputed, *self.counted, *self.measured):
+            self.table(table)[row, column]
+        for measured in self.measured.values():
+            self.system(measured.system)
 
     def table(self, name: str) -> Table:
         """A table by its printed name.

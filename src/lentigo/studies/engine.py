@@ -1,0 +1,102 @@
+"""Run studies again, under their own protocols and under the honest one, and write what came out beside what was
+printed."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lentigo import data
+from lentigo.data.protocols import PROTOCOLS
+from lentigo.errors import RunError
+from lentigo.studies.binary_melanoma import STUDY as BINARY_MELANOMA
+from lentigo.studies.budgets import budget as find_budget
+from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
+from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
+from lentigo.studies.explainable_cnn import STUDY as EXPLAINABLE_CNN
+from lentigo.studies.jobs import Start, plan
+from lentigo.studies.outcome import Finished, run_job
+from lentigo.studies.study import Study
+from lentigo.studies.writing import write_study
+
+__all__ = ["STUDIES", "reproduce"]
+
+STUDIES: Mapping[str, Study] = {s.id: s for s in (EFFICIENT_CNN, BINARY_MELANOMA, COMPRESSED_CNN, EXPLAINABLE_CNN)}
+
+
+def reproduce(
+    study: str,
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    budget: str = "desk",
+    protocols: Sequence[str] = (),
+    tables: Sequence[str] = (),
+    weights: Mapping[str, str | os.PathLike[str]] | None = None,
+    download: bool = False,
+) -> list[Path]:
+    """Train every system of a study under each protocol, measure it, and write tables and figures.
+
+    What was finished before is read and not run again; what was interrupted goes on. Each study has a folder under
+    `out` with study.md, study.json, figures/ and, with images of the data set and therefore not to be passed on,
+    pictures/. The trainings are in runs/.
+
+    Args:
+        study: id of a study, or 'all'.
+        root: the data set.
+        out: folder to write into.
+        budget: 'quick', 'desk' or 'full'.
+        protocols: which to run; without it the study's own and the honest one.
+        tables: names of the tables to write; without it all.
+        weights: safetensors files by the name of the network that starts from them.
+        download: fetch ImageNet weights for pretrained networks without a file; otherwise they start at random, and
+            every table says so.
+
+    Returns:
+        The study.md of each study.
+
+    Raises:
+        RunError: unknown study, budget, protocol or table, or `out` holds trainings of another budget or data set.
+        DataError: the data set can't be read or parted.
+    """
+    if study != "all" and study not in STUDIES:
+        raise RunError(f"There is no study {study!r}.", f"Studies: {', '.join(STUDIES)}, all.")
+    for name in protocols:
+        if name not in PROTOCOLS:
+            raise RunError(f"There is no protocol {name!r}.", f"Protocols: {', '.join(PROTOCOLS)}.")
+    chosen = list(STUDIES.values()) if study == "all" else [STUDIES[study]]
+    limits = find_budget(budget)
+    start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
+    _check_weights(start, chosen)
+    records = data.read(root)
+    command = _command(study, budget, protocols, tables, start)
+    written = []
+    for each in chosen:
+        for name in tables:
+            each.table(name)
+        folder = Path(out) / each.id
+        jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
+        finished = []
+        for number, job in enumerate(jobs, 1):
+            place = folder / "runs" / job.folder
+            print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
+            finished.append(Finished(run_job(job, records, limits, place), place))
+        written.append(write_study(each, finished, records, limits, command, folder, tables))
+    return written
+
+
+def _command(study: str, budget: str, protocols: Sequence[str], tables: Sequence[str], start: Start) -> str:
+    """What to type to do it again."""
+    words = ["lentigo reproduce", study, "--data ROOT --out DIR --budget", budget]
+    words += [f"--protocol {name}" for name in protocols] + [f"--table {name}" for name in tables]
+    words += [f"--weights {network}={file.name}" for network, file in start.files.items()]
+    return " ".join(words + (["--download"] if start.download else []))
+
+
+def _check_weights(start: Start, studies: Sequence[Study]) -> None:
+    known = {system.network for study in studies for system in study.systems if system.pretrained}
+    for network, file in start.files.items():
+        if network not in known:
+            raise RunError(f"No system starts {network!r} from weights.", f"Those that do: {', '.join(sorted(known))}.")
+        if not file.is_file():
+            raise RunError(f"{file}: there is no such file.", "Check the path.")

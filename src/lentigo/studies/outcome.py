@@ -1,0 +1,192 @@
+"""What one training of a reproduction gave: the metrics as the paper decides, ours beside them, and what it cost."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+
+from lentigo import data, taxonomy, training
+from lentigo.errors import RunError
+from lentigo.evaluation import PROBABILITIES, Metrics, Predictions, measure, predict_part
+from lentigo.evaluation.cost import measure as measure_cost
+from lentigo.evaluation.result import Result
+from lentigo.studies.budgets import Budget
+from lentigo.studies.jobs import Job, thin, wanted_epochs
+from lentigo.training.run import write_text
+
+__all__ = ["Finished", "Outcome", "as_decided", "describe_start", "read_outcomes", "run_job"]
+
+_IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
+
+
+class Outcome(Result):
+    """One system under one protocol, on one fold with one seed.
+
+    Attributes:
+        system, network, protocol, fold, seed: which.
+        leaky: whether one lesion may be on two sides.
+        task: 'diagnosis' or 'malignancy'.
+        budget: name of the budget.
+        train_images, validation_images, test_images: sizes of the parts; an epoch of an oversampled part has more.
+        epochs, tail_epochs: how many were run, in the first stage and in the second.
+        wanted_epochs: how many the recipe would have without a budget.
+        size: pixels a side.
+        start: where the weights came from, and which parts started fresh; empty for random ones.
+        seconds: of training, kept features included; epochs that were run on another machine count as they were there.
+        milliseconds: median time of one image through the network, batch of one.
+        machine: cores and versions.
+        decided: metrics of the network's own decisions, as the paper takes them; the view is called 'equal_prevalence'
+            whatever prevalence the network learned.
+        honest: metrics as lentigo reports them, calibrated, in both views.
+    """
+
+    system: str
+    network: str
+    protocol: str
+    fold: int
+    seed: int
+    leaky: bool
+    task: str
+    budget: str
+    train_images: int
+    validation_images: int
+    test_images: int
+    epochs: int
+    tail_epochs: int
+    wanted_epochs: int
+    size: int
+    start: dict[str, object]
+    seconds: float
+    milliseconds: float
+    machine: dict[str, str]
+    decided: Metrics
+    honest: Metrics
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training that was measured, and the folder that it left."""
+
+    outcome: Outcome
+    folder: Path
+
+
+def run_job(job: Job, records: data.Records, budget: Budget, folder: Path) -> Outcome:
+    """Train and measure, or go on where it was interrupted, or read what was measured before.
+
+    Leaves outcome.json, test.parquet and the run in `folder`.
+
+    Raises:
+        RunError: the folder holds another training.
+        DataError: the images can't be read or parted.
+    """
+    path = folder / "outcome.json"
+    if path.exists():
+        found = Outcome.from_json(path.read_text(encoding="utf-8"))
+        if found.budget != budget.name:
+            raise RunError(
+                f"{folder}: this was run in the budget {found.budget}, not {budget.name}.", "Name another folder."
+            )
+        return found
+    split = thin(data.split(records, job.protocol, fold=job.fold), budget)
+    run = training.train(
+        job.system.network,
+        split,
+        job.recipe,
+        out=folder / "run",
+        options=job.options,
+        pretrained=job.download,
+        weights=job.weights,
+        resume=(folder / "run" / "recipe.json").exists(),
+    )
+    predictions = predict_part(run, "test")
+    predictions.save(folder / "test.parquet")
+    history = pd.read_csv(run.path / "log" / "metrics.csv")
+    found = Outcome(
+        system=job.system.name,
+        network=job.system.network,
+        protocol=job.protocol,
+        fold=job.fold,
+        seed=job.recipe.seed,
+        leaky=split.leaky,
+        task=job.system.task,
+        budget=budget.name,
+        train_images=len(split.train),
+        validation_images=len(split.validation),
+        test_images=len(predictions),
+        epochs=int((history["stage"] != "tail").sum()),
+        tail_epochs=int((history["stage"] == "tail").sum()),
+        wanted_epochs=wanted_epochs(job.system),
+        size=job.recipe.size,
+        start=dict(run.start),
+        seconds=_seconds(run.path),
+        milliseconds=_milliseconds(run),
+        machine=dict(run.environment),
+        decided=measure(as_decided(predictions, run), replicates=budget.replicates),
+        honest=measure(predictions, replicates=budget.replicates),
+    )
+    write_text(path, found.to_json() + "\n")
+    _drop_checkpoints(run.path)
+    return found
+
+
+def as_decided(predictions: Predictions, run: training.Run) -> Predictions:
+    """The predictions as the network itself makes them: uncalibrated, at the prevalence that it learned.
+
+    That is how the papers decide. What `predict_part` gives is calibrated and taken to equal prevalence, so both are
+    undone: log p times the temperature is the logit, up to a constant, and the class shares are added where the
+    network learned them.
+    """
+    temperature = float(str(predictions.meta["temperature"]))
+    logits = np.log(np.clip(predictions.probabilities, 1e-300, None)) * temperature
+    if run.recipe.target == "diagnosis":
+        own = softmax(logits + run.logit_offset, axis=1)
+    else:
+        own = _halves(logits, run.logit_offset)
+    table = predictions.table.assign(**dict(zip(PROBABILITIES, own.T, strict=True)))
+    return Predictions(table, {**predictions.meta, "training_prevalence": None, "temperature": 1.0})
+
+
+def _halves(logits: NDArray[np.float64], offset: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities [N, 7] of a network that tells benign from malignant: each side's is shared by its diagnoses."""
+    sides = np.stack([logits[:, ~_IS_MALIGNANT][:, 0], logits[:, _IS_MALIGNANT][:, 0]], axis=1)
+    own = np.exp(log_softmax(sides + offset, axis=1))
+    counts = np.array([(~_IS_MALIGNANT).sum(), _IS_MALIGNANT.sum()])
+    return (own / counts)[:, _IS_MALIGNANT.astype(int)]
+
+
+def _seconds(run: Path) -> float:
+    """Training time, with the share of kept features that this training needed."""
+    log = run / "log"
+    features = sum(float(path.read_text()) for path in log.glob("features_*.seconds"))
+    return float(pd.read_csv(log / "seconds.csv")["seconds"].sum()) + features
+
+
+def _milliseconds(run: training.Run) -> float:
+    measured = measure_cost(run.network(), run.recipe.size, batches=(1,), threads=(torch.get_num_threads(),), runs=10)
+    return measured.speeds[0].median_ms
+
+
+def _drop_checkpoints(run: Path) -> None:
+    """What only an unfinished training needs; with the optimizer's state it is three times the network."""
+    for path in (run / "checkpoints").rglob("*.ckpt"):
+        path.unlink()
+
+
+def read_outcomes(folder: Path) -> list[Outcome]:
+    """All outcomes under a folder, sorted by path."""
+    return [Outcome.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("outcome.json"))]
+
+
+def describe_start(start: Mapping[str, object]) -> str:
+    """Where the weights came from, in words."""
+    if not start:
+        return "random weights"
+    fresh = ", ".join(json.loads(json.dumps(start.get("fresh", []))))
+    return f"{start['source']}" + (f", {fresh} fresh" if fresh else "")

@@ -1,0 +1,117 @@
+"""The papers' figures that show images of the data set: samples, augmented samples, each model's answers.
+
+They hold images of the data set and are for the reader who has it; they don't go into what is passed on.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
+
+from lentigo import data, taxonomy
+from lentigo.data.describe.figures import styled
+from lentigo.evaluation import Predictions
+from lentigo.studies.outcome import Finished, as_decided
+from lentigo.studies.study import Study
+from lentigo.training import Recipe, load_run
+from lentigo.training.learner import PixelInput
+
+__all__ = ["draw_pictures"]
+
+SIDE = 100
+"""Pixels a side of a picture."""
+SHOWN = 8
+"""Images of the figure that shows every model's answers."""
+
+
+def draw_pictures(study: Study, finished: Sequence[Finished], records: data.Records, folder: Path) -> list[Path]:
+    """Draw what the paper shows of images, as PNG."""
+    wanted = {figure.shows for figure in study.figures}
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    with styled():
+        if "samples" in wanted:
+            drawn.append(_save(_grid(_samples(records), 5), folder / "samples.png"))
+        changing = [f for f in finished if load_run(f.folder / "run").recipe.augments]
+        if changing:
+            drawn.append(_save(_grid(_augmented(changing[0], records), 6), folder / "augmented.png"))
+        drawn.append(_save(_answers(finished, records), folder / "predictions.png"))
+    return drawn
+
+
+def _samples(records: data.Records, each: int = 5) -> dict[str, NDArray]:
+    """Five images of each diagnosis, drawn with a fixed seed."""
+    generator = np.random.default_rng(0)
+    chosen = []
+    for name in taxonomy.CLASSES:
+        ids = records.table.loc[records.table["dx"] == name, "image_id"]
+        chosen += generator.choice(ids, min(each, len(ids)), replace=False).tolist()
+    some = records.take(chosen)
+    pixels = data.load_pixels(records, SIDE)
+    names = [f"{dx}\n{i}" for dx, i in zip(some.table["dx"], some.ids, strict=True)]
+    return dict(zip(names, pixels.of(some), strict=True))
+
+
+def _augmented(one: Finished, records: data.Records) -> dict[str, NDArray]:
+    """One image of each of three diagnoses and five changes of it, by the recipe of one training."""
+    recipe: Recipe = load_run(one.folder / "run").recipe
+    inputs = PixelInput(recipe, torch.zeros(3), torch.ones(3))
+    pixels = data.load_pixels(records, SIDE)
+    shown: dict[str, NDArray] = {}
+    for name in ("mel", "nv", "bkl"):
+        first = records.take(records.table.loc[records.table["dx"] == name, "image_id"].iloc[:1])
+        batch = torch.from_numpy(pixels.of(first)).permute(0, 3, 1, 2).expand(5, -1, -1, -1)
+        shown[f"{name}, as it is"] = pixels.of(first)[0]
+        changed = inputs(batch, torch.Generator().manual_seed(0)).permute(0, 2, 3, 1).numpy()
+        shown |= {f"{name}, draw {i + 1}": image for i, image in enumerate(changed)}
+    return shown
+
+
+def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
+    """The answers of every system, under the last protocol that was run, to the same test images."""
+    protocol = finished[-1].outcome.protocol
+    own = {f.outcome.system: f for f in reversed(finished) if f.outcome.protocol == protocol}
+    tables = {
+        name: as_decided(Predictions.load(f.folder / "test.parquet"), load_run(f.folder / "run"))
+        for name, f in reversed(own.items())
+    }
+    common = sorted(set.intersection(*(set(p.table["image_id"]) for p in tables.values())))
+    chosen = np.random.default_rng(0).choice(common, min(SHOWN, len(common)), replace=False)
+    some = records.take(chosen)
+    captions = [f"is {dx}" for dx in some.table["dx"]]
+    for name, predictions in tables.items():
+        task = own[name].outcome.task
+        rows = predictions.table.set_index("image_id").index.get_indexer(chosen)
+        for i, (answer, sure) in enumerate(_answer(task, row) for row in predictions.probabilities[rows]):
+            captions[i] += f"\n{name[:16]}: {answer} {sure:.0%}"
+    images = data.load_pixels(records, SIDE).of(some)
+    return _grid(dict(zip([f"{c}\n{i}" for c, i in zip(captions, chosen, strict=True)], images, strict=True)), 4)
+
+
+def _answer(task: str, row: NDArray) -> tuple[str, float]:
+    """What a row of probabilities says, and how surely."""
+    if task == "diagnosis":
+        return taxonomy.CLASSES[int(row.argmax())], float(row.max())
+    malignant = float(row[np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)].sum())
+    return ("malignant", malignant) if malignant > 0.5 else ("benign", 1 - malignant)
+
+
+def _grid(pictures: dict[str, NDArray], columns: int) -> Canvas:
+    """Pictures with their captions under them."""
+    rows = -(-len(pictures) // columns)
+    lines = max(caption.count("\n") for caption in pictures) + 1
+    canvas = Canvas(figsize=(1.9 * columns, rows * (1.7 + 0.14 * lines)), layout="constrained")
+    for axes in canvas.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, (caption, picture) in zip(canvas.axes, pictures.items(), strict=False):
+        axes.imshow(picture)
+        axes.set_title(caption, fontsize=6.5, y=-0.02, va="top", pad=0)
+    return canvas
+
+
+def _save(canvas: Canvas, path: Path) -> Path:
+    canvas.savefig(path, dpi=120, facecolor="white")
+    return path

@@ -1,0 +1,242 @@
+"""A reproduction as a page and as JSON: printed value, arithmetic, their protocol, the honest one, side by side."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from lentigo import data
+from lentigo.evaluation.cost import cost
+from lentigo.evaluation.result import Estimate, Result
+from lentigo.studies.budgets import Budget
+from lentigo.studies.cells import TableValues, fill, metric_of, of_system
+from lentigo.studies.figures import draw_figures
+from lentigo.studies.outcome import Finished, Outcome, describe_start
+from lentigo.studies.pictures import draw_pictures
+from lentigo.studies.study import Study
+from lentigo.training.run import write_text
+
+__all__ = ["Reproduction", "write_study"]
+
+HEADLINE: Mapping[str, tuple[str, ...]] = {
+    "diagnosis": ("accuracy", "accuracy_always.nv", "balanced_accuracy", "f1.macro", "auc.macro"),
+    "malignancy": ("accuracy", "accuracy_always.benign", "balanced_accuracy", "f1.macro", "auc.macro"),
+}
+"""Of each system's own decisions."""
+HONEST: Mapping[str, tuple[str, ...]] = {
+    "diagnosis": (
+        "balanced_accuracy",
+        "auc.macro",
+        "sensitivity_at_80_specificity.mel",
+        "specificity_at_95_sensitivity.mel",
+        "ece",
+    ),
+    "malignancy": (
+        "balanced_accuracy",
+        "auc.macro",
+        "sensitivity_at_80_specificity.malignant",
+        "specificity_at_95_sensitivity.malignant",
+        "ece",
+    ),
+}
+"""Of the calibrated answers, diagnoses equally common."""
+
+
+class Reproduction(Result):
+    """All of it, as data.
+
+    Attributes:
+        study, title, citation: of the paper.
+        command: what made it.
+        budget: its name and what it means.
+        data: the data set, its images and lesions.
+        tables: printed values beside ours.
+        contradictions: printed values that arithmetic doesn't bear out: about, where, published, recomputed, because.
+        outcomes: every training.
+    """
+
+    study: str
+    title: str
+    citation: str
+    command: str
+    budget: dict[str, str]
+    data: dict[str, str | int]
+    tables: tuple[TableValues, ...]
+    contradictions: tuple[dict[str, str | float], ...]
+    outcomes: tuple[Outcome, ...]
+
+
+def write_study(
+    study: Study,
+    finished: Sequence[Finished],
+    records: data.Records,
+    budget: Budget,
+    command: str,
+    folder: Path,
+    tables: Sequence[str] = (),
+) -> Path:
+    """Write study.md, study.json, figures/ and pictures/ of a reproduction.
+
+    Args:
+        study: what was reproduced.
+        finished: its trainings.
+        records: the data set.
+        budget: what limited them.
+        command: what a reader types to do it again.
+        folder: to write into.
+        tables: names of the tables to show; without it all.
+    """
+    outcomes = [f.outcome for f in finished]
+    protocols = list(dict.fromkeys(o.protocol for o in outcomes))
+    shown = [t for t in study.tables if not tables or t.name in tables]
+    found = Reproduction(
+        study=study.id,
+        title=study.title,
+        citation=study.citation,
+        command=command,
+        budget={"name": budget.name, "summary": budget.summary},
+        data={"name": records.name, "images": len(records), "lesions": int(records.table["lesion_id"].nunique())},
+        tables=tuple(fill(study, table, outcomes, protocols, records.counts()) for table in shown),
+        contradictions=tuple(
+            {
+                "about": check.about,
+                "where": check.where,
+                "published": check.published,
+                "recomputed": check.recompute(),
+                "unit": check.unit,
+                "because": check.because,
+            }
+            for check in study.contradictions
+        ),
+        outcomes=tuple(outcomes),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "study.json", found.to_json() + "\n")
+    figures = draw_figures(study, finished, folder / "figures")
+    draw_pictures(study, finished, records, folder / "pictures")
+    write_text(folder / "study.md", "\n\n".join(_page(study, found, protocols, figures)) + "\n")
+    return folder / "study.md"
+
+
+def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: dict[str, Path]) -> Iterable[str]:
+    """Blocks of Markdown."""
+    first = found.outcomes[0]
+    yield f"# {study.id}: published, recomputed, measured"
+    yield f"{study.title}. {study.citation}."
+    yield f"```\n{found.command}\n```"
+    yield (
+        f"**Budget {found.budget['name']}**: {found.budget['summary']}. Data: {found.data['name']}, "
+        f"{found.data['images']:,} images of {found.data['lesions']:,} lesions. Machine: "
+        + ", ".join(f"{k} {v}" if k != "machine" else v for k, v in first.machine.items())
+        + ". Intervals hold 95 % and are a bootstrap over lesions. Times come from a machine that did other work too: "
+        "read them as ratios."
+    )
+    leaky = [p for p in protocols if p.endswith("_leaky")]
+    honest = [p for p in protocols if p not in leaky]
+    yield (
+        f"Columns of measured values: {', '.join(f'`{p}`' for p in leaky) or 'none'} as the paper parts its images, "
+        f"with images of one lesion on both sides; {', '.join(f'`{p}`' for p in honest) or 'none'} without a leak."
+    )
+    yield "## What was run"
+    yield _table(
+        ("system", "network", "input", "parameters", "start", "protocol", "train", "test", "epochs (of)", "s", "ms"),
+        (_run_row(outcome) for outcome in found.outcomes),
+    )
+    yield "Parameters as Keras counts them; s: seconds of training; ms: one image through the network, batch of one."
+    yield "## As each network decides"
+    yield _metrics_table(found.outcomes, protocols, HEADLINE, honest=False)
+    yield "## As lentigo reports it: calibrated on validation, diagnoses equally common"
+    yield _metrics_table(found.outcomes, protocols, HONEST, honest=True)
+    yield "## The paper's tables"
+    for table in found.tables:
+        yield f"### Table {table.name}: {table.caption}" if table.name != "text" else f"### {table.caption}"
+        yield _table_of(table, protocols)
+    if found.contradictions:
+        yield "## Where the paper contradicts itself"
+        yield _table(
+            ("about", "where", "published", "recomputed", "why"),
+            (
+                (c.about, c.where, f"{c.published:,.10g}", _number(c.recompute()), c.because)
+                for c in study.contradictions
+            ),
+        )
+    if study.remarks:
+        yield "## Remarks"
+        yield "\n".join(f"- {remark}" for remark in study.remarks)
+    yield "## What the paper leaves open, and what is taken"
+    left_open = dict.fromkeys(f"{remark}" for system in study.systems for remark in system.left_open)
+    yield "\n".join(f"- {remark}" for remark in left_open)
+    yield "## Figures"
+    for title, path in figures.items():
+        yield f"**{title}**\n\n![{title}](figures/{path.name})"
+    yield (
+        "Sample grids, augmented samples and predictions on single images show images of the data set. They are in "
+        "`pictures/` of the folder that the command writes, and not here."
+    )
+
+
+def _run_row(outcome: Outcome) -> tuple[str, ...]:
+    epochs = f"{outcome.epochs}" + (f" + {outcome.tail_epochs}" if outcome.tail_epochs else "")
+    return (
+        outcome.system,
+        f"`{outcome.network}`",
+        f"{outcome.size} px",
+        f"{cost(outcome.network, size=outcome.size).parameters:,}",
+        describe_start(outcome.start),
+        f"`{outcome.protocol}` {outcome.fold}",
+        f"{outcome.train_images:,}",
+        f"{outcome.test_images:,}",
+        f"{epochs} ({outcome.wanted_epochs})",
+        f"{outcome.seconds:,.0f}",
+        f"{outcome.milliseconds:.1f}",
+    )
+
+
+def _metrics_table(
+    outcomes: Sequence[Outcome], protocols: Sequence[str], names: Mapping[str, tuple[str, ...]], *, honest: bool
+) -> str:
+    task = outcomes[0].task
+    rows = []
+    for system in dict.fromkeys(o.system for o in outcomes):
+        for protocol in protocols:
+            own = of_system(outcomes, system, protocol)
+            if own:
+                values = (metric_of(own, name, honest=honest) for name in names[task])
+                rows.append((system, f"`{protocol}`", f"{sum(o.test_images for o in own):,}", *map(_estimate, values)))
+    return _table(("system", "protocol", "n", *names[task]), rows)
+
+
+def _table_of(table: TableValues, protocols: Sequence[str]) -> str:
+    """A printed table; columns that would be empty are left out."""
+    measured = any(cell.measured for cell in table.cells)
+    columns: dict[str, list[str]] = {
+        "row": [cell.row for cell in table.cells],
+        "value": [cell.column for cell in table.cells],
+        "published": [f"{cell.published:,.10g}" for cell in table.cells],
+        "recomputed": [_number(cell.recomputed) for cell in table.cells],
+    }
+    for protocol in protocols if measured else ():
+        columns[f"`{protocol}`"] = [_estimate(c.measured.get(protocol)) if c.measured else "" for c in table.cells]
+    columns["note"] = [cell.note for cell in table.cells]
+    kept = {name: cells for name, cells in columns.items() if any(cells)}
+    return _table(tuple(kept), zip(*kept.values(), strict=True))
+
+
+def _estimate(value: Estimate | None) -> str:
+    if value is None or value.value is None:
+        return "not run" if value is None else f"undefined ({value.note})"
+    interval = "" if value.low is None else f" ({_number(value.low)} to {_number(value.high)})"
+    return _number(value.value) + interval
+
+
+def _number(value: object) -> str:
+    """Whole numbers with commas, others with as many digits as tell something."""
+    if value is None:
+        return ""
+    number = float(str(value))
+    if number == int(number) and abs(number) >= 10:
+        return f"{int(number):,}"
+    return f"{number:,.1f}" if abs(number) >= 10_000 else f"{number:.2f}" if abs(number) >= 10 else f"{number:.3f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

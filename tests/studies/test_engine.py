@@ -1,0 +1,180 @@
+"""The engine: all studies run, each table has its columns, and what is done is not done again."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lentigo import data, studies, training
+from lentigo.cli import app
+from lentigo.errors import RunError
+from lentigo.evaluation import Predictions
+from lentigo.studies import STUDIES
+from lentigo.studies.budgets import budget
+from lentigo.studies.cells import fill, metric_of
+from lentigo.studies.jobs import Start, plan, recipe_for, thin
+from lentigo.studies.outcome import as_decided
+from lentigo.studies.writing import Reproduction
+
+
+@pytest.fixture(scope="module")
+def reproduced(synthetic_root, tmp_path_factory):
+    """All four studies in the smallest budget, through the command line."""
+    out = tmp_path_factory.mktemp("reproduced")
+    words = ["reproduce", "all", "--data", str(synthetic_root), "--out", str(out), "--budget", "quick"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    return out
+
+
+@pytest.fixture(scope="module")
+def outcomes(reproduced):
+    pages = {name: (reproduced / name / "study.json").read_text() for name in STUDIES}
+    return {name: list(Reproduction.from_json(text).outcomes) for name, text in pages.items()}
+
+
+def test_every_study_has_every_system_under_every_protocol(outcomes):
+    for name, study in STUDIES.items():
+        expected = {(s.name, p) for s in study.systems for p in (*study.protocols, study.honest)}
+        assert {(o.system, o.protocol) for o in outcomes[name]} == expected
+        assert all(o.leaky == o.protocol.endswith("_leaky") for o in outcomes[name])
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_page_shows_printed_recomputed_and_measured_values(reproduced, name):
+    page = (reproduced / name / "study.md").read_text()
+    study = STUDIES[name]
+    for words in ("lentigo reproduce", "Budget quick", "What the paper leaves open", *study.protocols, study.honest):
+        assert words in page
+    assert "## Where the paper contradicts itself" in page
+    assert "not run" not in page
+    assert "nan" not in page.lower().split()
+    for line in page.splitlines():
+        if line.startswith("!["):
+            assert (reproduced / name / line.partition("(")[2].rstrip(")")).is_file()
+
+
+def test_printed_values_stand_as_printed(reproduced):
+    page = (reproduced / "compressed_cnn" / "study.md").read_text()
+    assert "| Base Model | accuracy | 0.9864 |" in page
+    assert "| Base Model | MB | 14.74 | 5.100 |" in page
+
+
+def test_nothing_is_trained_twice(reproduced, synthetic_root, monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *args, **kwargs: pytest.fail("trained again"))
+    before = (reproduced / "compressed_cnn" / "study.md").read_text()
+    studies.reproduce("compressed_cnn", synthetic_root, reproduced, budget="quick")
+    assert (reproduced / "compressed_cnn" / "study.md").read_text() == before
+
+
+def test_another_budget_needs_another_folder(reproduced, synthetic_root):
+    with pytest.raises(RunError, match="budget"):
+        studies.reproduce("compressed_cnn", synthetic_root, reproduced, budget="desk")
+
+
+def test_a_network_decides_as_it_was_trained(reproduced):
+    """What is stored is calibrated; undoing it gives the network's own logits back."""
+    for study, system in (("compressed_cnn", "base-model"), ("binary_melanoma", "mobilenetv2")):
+        folder = next((reproduced / study / "runs" / system).rglob("test.parquet")).parent
+        run, predictions = training.load_run(folder / "run"), Predictions.load(folder / "test.parquet")
+        records, logits = run.logits_of(run.split.test)
+        own = as_decided(predictions, run)
+        assert list(records.ids) == list(own.table["image_id"])
+        if run.recipe.target == "diagnosis":
+            assert np.array_equal(own.probabilities.argmax(1), (logits + run.logit_offset).argmax(1))
+        else:
+            malignant = own.probabilities[:, [0, 1, 4]].sum(axis=1)
+            sides = logits[:, [5, 4]] + run.logit_offset  # nv is benign, mel malignant
+            assert np.allclose(malignant, 1 / (1 + np.exp(sides[:, 0] - sides[:, 1])), atol=1e-5)
+
+
+def test_an_oversampled_data_set_is_not_oversampled_again():
+    system = STUDIES["compressed_cnn"].systems[0]
+    desk = budget("desk")
+    assert recipe_for(system, "oversampled_then_split_leaky", desk, 1000).balance == "none"
+    assert recipe_for(system, "grouped", desk, 1000).balance == "oversampling"
+
+
+def test_a_budget_cuts_epochs_by_operations():
+    system = STUDIES["efficient_cnn"].systems[0]
+    assert recipe_for(system, "grouped", budget("full"), 7000).epochs == 30
+    assert recipe_for(system, "grouped", budget("desk"), 7000).epochs == int(8e12 // (531_465_984 * 7000))
+    assert recipe_for(system, "grouped", budget("desk"), 10**9).epochs == 1
+
+
+def test_recipes_are_those_of_the_papers():
+    study = STUDIES["compressed_cnn"]
+    recipe = recipe_for(study.systems[0], "grouped", budget("full"), 1000)
+    assert (recipe.epochs, recipe.batch_size, recipe.schedule, recipe.plateau_patience) == (25, 128, "plateau", 2)
+    assert (recipe.keep, recipe.mirror_average, recipe.label_smoothing, recipe.augments) == ("last", False, 0.0, False)
+    binary = recipe_for(STUDIES["binary_melanoma"].systems[0], "balanced_subset", budget("full"), 840)
+    assert (binary.target, binary.balance, binary.patience, binary.keep) == ("malignancy", "class_weights", 3, "best")
+    transfer = recipe_for(STUDIES["efficient_cnn"].system("ResNet50 + TL"), "grouped", budget("full"), 7000)
+    assert (transfer.frozen_base, transfer.unfrozen_blocks, transfer.tail_epochs) == (True, 3, 10)
+    assert transfer.normalisation == "imagenet"
+
+
+def test_a_slice_keeps_groups_whole_and_every_diagnosis(synthetic_records):
+    split = data.split(synthetic_records)
+    small = thin(split, budget("quick"))
+    used = small.manifest[small.manifest["part"] != "unused"]
+    assert len(used) < len(split.manifest)
+    assert set(split.records.take(used["image_id"]).table["dx"]) == set(synthetic_records.table["dx"])
+    assert used.groupby("group")["part"].nunique().max() == 1
+
+
+def test_several_folds_give_mean_and_spread(outcomes):
+    one = next(o for o in outcomes["compressed_cnn"] if o.protocol == "grouped")
+    assert metric_of([one], "accuracy") == one.decided.get("accuracy")
+    provenance = one.decided.provenance.model_copy(update={"split_sha256": "other"})
+    other = one.model_copy(update={"fold": 1, "decided": one.decided.model_copy(update={"provenance": provenance})})
+    both = metric_of([one, other], "accuracy")
+    assert both.value == pytest.approx(one.decided.get("accuracy").value)
+    assert "mean of 2" in both.note
+
+
+def test_cells_that_were_not_run_say_so(outcomes, synthetic_records):
+    study = STUDIES["efficient_cnn"]
+    table = fill(study, study.table("IV"), outcomes["efficient_cnn"], ["external"], synthetic_records.counts())
+    accuracy = next(c for c in table.cells if c.column == "accuracy %")
+    assert accuracy.measured == {"external": None}
+    flops = next(c for c in table.cells if c.column == "FLOPs" and c.row == "Custom CNN")
+    assert flops.recomputed == 531_465_984
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"study": "no_such"}, "no study"),
+        ({"budget": "huge"}, "no budget"),
+        ({"protocols": ["honest"]}, "no protocol"),
+        ({"tables": ["XIV"]}, "no table"),
+        ({"weights": {"compressed_cnn": "x"}}, "No system starts"),
+        ({"study": "all", "weights": {"resnet50_tl": "absent.safetensors"}}, "no such file"),
+    ],
+)
+def test_wrong_words_are_answered(synthetic_root, tmp_path, arguments, words):
+    with pytest.raises(RunError, match=words):
+        studies.reproduce(**{"study": "compressed_cnn", "root": synthetic_root, "out": tmp_path, **arguments})
+
+
+def test_weights_change_the_plan(synthetic_records, tmp_path):
+    """The library's own weights are those of its own variant of a network."""
+    random, downloaded = (
+        next(
+            job
+            for job in plan(STUDIES["efficient_cnn"], synthetic_records, budget("quick"), ["grouped"], Start({}, down))
+            if job.system.pretrained
+        )
+        for down in (False, True)
+    )
+    assert random.options == {"stride_on_first": True}
+    assert not random.download
+    assert downloaded.options == {}
+    assert downloaded.download
+
+
+def test_the_real_images_give_the_published_counts(real_root):
+    records = data.read(real_root)
+    study = STUDIES["compressed_cnn"]
+    table = fill(study, study.table("4"), [], [], records.counts())
+    assert all(cell.published == cell.recomputed for cell in table.cells)
