@@ -15,6 +15,7 @@ from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
 from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
 from lentigo.studies.explainable_cnn import STUDY as EXPLAINABLE_CNN
 from lentigo.studies.jobs import Start, plan
+from lentigo.studies.leakage import leakage
 from lentigo.studies.outcome import Finished, run_job
 from lentigo.studies.study import Study
 from lentigo.studies.writing import write_study
@@ -42,7 +43,7 @@ def reproduce(
     pictures/. The trainings are in runs/.
 
     Args:
-        study: id of a study, or 'all'.
+        study: id of a study; 'leakage' for the experiment of that name; 'all' for all of these.
         root: the data set.
         out: folder to write into.
         budget: 'quick', 'desk' or 'full'.
@@ -53,18 +54,18 @@ def reproduce(
             every table says so.
 
     Returns:
-        The study.md of each study.
+        The study.md of each study, and leakage.md.
 
     Raises:
         RunError: unknown study, budget, protocol or table, or `out` holds trainings of another budget or data set.
         DataError: the data set can't be read or parted.
     """
-    if study != "all" and study not in STUDIES:
-        raise RunError(f"There is no study {study!r}.", f"Studies: {', '.join(STUDIES)}, all.")
+    if study not in (*STUDIES, "leakage", "all"):
+        raise RunError(f"There is no study {study!r}.", f"Studies: {', '.join(STUDIES)}, leakage, all.")
     for name in protocols:
         if name not in PROTOCOLS:
             raise RunError(f"There is no protocol {name!r}.", f"Protocols: {', '.join(PROTOCOLS)}.")
-    chosen = list(STUDIES.values()) if study == "all" else [STUDIES[study]]
+    chosen = list(STUDIES.values()) if study == "all" else [STUDIES[study]] if study in STUDIES else []
     limits = find_budget(budget)
     start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
     _check_weights(start, chosen)
@@ -82,6 +83,8 @@ def reproduce(
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
             finished.append(Finished(run_job(job, records, limits, place), place))
         written.append(write_study(each, finished, records, limits, command, folder, tables))
+    if study in ("leakage", "all"):
+        written.append(leakage(root, out, budget=budget))
     return written
 
 

@@ -38,6 +38,10 @@ _CHANGES: Mapping[str, Mapping[str, object]] = {
 """Ranges of the augmentations, which no paper gives: the full circle, ten percent of zoom, twenty of brightness."""
 
 
+_SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+"""Of the parts of a slice."""
+
+
 @dataclass(frozen=True)
 class Start:
     """Where pretrained systems get their weights.
@@ -172,8 +176,8 @@ def thin(split: data.Split, budget: Budget) -> data.Split:
     manifest = manifest[manifest["part"] != "unused"]
     kept: set[str] = set()
     quota = budget.images // manifest["dx"].nunique()
-    for (_, _), rows in manifest.groupby(["dx", "part"]):
-        share = max(2, round(quota * len(rows) / (manifest["dx"] == rows["dx"].iloc[0]).sum()))
+    for (_, part), rows in manifest.groupby(["dx", "part"]):
+        share = max(2, round(quota * _SHARES[str(part)]))
         order = np.random.default_rng(0).permutation(rows["group"].unique())
         taken = 0
         for group in order:

@@ -9,6 +9,7 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.studies.budgets import Budget
 from lentigo.studies.cells import TableValues, fill, metric_of, of_system
 from lentigo.studies.figures import draw_figures
+from lentigo.studies.markdown import number, printed, table
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.study import Study
@@ -86,7 +87,7 @@ def write_study(
     """
     outcomes = [f.outcome for f in finished]
     protocols = list(dict.fromkeys(o.protocol for o in outcomes))
-    shown = [t for t in study.tables if not tables or t.name in tables]
+    chosen = [t for t in study.tables if not tables or t.name in tables]
     found = Reproduction(
         study=study.id,
         title=study.title,
@@ -94,7 +95,7 @@ def write_study(
         command=command,
         budget={"name": budget.name, "summary": budget.summary},
         data={"name": records.name, "images": len(records), "lesions": int(records.table["lesion_id"].nunique())},
-        tables=tuple(fill(study, table, outcomes, protocols, records.counts()) for table in shown),
+        tables=tuple(fill(study, each, outcomes, protocols, records.counts()) for each in chosen),
         contradictions=tuple(
             {
                 "about": check.about,
@@ -136,7 +137,7 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
         f"with images of one lesion on both sides; {', '.join(f'`{p}`' for p in honest) or 'none'} without a leak."
     )
     yield "## What was run"
-    yield _table(
+    yield table(
         ("system", "network", "input", "parameters", "start", "protocol", "train", "test", "epochs (of)", "s", "ms"),
         (_run_row(outcome) for outcome in found.outcomes),
     )
@@ -146,17 +147,14 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     yield "## As lentigo reports it: calibrated on validation, diagnoses equally common"
     yield _metrics_table(found.outcomes, protocols, HONEST, honest=True)
     yield "## The paper's tables"
-    for table in found.tables:
-        yield f"### Table {table.name}: {table.caption}" if table.name != "text" else f"### {table.caption}"
-        yield _table_of(table, protocols)
+    for shown in found.tables:
+        yield f"### Table {shown.name}: {shown.caption}" if shown.name != "text" else f"### {shown.caption}"
+        yield _table_of(shown, protocols)
     if found.contradictions:
         yield "## Where the paper contradicts itself"
-        yield _table(
+        yield table(
             ("about", "where", "published", "recomputed", "why"),
-            (
-                (c.about, c.where, f"{c.published:,.10g}", _number(c.recompute()), c.because)
-                for c in study.contradictions
-            ),
+            ((c.about, c.where, printed(c.published), number(c.recompute()), c.because) for c in study.contradictions),
         )
     if study.remarks:
         yield "## Remarks"
@@ -201,42 +199,27 @@ def _metrics_table(
             if own:
                 values = (metric_of(own, name, honest=honest) for name in names[task])
                 rows.append((system, f"`{protocol}`", f"{sum(o.test_images for o in own):,}", *map(_estimate, values)))
-    return _table(("system", "protocol", "n", *names[task]), rows)
+    return table(("system", "protocol", "n", *names[task]), rows)
 
 
-def _table_of(table: TableValues, protocols: Sequence[str]) -> str:
+def _table_of(shown: TableValues, protocols: Sequence[str]) -> str:
     """A printed table; columns that would be empty are left out."""
-    measured = any(cell.measured for cell in table.cells)
+    measured = any(cell.measured for cell in shown.cells)
     columns: dict[str, list[str]] = {
-        "row": [cell.row for cell in table.cells],
-        "value": [cell.column for cell in table.cells],
-        "published": [f"{cell.published:,.10g}" for cell in table.cells],
-        "recomputed": [_number(cell.recomputed) for cell in table.cells],
+        "row": [cell.row for cell in shown.cells],
+        "value": [cell.column for cell in shown.cells],
+        "published": [printed(cell.published) for cell in shown.cells],
+        "recomputed": [number(cell.recomputed) for cell in shown.cells],
     }
     for protocol in protocols if measured else ():
-        columns[f"`{protocol}`"] = [_estimate(c.measured.get(protocol)) if c.measured else "" for c in table.cells]
-    columns["note"] = [cell.note for cell in table.cells]
+        columns[f"`{protocol}`"] = [_estimate(c.measured.get(protocol)) if c.measured else "" for c in shown.cells]
+    columns["note"] = [cell.note for cell in shown.cells]
     kept = {name: cells for name, cells in columns.items() if any(cells)}
-    return _table(tuple(kept), zip(*kept.values(), strict=True))
+    return table(tuple(kept), zip(*kept.values(), strict=True))
 
 
 def _estimate(value: Estimate | None) -> str:
     if value is None or value.value is None:
         return "not run" if value is None else f"undefined ({value.note})"
-    interval = "" if value.low is None else f" ({_number(value.low)} to {_number(value.high)})"
-    return _number(value.value) + interval
-
-
-def _number(value: object) -> str:
-    """Whole numbers with commas, others with as many digits as tell something."""
-    if value is None:
-        return ""
-    number = float(str(value))
-    if number == int(number) and abs(number) >= 10:
-        return f"{int(number):,}"
-    return f"{number:,.1f}" if abs(number) >= 10_000 else f"{number:.2f}" if abs(number) >= 10 else f"{number:.3f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    interval = "" if value.low is None else f" ({number(value.low)} to {number(value.high)})"
+    return number(value.value) + interval

@@ -1,0 +1,180 @@
+"""The leakage experiment: how much of a published accuracy is leak, measured three ways.
+
+A lookup that learns nothing; one network of a paper under that paper's possible splits and the honest one; and the
+paired design of `siblings`, on the networks of two papers.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lentigo import data, training
+from lentigo.data.leaks import nearest_neighbour_study
+from lentigo.evaluation import predict_part
+from lentigo.evaluation.result import Estimate, Result
+from lentigo.studies.budgets import Budget
+from lentigo.studies.budgets import budget as find_budget
+from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
+from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
+from lentigo.studies.jobs import Start, plan, recipe_for, thin
+from lentigo.studies.leakage_page import write_leakage
+from lentigo.studies.outcome import Outcome, as_decided, run_job
+from lentigo.studies.siblings import PRESENT, pair_arms
+from lentigo.studies.study import System
+from lentigo.training.run import write_text
+
+__all__ = ["Leakage", "Paired", "leakage"]
+
+PAIRED = (COMPRESSED_CNN.systems[0], EFFICIENT_CNN.systems[1])
+"""The networks of the paired design: at 28 and at 64 pixels."""
+RESAMPLES = 10_000
+
+
+class Paired(Result):
+    """One network in both arms of the paired design.
+
+    Attributes:
+        system, network: which.
+        epochs, wanted_epochs: how many were run, and how many without a budget.
+        train_images, exchanged, test_images: images; each test image is of another lesion.
+        present, absent: accuracy of the network's own decisions in either arm.
+        difference: present less absent, on the same images.
+        gained, lost: test images that only the arm with siblings, or only the other, got right.
+    """
+
+    system: str
+    network: str
+    epochs: int
+    wanted_epochs: int
+    train_images: int
+    exchanged: int
+    test_images: int
+    present: Estimate
+    absent: Estimate
+    difference: Estimate
+    gained: int
+    lost: int
+
+
+class Leakage(Result):
+    """All three parts.
+
+    Attributes:
+        command, budget: what made it.
+        data: the data set, its images and lesions.
+        lookup: the summary that `data.leaks` writes of its study.
+        networks: the 28x28 network under each protocol.
+        published: the accuracy that the paper claims of it.
+        paired: the paired design.
+    """
+
+    command: str
+    budget: str
+    data: dict[str, str | int]
+    lookup: dict[str, object]
+    networks: tuple[Outcome, ...]
+    published: float
+    paired: tuple[Paired, ...]
+
+
+def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget: str = "desk") -> Path:
+    """Run the experiment and write leakage.md, leakage.json and leakage.svg; what was finished is not run again.
+
+    The network's runs are those of the study compressed_cnn under the same `out`, and are shared with it.
+
+    Args:
+        root: the data set.
+        out: folder to write into; the experiment's own is `out`/leakage.
+        budget: 'quick', 'desk' or 'full'.
+
+    Returns:
+        leakage.md.
+
+    Raises:
+        RunError: unknown budget, or `out` holds runs of another.
+        DataError: the data set can't be read, or has no lesions with several images.
+    """
+    limits, records, folder = find_budget(budget), data.read(root), Path(out) / "leakage"
+    study = COMPRESSED_CNN
+    networks = [
+        run_job(job, records, limits, Path(out) / study.id / "runs" / job.folder)
+        for job in plan(study, records, limits, (*study.protocols, study.honest), Start({}))
+    ]
+    found = Leakage(
+        command=f"lentigo reproduce leakage --data ROOT --out DIR --budget {budget}",
+        budget=f"{limits.name}: {limits.summary}",
+        data={"name": records.name, "images": len(records), "lesions": int(records.table["lesion_id"].nunique())},
+        lookup=_look_up(records, limits, folder / "lookup"),
+        networks=tuple(networks),
+        published=study.table("8")[study.systems[0].name, "accuracy"],
+        paired=tuple(_pair(system, records, limits, folder / "paired") for system in PAIRED),
+    )
+    return write_leakage(found, folder)
+
+
+def _look_up(records: data.Records, budget: Budget, folder: Path) -> dict[str, object]:
+    """The lookup's summary; it takes minutes, so what was written before is read."""
+    path = folder / "leakage.json"
+    if not path.exists():
+        print("leakage: a lookup that learns nothing", file=sys.stderr)
+        seeds = (0,) if budget.images else (0, 1, 2)
+        command = "lentigo reproduce leakage --data ROOT --out DIR"
+        nearest_neighbour_study(records, 28, seeds=seeds).save(folder, command)
+    found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -> Paired:
+    place = folder / system.network
+    done = place / "paired.json"
+    if done.exists():
+        return Paired.from_json(done.read_text(encoding="utf-8"))
+    arms = pair_arms(records)
+    right: dict[str, NDArray[np.bool_]] = {}
+    for name, whole in arms.splits.items():
+        split = thin(whole, budget)
+        images = len(split.train)
+        if system.recipe.oversampling:
+            images = int(np.bincount(split.train.labels).max()) * len(np.unique(split.train.labels))
+        recipe = recipe_for(system, name, budget, images)
+        print(f"leakage: {system.network}, {name}, {recipe.epochs} epochs", file=sys.stderr)
+        run = training.train(
+            system.network,
+            split,
+            recipe,
+            out=place / name,
+            options=system.options,
+            resume=(place / name / "recipe.json").exists(),
+        )
+        decided = as_decided(predict_part(run, "test"), run)
+        order = np.argsort(decided.table["image_id"].to_numpy(dtype=str))
+        right[name] = (decided.probabilities.argmax(axis=1) == decided.labels)[order]
+    present, absent = (values.astype(float) for values in right.values())
+    found = Paired(
+        system=system.name,
+        network=system.network,
+        epochs=recipe.epochs,
+        wanted_epochs=recipe_for(system, PRESENT, find_budget("full"), images).epochs,
+        train_images=len(split.train),
+        exchanged=arms.exchanged,
+        test_images=len(present),
+        present=_mean(present),
+        absent=_mean(absent),
+        difference=_mean(present - absent),
+        gained=int((present > absent).sum()),
+        lost=int((present < absent).sum()),
+    )
+    write_text(done, found.to_json() + "\n")
+    return found
+
+
+def _mean(values: NDArray[np.float64]) -> Estimate:
+    """Mean with the percentile interval of a bootstrap; each value is of another lesion."""
+    generator = np.random.default_rng(0)
+    drawn = values[generator.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))

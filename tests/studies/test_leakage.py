@@ -1,0 +1,66 @@
+"""The leakage experiment: the arms differ in siblings and in nothing else, and the page holds what was measured."""
+
+import pytest
+
+from lentigo import data, studies
+from lentigo.errors import DataError
+from lentigo.studies.leakage import Leakage
+from lentigo.studies.siblings import ABSENT, PRESENT, pair_arms
+
+
+@pytest.fixture
+def records(toy_records):
+    """60 lesions of three diagnoses, every other with three images."""
+    lesions = [f"L{i:02d}" for i in range(60) for _ in range(1 if i % 2 else 3)]
+    names = ("nv", "mel", "bkl")
+    return toy_records(lesions, [names[int(lesion[1:]) % 3] for lesion in lesions])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_arms_differ_in_siblings_alone(records, seed):
+    arms = pair_arms(records, seed)
+    present, absent = arms.splits[PRESENT], arms.splits[ABSENT]
+    assert (present.leaky, absent.leaky) == (True, False)
+    for part in ("test", "validation"):
+        assert set(present.part(part).ids) == set(absent.part(part).ids)
+    assert len(present.train) == len(absent.train)
+    assert arms.exchanged == len(set(present.train.ids) - set(absent.train.ids))
+    lesions = set(present.test.table["lesion_id"])
+    assert len(lesions) == len(present.test)  # one image a lesion
+    assert lesions <= set(present.train.table["lesion_id"])
+    assert not lesions & set(absent.train.table["lesion_id"])
+    assert not lesions & set(present.validation.table["lesion_id"])
+
+
+def test_what_stands_in_has_the_same_diagnoses_where_there_are_enough(records):
+    arms = pair_arms(records)
+    counts = [split.train.table["dx"].value_counts() for split in arms.splits.values()]
+    assert (counts[0] - counts[1]).abs().max() <= 2
+
+
+def test_lesions_with_one_image_have_no_siblings(toy_records):
+    records = toy_records([f"L{i}" for i in range(20)], ["nv", "mel"] * 10)
+    with pytest.raises(DataError, match="several images"):
+        pair_arms(records)
+
+
+def test_too_few_others_are_said_to_be(toy_records):
+    records = toy_records(["L0"] * 9 + ["L1", "L2"], ["nv"] * 11)
+    with pytest.raises(DataError, match="too few"):
+        pair_arms(records)
+
+
+def test_the_page_holds_what_was_measured(synthetic_root, tmp_path):
+    (page,) = studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")
+    found = Leakage.from_json((tmp_path / "leakage" / "leakage.json").read_text())
+    text = page.read_text()
+    assert (tmp_path / "leakage" / "leakage.svg").stat().st_size > 1000
+    assert [o.protocol for o in found.networks] == ["oversampled_then_split_leaky", "image_level_leaky", "grouped"]
+    for paired in found.paired:
+        assert str(paired.difference) in text
+        assert paired.difference.value == pytest.approx((paired.gained - paired.lost) / paired.test_images)
+        assert paired.difference.value == pytest.approx(paired.present.value - paired.absent.value)
+    assert f"{found.networks[0].decided.get('accuracy').value:.3f}" in text
+    before = text
+    assert studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")[0].read_text() == before
+    assert data.read(synthetic_root).name in text
