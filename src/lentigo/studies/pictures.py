@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
@@ -39,6 +40,10 @@ def draw_pictures(study: Study, finished: Sequence[Finished], records: data.Reco
         if changing:
             drawn.append(_save(_grid(_augmented(changing[0], records), 6), folder / "augmented.png"))
         drawn.append(_save(_answers(finished, records), folder / "predictions.png"))
+        for figure in study.figures:
+            own = [f for f in finished if f.outcome.system == figure.system]
+            if figure.shows == "heat_maps" and own:
+                drawn.append(_save(_grid(_heat_maps(own[-1], records), 4), folder / "heat-maps.png"))
     return drawn
 
 
@@ -68,6 +73,48 @@ def _augmented(one: Finished, records: data.Records) -> dict[str, NDArray]:
         changed = inputs(batch, torch.Generator().manual_seed(0)).permute(0, 2, 3, 1).numpy()
         shown |= {f"{name}, draw {i + 1}": image for i, image in enumerate(changed)}
     return shown
+
+
+def _heat_maps(one: Finished, records: data.Records) -> dict[str, NDArray]:
+    """A test image of each diagnosis, and beside it where the network's answer comes from, by Grad-CAM."""
+    run = load_run(one.folder / "run")
+    test = run.split.test
+    first = test.take(test.table.drop_duplicates("dx")["image_id"])
+    pixels = data.load_pixels(run.split.records, run.recipe.size).of(first)
+    mean, std = (np.array(values, dtype=np.float32) for values in (run.mean, run.std))
+    images = torch.from_numpy(((pixels / np.float32(255) - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    network = run.network()
+    shown: dict[str, NDArray] = {}
+    for dx, pixel, heat, answer in zip(first.table["dx"], pixels, *grad_cam(network, images), strict=True):
+        shown[f"is {dx}"] = pixel
+        warm = colormaps["inferno"](heat)[..., :3] * 255
+        shown[f"is {dx}, called {taxonomy.CLASSES[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
+    return shown
+
+
+def grad_cam(network: torch.nn.Module, images: torch.Tensor) -> tuple[NDArray[np.float32], list[int]]:
+    """Where the largest logit comes from: ReLU of the last maps weighed by their mean gradients, 0 to 1.
+
+    Selvaraju et al., Grad-CAM, ICCV 2017, equations 1 and 2.
+
+    Args:
+        network: with `features`, images to maps, in inference mode.
+        images: normalised, [N, 3, S, S].
+
+    Returns:
+        Heat [N, S, S] and the largest logit's class [N].
+    """
+    kept: list[torch.Tensor] = []
+    features: torch.nn.Module = network.features  # type: ignore[assignment]
+    hook = features.register_forward_hook(lambda _module, _inputs, maps: kept.append(maps))
+    with torch.enable_grad():
+        logits = network(images)
+    hook.remove()
+    (gradients,) = torch.autograd.grad(logits.max(dim=1).values.sum(), kept[0])
+    heat = torch.relu((gradients.mean((2, 3), keepdim=True) * kept[0]).sum(1, keepdim=True)).detach()
+    heat = heat / heat.amax((2, 3), keepdim=True).clamp(min=1e-12)
+    heat = torch.nn.functional.interpolate(heat, images.shape[2:], mode="bilinear")[:, 0]
+    return heat.numpy(), logits.argmax(1).tolist()
 
 
 def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:

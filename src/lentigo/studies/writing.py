@@ -110,7 +110,7 @@ def write_study(
         outcomes=tuple(outcomes),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "study.json", found.to_json() + "\n")
+    write_text(folder / "study.json", found.model_dump_json() + "\n")  # many numbers: without indents
     figures = draw_figures(study, finished, folder / "figures")
     draw_pictures(study, finished, records, folder / "pictures")
     write_text(folder / "study.md", "\n\n".join(_page(study, found, protocols, figures)) + "\n")
