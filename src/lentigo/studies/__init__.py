@@ -9,6 +9,7 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.studies.budgets import BUDGETS, Budget
     from lentigo.studies.engine import STUDIES, reproduce
+    from lentigo.studies.search_spaces import SEARCH_SPACES, search_space
     from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -17,6 +18,7 @@ except ModuleNotFoundError as missing:
 
 __all__ = [
     "BUDGETS",
+    "SEARCH_SPACES",
     "STUDIES",
     "Budget",
     "Check",
@@ -27,4 +29,5 @@ __all__ = [
     "System",
     "Table",
     "reproduce",
+    "search_space",
 ]

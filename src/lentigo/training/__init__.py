@@ -10,9 +10,25 @@ try:
     from lentigo.training.fit import train, train_from
     from lentigo.training.recipe import Recipe
     from lentigo.training.run import Run, load_run
+    from lentigo.training.search import search, search_from
+    from lentigo.training.search_report import Search, Trial
+    from lentigo.training.space import Range, Space, load_space
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.training", "train") from missing
 
-__all__ = ["Recipe", "Run", "load_run", "train", "train_from"]
+__all__ = [
+    "Range",
+    "Recipe",
+    "Run",
+    "Search",
+    "Space",
+    "Trial",
+    "load_run",
+    "load_space",
+    "search",
+    "search_from",
+    "train",
+    "train_from",
+]

@@ -1,0 +1,242 @@
+"""What a search found: search.json, search.md, best.json and two pictures."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import optuna
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
+
+from lentigo import data
+from lentigo.errors import RunError
+from lentigo.training.loop import SCORE
+from lentigo.training.recipe import Recipe
+from lentigo.training.run import environment, write_text
+from lentigo.training.space import apply_parameters
+
+__all__ = ["Search", "Trial", "write_search"]
+
+_STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 9}
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#8a929c"  # of Okabe and Ito
+ENOUGH = 5
+"""Finished trainings with different parameters below which nothing is said of importance."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One choice of parameters.
+
+    Attributes:
+        number: from 0.
+        state: 'finished' or 'given up'.
+        parameters: what was chosen.
+        loss: the validation loss of the epoch that was kept; if given up, the lowest so far, None where it diverged.
+        balanced_accuracy: of the validation part, at the epoch with that loss.
+        epochs: that it trained.
+        seconds: that they took.
+        run: name of its folder.
+        repeats: whether an earlier trial had the same parameters, whose run this is.
+    """
+
+    number: int
+    state: str
+    parameters: dict[str, object]
+    loss: float | None
+    balanced_accuracy: float | None
+    epochs: int
+    seconds: float
+    run: str
+    repeats: bool
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished search.
+
+    Attributes:
+        path: its folder.
+        trials: all of them, in order.
+        best: the one with the lowest validation loss.
+        importance: share of the loss's variance that each parameter explains (fANOVA, Hutter et al., ICML 2014);
+            empty with fewer than five different finished trials.
+    """
+
+    path: Path
+    trials: tuple[Trial, ...]
+    best: Trial
+    importance: dict[str, float]
+
+    @property
+    def run(self) -> Path:
+        """Folder of the best trial's run."""
+        return self.path / "trials" / self.best.run
+
+
+def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: Recipe) -> Search:
+    """Write what is known.
+
+    Raises:
+        RunError: no trial came to its end.
+    """
+    trials = tuple(_trial(trial, folder, study.trials) for trial in study.trials)
+    finished = [trial for trial in trials if trial.state == "finished" and trial.loss is not None]
+    if not finished:
+        raise RunError(f"{folder}: no trial came to its end.", "Search lower learning rates, in another folder.")
+    found = Search(folder, trials, trials[study.best_trial.number], _importance(study))
+    about = {k: v for k, v in study.user_attrs["description"].items() if k != "recipe"}
+    about |= {"split": str(split), "leaky": split.leaky, "objective": f"{SCORE}, lowest is best"}
+    values = {
+        **about,
+        "recipe": recipe.to_dict(),
+        "environment": environment(),
+        "best": dataclasses.asdict(found.best),
+        "importance": found.importance,
+        "trials": [dataclasses.asdict(trial) for trial in trials],
+    }
+    best_recipe, options = apply_parameters(found.best.parameters, recipe)
+    write_text(folder / "search.json", json.dumps(values, indent=2) + "\n")
+    write_text(folder / "best.json", json.dumps(best_recipe.to_dict(), indent=2) + "\n")
+    write_text(folder / "search.md", _markdown(found, about, values["environment"], options))
+    _save(folder / "history.svg", lambda axes: _draw_history(axes, trials))
+    if found.importance:
+        _save(folder / "importance.svg", lambda axes: _draw_importance(axes, found.importance))
+    return found
+
+
+def _trial(trial: FrozenTrial, folder: Path, all_trials: list[FrozenTrial]) -> Trial:
+    run = trial.user_attrs["run"]
+    log = folder / "trials" / run / "log"
+    history = pd.read_csv(log / "metrics.csv") if (log / "metrics.csv").exists() else pd.DataFrame({SCORE: []})
+    seconds = pd.read_csv(log / "seconds.csv")["seconds"].sum() if len(history) else 0.0
+    value = trial.value if trial.state == TrialState.COMPLETE else history[SCORE].min()
+    loss = math.nan if value is None else float(value)
+    known = math.isfinite(loss)
+    row = history[SCORE].sub(loss).abs().idxmin() if known else None
+    return Trial(
+        number=trial.number,
+        state="finished" if trial.state == TrialState.COMPLETE else "given up",
+        parameters={name: json.loads(v) if isinstance(v, str) else v for name, v in trial.params.items()},
+        loss=loss if known else None,
+        balanced_accuracy=float(history["val_balanced_accuracy"][row]) if known else None,
+        epochs=len(history),
+        seconds=round(float(seconds), 3),
+        run=run,
+        repeats=run != f"{trial.number:03d}",
+    )
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    complete = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    different = {trial.user_attrs["run"] for trial in complete}
+    if len(different) < ENOUGH or len({trial.value for trial in complete}) == 1:
+        return {}
+    shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    return {name: round(share, 4) for name, share in shares.items()}
+
+
+def _markdown(found: Search, about: dict[str, Any], where: object, options: dict[str, object]) -> str:
+    best = found.best
+    given_up = sum(trial.state == "given up" for trial in found.trials)
+    repeats = sum(trial.repeats for trial in found.trials)
+    option = "".join(f" --option '{name}={json.dumps(value)}'" for name, value in options.items())
+    names = list(best.parameters)
+    lines = [
+        f"# Search for hyper-parameters of {about['model']}",
+        "",
+        f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {given_up} given up "
+        f"early, {repeats} with parameters of an earlier trial, which are not trained again. Split: {about['split']}.",
+        "",
+        "Each trial is judged by the loss on the validation part; the test part was not touched. The best of many is a "
+        "little luckier than it is good: its validation figures are optimistic.",
+        "",
+        f"## Best: trial {best.number}, validation loss {best.loss:.4f}",
+        "",
+        *(f"- {name}: {_text(value)}" for name, value in best.parameters.items()),
+        "",
+        f"Its run is in trials/{best.run}. To train so again: `lentigo train {about['model']} --recipe best.json"
+        f"{option} --data ROOT --out DIR`.",
+        "",
+        "## What matters",
+        "",
+        *_importance_lines(found.importance),
+        "",
+        "## Trials",
+        "",
+        f"| trial | {' | '.join(names)} | state | epochs | seconds | validation loss | balanced accuracy | run |",
+        f"|--:|{'--:|' * len(names)}:--|--:|--:|--:|--:|--:|",
+        *(_row(trial, names) for trial in found.trials),
+        "",
+        f"Made with {', '.join(f'{k} {v}' for k, v in where.items())}.",  # type: ignore[attr-defined]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _importance_lines(importance: dict[str, float]) -> list[str]:
+    if not importance:
+        return [f"Fewer than {ENOUGH} different trials came to their end: too few to tell."]
+    rows = [f"| {name} | {share:.2f} |" for name, share in importance.items()]
+    said = "Share of the variance of the validation loss over the finished trials (fANOVA):"
+    return [said, "", "| parameter | share |", "|:--|--:|", *rows]
+
+
+def _row(trial: Trial, names: list[str]) -> str:
+    score = [f"{v:.4f}" if v is not None else "diverged" for v in (trial.loss, trial.balanced_accuracy)]
+    run = f"as {trial.run}" if trial.repeats else trial.run
+    cells = [trial.number, *(_text(trial.parameters[name]) for name in names), trial.state, trial.epochs]
+    return "| " + " | ".join(map(str, [*cells, f"{trial.seconds:.1f}", *score, run])) + " |"
+
+
+def _text(value: object) -> str:
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float)
+        else ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+    )
+
+
+def _draw_history(axes: Axes, trials: tuple[Trial, ...]) -> None:
+    """Each trial's loss, and the lowest of the finished ones so far."""
+    for state, colour, marker in (("finished", _BLUE, "o"), ("given up", _GREY, "x")):
+        chosen = [(t.number, t.loss) for t in trials if t.state == state and t.loss is not None]
+        if chosen:
+            numbers, losses = zip(*chosen, strict=True)
+            axes.plot(numbers, losses, marker, color=colour, label=state)
+    scores = np.array([t.loss if t.state == "finished" else np.inf for t in trials], dtype=float)
+    lowest = np.minimum.accumulate(scores)
+    lowest[~np.isfinite(lowest)] = np.nan
+    axes.step([t.number for t in trials], lowest, where="post", color=_ORANGE, label="lowest so far")
+    axes.set(xlabel="trial", ylabel="validation loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+
+
+def _draw_importance(axes: Axes, importance: dict[str, float]) -> None:
+    names = list(importance)[::-1]
+    bars = axes.barh(names, [importance[name] for name in names], color=_BLUE)
+    axes.bar_label(bars, fmt="%.2f", padding=3)
+    axes.set(xlabel="share of the variance of the validation loss", xlim=(0, 1.1))
+
+
+def _save(path: Path, draw: Any) -> None:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        draw(axes)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+        partial.replace(path)

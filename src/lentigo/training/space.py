@@ -1,0 +1,115 @@
+"""What a search may choose: entries of the recipe and options of the network's builder, as data."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+
+from lentigo import models
+from lentigo.errors import RunError
+from lentigo.training.recipe import Recipe
+
+__all__ = ["Range", "Space", "apply_parameters", "check_space", "grid_of", "load_space", "plain_space", "suggest"]
+
+_REFUSED = {
+    "target": "losses of different targets can't be compared",
+    "loss": "different losses can't be compared",
+    "balance": "it changes what the validation loss measures",
+    "seed": "its choice is luck, which doesn't carry over to other images",
+}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any real number from `low` to `high`, both above zero, alike in each order of magnitude.
+
+    Attributes:
+        low, high: the ends, both included.
+        points: how many of them a grid tries, at equal ratios.
+    """
+
+    low: float
+    high: float
+    points: int = 3
+
+    def __post_init__(self) -> None:
+        if not (0 < self.low < self.high and self.points > 1):
+            raise RunError(
+                f"A range from {self.low} to {self.high} with {self.points} points.",
+                "It needs 0 < low < high and two points or more.",
+            )
+
+
+Space = Mapping[str, Range | Sequence[object]]
+"""Name of a recipe's entry or of a builder's option to its range, or to the values to choose from."""
+
+
+def load_space(path: Path) -> Space:
+    """Read a space from JSON such as `{"learning_rate": {"low": 1e-4, "high": 1e-2}, "filters": [[16, 32], [32, 64]]}`.
+
+    Raises:
+        RunError: absent, not JSON, or no space.
+    """
+    try:
+        values = dict(json.loads(path.read_text(encoding="utf-8")))
+        return {name: Range(**value) if isinstance(value, dict) else list(value) for name, value in values.items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path}: not a search space ({error}).", "See lentigo.training.load_space.") from None
+
+
+def plain_space(space: Space) -> dict[str, object]:
+    """As `load_space` reads it."""
+    plain = {name: dataclasses.asdict(v) if isinstance(v, Range) else list(v) for name, v in space.items()}
+    return json.loads(json.dumps(plain))
+
+
+def check_space(space: Space, model: str, recipe: Recipe) -> None:
+    """See that every value fits, before hours are spent on the others.
+
+    Raises:
+        RunError: empty, a name that neither recipe nor builder knows, or a value that can't be.
+    """
+    if not space or any(not isinstance(v, Range) and len(v) == 0 for v in space.values()):
+        raise RunError("There is nothing to choose from.", "Name an entry of the recipe and two values or more.")
+    for name, values in space.items():
+        if name in _REFUSED:
+            raise RunError(f"A search can't choose the {name}: {_REFUSED[name]}.", "Set it in the recipe.")
+        ends: Sequence[object] = (values.low, values.high) if isinstance(values, Range) else values
+        if isinstance(values, Range) and isinstance(getattr(recipe, name, 0.0), int | str):
+            raise RunError(f"The recipe's {name} can't be any real number.", "List the values to choose from.")
+        for value in ends:
+            apply_parameters({name: value}, recipe)
+    _, options = apply_parameters({name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}, recipe)
+    models.build(model, num_classes=recipe.outputs, **options)
+
+
+def apply_parameters(parameters: Mapping[str, object], recipe: Recipe) -> tuple[Recipe, dict[str, object]]:
+    """The recipe with chosen values in place of its own, and the chosen options of the builder."""
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    own = {name: value for name, value in parameters.items() if name in fields}
+    return dataclasses.replace(recipe, **own), {k: v for k, v in parameters.items() if k not in fields}  # type: ignore[arg-type]
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, object]:
+    """Let Optuna choose. Values are kept as JSON text, for its storage knows no lists."""
+    chosen: dict[str, object] = {}
+    for name, values in space.items():
+        if isinstance(values, Range):
+            chosen[name] = trial.suggest_float(name, values.low, values.high, log=True)
+        else:
+            chosen[name] = json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in values]))
+    return chosen
+
+
+def grid_of(space: Space) -> dict[str, list]:
+    """The values that a grid tries, as `suggest` writes them."""
+    return {
+        name: np.geomspace(values.low, values.high, values.points).clip(values.low, values.high).tolist()
+        if isinstance(values, Range)
+        else [json.dumps(value) for value in values]
+        for name, values in space.items()
+    }
