@@ -227,7 +227,7 @@ def _draw_importance(axes: Axes, importance: dict[str, float]) -> None:
     names = list(importance)[::-1]
     bars = axes.barh(names, [importance[name] for name in names], color=_BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set(xlabel="share of the variance of the validation loss", xlim=(0, 1.1))
+    axes.set(xlabel="share of the variance of the validation loss", xlim=(0, 1.15 * max(importance.values())))
 
 
 def _save(path: Path, draw: Any) -> None:
