@@ -1,4 +1,4 @@
-"""Training and inference of two published networks: lentigo against Keras, taking turns in one run, work for work alike.
+"""Training and inference of two published networks: lentigo against Keras, taking turns in one run.
 
     python -m venv /tmp/keras && /tmp/keras/bin/pip install -r benchmarks/peers/requirements.txt
     OMP_WAIT_POLICY=PASSIVE python benchmarks/peers/speed.py --keras /tmp/keras/bin/python --out results/speed/peers.txt
@@ -20,9 +20,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch_side as ours
-from common import machine
 from torch_side import Clock, Work
 
+from common import machine
 from lentigo import models
 
 
@@ -46,6 +46,7 @@ class Keras:
         return run
 
     def close(self) -> None:
+        """End it."""
         self.process.stdin.close()
         self.process.wait()
 

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+
 from common import machine
 
 SCORE = "val_balanced_accuracy"
@@ -47,17 +48,20 @@ def main() -> None:
     for run, description, rows in zip(runs, about, histories, strict=True):
         reached = rows[rows[SCORE] >= target]
         best = f"best {rows[SCORE].max():.4f} in {len(rows)} epochs, {rows['seconds'].iloc[-1]:.1f} s"
-        label = f"{run.name}: {description['model']}, {description['recipe']['size']} px, seed {description['recipe']['seed']}"
+        recipe = description["recipe"]
+        label = f"{run.name}: {description['model']}, {recipe['size']} px, seed {recipe['seed']}"
         if reached.empty:
             lines.append(f"{label}: not reached ({best})")
             continue
         seconds = float(reached["seconds"].iloc[0])
         first = seconds if run == options.published else first
-        ratio = f"; {seconds / first:.2f} of {options.published.name}'s time" if first and run != options.published else ""
+        ratio = (
+            f"; {seconds / first:.2f} of {options.published.name}'s time" if first and run != options.published else ""
+        )
         lines.append(f"{label}: {seconds:.1f} s, epoch {int(reached['epoch'].iloc[0])}{ratio} ({best})")
     lines += [
         "",
-        f"n = 1 training each, split {about[0]['split_sha256'][:12]}. Validation scores: the epoch was not chosen blindly.",
+        f"n = 1 training each, split {about[0]['split_sha256'][:12]}. Scores of the validation part.",
         f"Trained with {', '.join(f'{k} {v}' for k, v in about[0]['environment'].items())}. Read with {machine()}.",
     ]
     print("\n".join(lines))

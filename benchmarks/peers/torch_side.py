@@ -1,4 +1,4 @@
-"""The same networks in lentigo: its own training loop, and bare loops that show what layout, fusing and compiling give."""
+"""The same networks in lentigo: its training loop, and bare loops with each layout, fusing and compiling."""
 
 import tempfile
 import time
@@ -30,9 +30,11 @@ class Stopwatch(pl.Callback):
     seconds = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start."""
         self._start = time.process_time()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop."""
         self.seconds = time.process_time() - self._start
 
 
