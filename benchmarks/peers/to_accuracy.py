@@ -8,9 +8,12 @@ Time is that of training and validation in log/seconds.csv, and of the frozen ba
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import machine
 
