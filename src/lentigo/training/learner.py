@@ -109,16 +109,21 @@ class Learner(pl.LightningModule):
             losses = losses * self.class_weights[labels]
         return losses.mean()
 
+    def on_train_epoch_start(self) -> None:
+        """Start the sums of loss, right answers and images."""
+        self._sums = torch.zeros(3, device=self.device)
+
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """One step on an augmented batch."""
         inputs, labels = batch
         # Dropout draws from the global generator, which others draw from too: tie it to the step, so that a resumed
         # run repeats it.
-        torch.manual_seed(self._seed(index))
+        _seed_dropout(self._seed(index))
         logits = self(inputs, torch.Generator().manual_seed(self._seed(index)))
         loss = self.loss(logits, labels)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        self._log_accuracy("train_accuracy", logits, labels)
+        right = (self.fitted(logits).argmax(1) == labels).sum()
+        # Summed here and logged once an epoch: Lightning's log takes longer than a small network's optimizer.
+        self._sums += torch.stack([loss.detach() * len(labels), right, torch.full_like(loss, len(labels))])
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
@@ -128,10 +133,17 @@ class Learner(pl.LightningModule):
         self.recall.update(self.equal(logits), labels)
         self.auc.update(self.equal(logits).softmax(1), labels)
         self.log("val_loss", self.loss(logits, labels), on_epoch=True, batch_size=len(labels))
-        self._log_accuracy("val_accuracy", logits, labels)
+        right = (self.fitted(logits).argmax(1) == labels).float().mean()
+        self.log("val_accuracy", right, on_epoch=True, batch_size=len(labels))
 
     def on_validation_epoch_end(self) -> None:
-        """Balanced accuracy and macro AUC over the whole validation part."""
+        """Loss and accuracy of the epoch's training, balanced accuracy and macro AUC of the whole validation part.
+
+        Accuracies are at the training part's prevalence: the share of images whose largest fitted logit is right.
+        """
+        loss, right, images = self._sums
+        self.log("train_loss", loss / images, prog_bar=True)
+        self.log("train_accuracy", right / images)
         self.log("val_balanced_accuracy", self.recall.compute(), prog_bar=True)
         self.log("val_macro_auc", self.auc.compute(), prog_bar=True)
         self.recall.reset()
@@ -143,11 +155,16 @@ class Learner(pl.LightningModule):
         schedule = make_schedule(optimizer, self.recipe, self.rate, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer} | ({"lr_scheduler": schedule} if schedule else {})
 
-    def _log_accuracy(self, name: str, logits: Tensor, labels: Tensor) -> None:
-        """Share of images whose largest fitted logit is right, at the training part's prevalence."""
-        right = (self.fitted(logits).argmax(1) == labels).float().mean()
-        self.log(name, right, on_step=False, on_epoch=True, batch_size=len(labels))
-
     def _seed(self, index: int) -> int:
         """A seed for one step of one epoch of this recipe."""
         return (self.recipe.seed * 1_000_003 + self.current_epoch) * 100_003 + index
+
+
+def _seed_dropout(seed: int) -> None:
+    """Seed the generators that dropout draws from.
+
+    As `torch.manual_seed`, which also formats the stack for each kind of device that isn't there, and keeps it.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)

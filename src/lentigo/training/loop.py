@@ -74,7 +74,7 @@ def fit(
         enable_progress_bar=show,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=1,
+        log_every_n_steps=max(1, len(train)),  # nothing is logged in between
     )
     checkpoint = place / "last.ckpt"
     learner.train()  # Lightning leaves the mode as it is; frozen batch norms stay in inference mode

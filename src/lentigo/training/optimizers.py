@@ -21,16 +21,16 @@ def make_optimizer(network: nn.Module, recipe: Recipe, rate: float) -> optim.Opt
     """
     weights = [p for p in network.parameters() if p.requires_grad]
     if recipe.optimizer == "adam":
-        return optim.Adam(weights, rate, eps=KERAS_EPSILON)
+        return optim.Adam(weights, rate, eps=KERAS_EPSILON, fused=True)
     if recipe.optimizer == "rmsprop":
         return optim.RMSprop(weights, rate, alpha=0.9, eps=KERAS_EPSILON)
     if recipe.optimizer == "sgd":
-        return optim.SGD(weights, rate, momentum=0.9, nesterov=True)
+        return optim.SGD(weights, rate, momentum=0.9, nesterov=True, fused=True)
     groups: list[dict[str, Any]] = [
         {"params": [p for p in weights if p.ndim > 1]},
         {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return optim.AdamW(groups, rate, weight_decay=recipe.weight_decay)
+    return optim.AdamW(groups, rate, weight_decay=recipe.weight_decay, fused=True)
 
 
 def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, rate: float, steps: int) -> dict[str, Any] | None:
