@@ -36,7 +36,8 @@ def make_optimizer(network: nn.Module, recipe: Recipe, rate: float) -> optim.Opt
 def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, rate: float, steps: int) -> dict[str, Any] | None:
     """What Lightning needs to know of the recipe's schedule; nothing for a constant rate."""
     if recipe.schedule == "one_cycle":
-        return {"scheduler": OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.25), "interval": "step"}
+        rise = 0.25 if steps != 4 else 0.3  # a quarter of 4 steps is a rise of no step, which torch divides by
+        return {"scheduler": OneCycleLR(optimizer, rate, total_steps=steps, pct_start=rise), "interval": "step"}
     if recipe.schedule == "plateau":
         scheduler = ReduceLROnPlateau(
             optimizer,
