@@ -2,11 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import lentigo
+from lentigo import data
 from lentigo.cli import app, main
+from lentigo.data.sources import load_manifests
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def test_help_names_every_verb():
     for verb in ("classify", "models", "train", "evaluate", "export", "demo", "data"):
         assert verb in text
     text = CliRunner().invoke(app, ["data", "--help"]).stdout
-    for verb in ("describe", "audit", "split"):
+    for verb in ("fetch", "describe", "audit", "leakage", "split", "pixels", "augmentations"):
         assert verb in text
 
 
@@ -106,3 +110,40 @@ def test_describe_and_audit_leave_a_page(run, synthetic_root, tmp_path):
     assert "label conflicts" in out
     assert {p.name for p in (tmp_path / "audit").iterdir()} >= {"audit.json", "audit.html", "leaks.json", "leaks.md"}
     assert json.loads((tmp_path / "audit" / "leaks.json").read_text())["leaky"] is False
+
+
+def test_fetch_without_a_name_lists_what_there_is_with_licences(run):
+    code, out, _ = run("data", "fetch")
+    assert code == 0
+    assert len(out.splitlines()) == len(load_manifests())
+    line = next(line for line in out.splitlines() if line.startswith("ham10000 "))
+    assert "Licence: CC BY-NC 4.0" in line
+    code, _, err = run("data", "fetch", "ham")
+    assert code == 1
+    assert "ham10000" in err
+
+
+@pytest.mark.parametrize(("options", "shape"), [((), (28, 28, 3)), (("--size", 8, "--grey"), (8, 8, 1))])
+def test_pixels_writes_a_table_that_can_be_read_again(run, synthetic_root, synthetic_records, tmp_path, options, shape):
+    code, out, _ = run("data", "pixels", synthetic_root, "--out", tmp_path / "hmnist.csv", *options)
+    assert (code, out) == (0, f"Wrote {tmp_path / 'hmnist.csv'}\n")
+    header = (tmp_path / "hmnist.csv").read_text().partition("\n")[0].split(",")
+    assert len(header) == np.prod(shape) + 1
+    again = data.read(tmp_path / "hmnist.csv")
+    assert again.pixels.shape == (len(synthetic_records), *shape[:2], 3)
+    assert again.ids.tolist() == synthetic_records.ids.tolist()
+    assert again.table["dx"].tolist() == synthetic_records.table["dx"].tolist()
+    code, _, err = run("data", "pixels", synthetic_root, "--out", tmp_path / "absent" / "hmnist.csv")
+    assert code == 1
+    assert "can't be written" in err
+
+
+def test_augmentations_are_drawn_on_a_lesion(run, synthetic_root, tmp_path):
+    code, out, _ = run("data", "augmentations", synthetic_root, "--out", tmp_path / "sheet.png")
+    assert (code, out) == (0, f"Wrote {tmp_path / 'sheet.png'}\n")
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.height > picture.width
+    code, _, err = run("data", "augmentations", synthetic_root, "--out", tmp_path / "sheet.docx")
+    assert code == 1
+    assert "can't write the sheet" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]

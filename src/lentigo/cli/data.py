@@ -1,4 +1,4 @@
-"""Verbs of data: fetch, describe, audit, split."""
+"""Verbs of data: fetch, describe, audit, leakage, split, pixels, augmentations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,20 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem inst
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name of a data set, such as ham10000.")],
-    out: Annotated[Path, typer.Option(help="Folder to download into.")],
+    name: Annotated[str | None, typer.Argument(help="Name of a data set, such as ham10000.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to download into; without it, one of that name.")] = None,
 ) -> None:
-    """Download a data set, after showing its licence; offline, say what to download by hand."""
-    from lentigo import data
+    """Download a data set, after showing its licence; offline, say what to download by hand.
 
-    typer.echo(f"{data.fetch(name, out)}\nNext: lentigo data describe {out}")
+    Without NAME, list the data sets that can be fetched, and their licences.
+    """
+    from lentigo import data
+    from lentigo.data import sources
+
+    if name is None:
+        typer.echo(sources.list_manifests())
+    else:
+        typer.echo(f"{(folder := data.fetch(name, out))}\nNext: lentigo data describe {folder}")
 
 
 @app.command()
@@ -78,3 +85,32 @@ def split(
     made = data.split(data.read(root, strict=strict), protocol, fold=fold, seed=seed)
     made.save(out)
     typer.echo(f"{made}\nWrote {out}")
+
+
+@app.command()
+def pixels(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="CSV file to write; its metadata are written beside it.")],
+    size: Annotated[int, typer.Option(help="Side of the squares in pixels; Kaggle has 28 and 8.")] = 28,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    strict: Strict = False,
+) -> None:
+    """Write the images as a pixel table in the layout of Kaggle's hmnist_28_28_RGB.csv."""
+    from lentigo import data
+    from lentigo.data.sources import pixel_csv
+
+    pixel_csv.write(data.read(root, strict=strict), out, size, "L" if grey else "RGB")
+    typer.echo(f"Wrote {out}")
+
+
+@app.command()
+def augmentations(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = Path("augmentations.png"),
+    seed: Annotated[int, typer.Option(help="Seed of the choice of lesions and of all draws.")] = 0,
+) -> None:
+    """Draw what each augmentation does to a lesion of the data set."""
+    from lentigo import data
+    from lentigo.data import augment
+
+    typer.echo(f"Wrote {augment.sheet_of(data.read(root), out, seed=seed)}")

@@ -29,7 +29,9 @@ TIMEOUT = (20, 120)
 """Seconds to wait for a connection, and for the next bytes."""
 
 
-def fetch(source: str | Manifest, out: str | PathLike[str], *, show: Callable[[str], None] | None = None) -> Path:
+def fetch(
+    source: str | Manifest, out: str | PathLike[str] | None = None, *, show: Callable[[str], None] | None = None
+) -> Path:
     """Download a data set into a folder that `lentigo.data.read` can read.
 
     A file that is there already, from an earlier run or by hand, is checked and kept. An interrupted download goes on
@@ -38,7 +40,7 @@ def fetch(source: str | Manifest, out: str | PathLike[str], *, show: Callable[[s
 
     Args:
         source: name of a manifest that ships with lentigo (`lentigo.data.sources.load_manifests`), or one of your own.
-        out: folder to download into; made if absent.
+        out: folder to download into, made if absent; without it, a folder named after the data set.
         show: what to do with the summary (licence, citation, files and sizes) before anything is downloaded; without
             it, the summary is printed to standard error.
 
@@ -51,7 +53,7 @@ def fetch(source: str | Manifest, out: str | PathLike[str], *, show: Callable[[s
         MissingExtraError: pooch is not installed.
     """
     manifest = find_manifest(source) if isinstance(source, str) else source
-    folder = Path(out).expanduser()
+    folder = Path(out or manifest.name).expanduser()
     (show or _print)(manifest.summary())
     try:
         folder.mkdir(parents=True, exist_ok=True)

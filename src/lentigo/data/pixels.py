@@ -24,7 +24,6 @@ from platformdirs import user_cache_path
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
-from lentigo.runtime.images import decode
 
 __all__ = ["Pixels", "load_pixels", "to_square"]
 
@@ -217,7 +216,6 @@ def _decode_block(
 
 def _decode_one(records: Records, path: str, size: int) -> NDArray[np.uint8] | ImageError:
     try:
-        source = path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
-        return to_square(decode(source), size)
+        return to_square(records.decode(path), size)
     except ImageError as error:
         return error

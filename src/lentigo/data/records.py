@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lentigo import taxonomy
 from lentigo.errors import DataError
+from lentigo.runtime.images import decode
 
 __all__ = ["COLUMNS", "Problem", "Records"]
 
@@ -106,6 +107,14 @@ class Records:
             absent = wanted[int(np.flatnonzero(position < 0)[0])]
             raise DataError(f"{self.root}: no image {absent!r} among the {len(self)} records.")
         return replace(self, table=self.table.iloc[position].reset_index(drop=True))
+
+    def decode(self, path: str) -> NDArray[np.uint8]:
+        """The picture that an entry of the column `path` names, a file or a row of `pixels`: RGB, uint8 [H, W, 3].
+
+        Raises:
+            ImageError: it can't be read.
+        """
+        return decode(path if self.pixels is None else self.pixels[int(path.rpartition("#")[2])])
 
     def counts(self) -> dict[str, int]:
         """Images per diagnosis, or per benign and malignant where that is all the source knows."""

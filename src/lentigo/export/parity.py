@@ -8,7 +8,7 @@ import torch
 from lentigo import data
 from lentigo.errors import BundleError
 from lentigo.export.graph import Explained, squares
-from lentigo.runtime import Bundle, decode
+from lentigo.runtime import Bundle
 
 __all__ = ["IMAGES", "TOLERANCE", "Parity", "check_parity"]
 
@@ -67,8 +67,7 @@ def check_parity(bundle: Bundle, explained: Explained, records: data.Records, im
     chosen = np.unique(np.linspace(0, len(records) - 1, min(images, len(records))).astype(int))
     differences, same, map_differences, oddness_differences = [], [], [], []
     for path in records.table["path"].iloc[chosen]:
-        row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
-        image = decode(path if row is None else row)[None]
+        image = records.decode(path)[None]
         probabilities, cam, oddness = bundle.run(image)
         wanted, wanted_cam, wanted_oddness = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
         differences.append(np.abs(probabilities - wanted).max())

@@ -1,12 +1,16 @@
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lentigo.data.augment import sheet
+from lentigo.data.augment import sheet, sheet_of
 from lentigo.data.augment.sheet import MENDING, MIXING, RANDOM
-from lentigo.errors import ImageError
+from lentigo.errors import DataError, ImageError
+
+module = sys.modules["lentigo.data.augment.sheet"]  # the package has a function of that name
 
 
 def lesion(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -29,3 +33,28 @@ def test_the_suffix_tells_the_format(tmp_path: Path) -> None:
 def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.jpg"):
         sheet(tmp_path / "absent.jpg", tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize("kinds", [["mel", "nv"], ["nv", "nv"]])
+def test_a_data_set_gives_a_malignant_and_a_benign_lesion_where_it_has_both(toy_records, monkeypatch, tmp_path, kinds):
+    pictures = np.stack([lesion(16, 16, seed) for seed in range(2)])
+    records = toy_records(["a", "b"], kinds)
+    records = replace(records, table=records.table.assign(path=["p#0", "p#1"]), pixels=pictures)
+    drawn = []
+    monkeypatch.setattr(module, "sheet", lambda image, out, *, other, seed: drawn.extend((image, other)) or out)
+    sheet_of(records, tmp_path / "sheet.png")
+    if "mel" in kinds:
+        assert np.array_equal(drawn, pictures)
+    else:
+        assert drawn[1] is None
+
+
+def test_a_data_set_without_a_readable_image_is_refused(toy_records, tmp_path):
+    with pytest.raises(DataError, match="none of 2 images can be read"):
+        sheet_of(toy_records(["a", "b"], ["mel", "nv"]), tmp_path / "sheet.png")
+
+
+def test_a_sheet_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="can't write the sheet"):
+        sheet(lesion(16, 16), tmp_path / "sheet.docx")
+    assert list(tmp_path.iterdir()) == []

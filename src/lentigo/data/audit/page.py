@@ -13,7 +13,6 @@ from PIL import Image
 
 from lentigo.data.duplicates import Duplicate
 from lentigo.data.records import Records
-from lentigo.runtime.images import decode
 
 if TYPE_CHECKING:
     from lentigo.data.audit.auditing import Audit
@@ -116,9 +115,7 @@ def _caption(table: pd.DataFrame, image_id: str) -> str:
 
 def _picture(records: Records, table: pd.DataFrame, image_id: str) -> str:
     """The image as a data URL."""
-    path = table.loc[image_id, "path"]
-    source = path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
-    image = Image.fromarray(decode(source))
+    image = Image.fromarray(records.decode(table.loc[image_id, "path"]))
     image.thumbnail((WIDTH, WIDTH))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)

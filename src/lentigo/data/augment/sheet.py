@@ -1,6 +1,8 @@
 """One picture that shows what each augmentation does to a lesion, to look at before training with it."""
 
 import os
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,11 @@ from lentigo.data.augment.mixing import Mixing
 from lentigo.data.augment.mixup import MixUp
 from lentigo.data.augment.randaugment import RandAugment
 from lentigo.data.augment.rot90 import RandomRot90
+from lentigo.data.records import Records
+from lentigo.errors import DataError, ImageError
 from lentigo.runtime.images import ImageSource, decode
 
-__all__ = ["sheet"]
+__all__ = ["sheet", "sheet_of"]
 
 COLUMNS = 6
 
@@ -69,6 +73,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
         The written file.
 
     Raises:
+        DataError: the file can't be written.
         ImageError: an image can't be read.
     """
     first = _square(decode(image))
@@ -79,8 +84,47 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     rows |= {name: _mended(fault, step, first, generator) for name, (fault, step) in MENDING.items()}
     rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
     path = Path(out)
-    _figure(rows).savefig(path, dpi=100)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
+            _figure(rows).savefig(Path(folder) / path.name, dpi=100)
+            (Path(folder) / path.name).replace(path)
+    except (OSError, ValueError) as error:  # matplotlib knows no such format
+        raise DataError(
+            f"{path}: can't write the sheet ({error}).", "Give a .png, .svg or .pdf that can be written."
+        ) from None
     return path
+
+
+def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) -> Path:
+    """Draw the sheet of `sheet` on a malignant and a benign lesion of a data set; where it has but one kind, on that.
+
+    Args:
+        records: the images; unreadable ones are passed over.
+        out: file to write; its suffix tells the format.
+        seed: seed of the choice of images and of all draws.
+
+    Returns:
+        The written file.
+
+    Raises:
+        DataError: no image can be read.
+    """
+    order = np.random.default_rng(seed).permutation(len(records))
+    table = records.table.iloc[order]
+    kinds = (_first_readable(records, table.loc[table["malignant"] == kind, "path"]) for kind in (True, False))
+    lesions = [lesion for lesion in kinds if lesion is not None]
+    if not lesions:
+        raise DataError(f"{records.root}: none of {len(records)} images can be read.", "Fetch or export them again.")
+    return sheet(lesions[0], out, other=lesions[-1] if len(lesions) > 1 else None, seed=seed)
+
+
+def _first_readable(records: Records, paths: Iterable[str]) -> NDArray[np.uint8] | None:
+    for path in paths:
+        try:
+            return records.decode(path)
+        except ImageError:
+            continue
+    return None
 
 
 def _draws(step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:

@@ -14,7 +14,6 @@ from lentigo.data.pixels import to_square
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
-from lentigo.runtime.images import decode
 
 __all__ = ["CHANNELS", "Appearance", "examine", "samples"]
 
@@ -133,7 +132,7 @@ def _see(records: Records, path: str) -> _Seen | ImageError:
 
 def _decode(records: Records, path: str) -> NDArray[np.uint8] | ImageError:
     try:
-        return decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+        return records.decode(path)
     except ImageError as error:
         return error
 

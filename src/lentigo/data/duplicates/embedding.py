@@ -7,7 +7,9 @@ estimation techniques from rounding algorithms', STOC 2002), several a feature: 
 as for a million.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ BITS = 16
 """Signs in a word: 65,536 words a table."""
 TABLES = 16
 """Words that each feature says, one a table."""
+COMMON = 500
+"""Images that may say a word before it is passed over, as the stop list of Sivic and Zisserman; what an image costs in
+the search for neighbours is thereby limited, however many there are."""
 CHUNK = 500
 """Images whose neighbours are searched for at once."""
 
@@ -45,25 +50,31 @@ def embed(features: Sequence[Features]) -> sparse.csr_array:
     counts = sparse.hstack(tables, format="csr")
     counts.data[:] = 1.0  # a word said twice is no better evidence: hairs repeat themselves
     images_with = np.bincount(counts.indices, minlength=counts.shape[1])
-    rarity = np.where(images_with > 1, np.log(len(features) / np.maximum(images_with, 1)), 0.0)
+    rarity = np.log(len(features) / np.clip(images_with, 1, None))
+    # A word that one image says alone joins nothing; one that very many say costs time and tells little.
+    rarity[(images_with < 2) | (images_with > COMMON)] = 0.0
     weighted = counts @ sparse.diags_array(rarity.astype(np.float32))
+    weighted.eliminate_zeros()
     length = np.sqrt(weighted.power(2).sum(axis=1))
     return sparse.diags_array((1.0 / np.maximum(length, 1e-9)).astype(np.float32)) @ weighted
 
 
 def nearest(vectors: sparse.csr_array, count: int) -> NDArray[np.int64]:
     """Positions of pairs (i, j), i < j, where one is among the `count` nearest of the other: int64 [M, 2], sorted."""
-    found = []
     turned = vectors.T.tocsr()
-    starts = range(0, vectors.shape[0], CHUNK)
-    for start in track(starts, "Searching for neighbours", len(starts)):
+
+    def search(start: int) -> NDArray[np.int64]:
         likeness = (vectors[start : start + CHUNK] @ turned).toarray()
         rows = np.arange(len(likeness))
         likeness[rows, rows + start] = 0.0
         near = np.argpartition(-likeness, min(count, likeness.shape[1] - 1), axis=1)[:, :count]
         left, right = np.repeat(rows, near.shape[1]), near.ravel()
         kept = likeness[left, right] > 0
-        found.append(np.sort(np.stack([left[kept] + start, right[kept]], axis=1), axis=1))
+        return np.sort(np.stack([left[kept] + start, right[kept]], axis=1), axis=1)
+
+    starts = range(0, vectors.shape[0], CHUNK)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # SciPy lets other threads run while it multiplies
+        found = list(track(pool.map(search, starts), "Searching for neighbours", len(starts)))
     return np.unique(np.concatenate(found), axis=0)
 
 

@@ -63,26 +63,22 @@ def normalise(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.sqrt(histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1.0))
 
 
-def count_consistent(a: Features, b: Features) -> int:
+def count_consistent(a: Features, b: Features, least: int) -> int:
     """How many features of two images match and lie where one similarity transform puts them.
 
     Features match that are each other's nearest and pass the ratio test. The transform (shift, turn, magnification) is
     found by RANSAC with OpenCV's fixed seed, so that the count is the same in every run.
+
+    Args:
+        a, b: the features of the images.
+        least: the smallest count of interest, 4 or more; 0 comes back where fewer features match.
     """
-    if min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < least:
         return 0
-    similarity = normalise(a.descriptors) @ normalise(b.descriptors).T
-    rows = np.arange(len(a))
-    best = similarity.argmax(axis=1)
-    nearest = similarity[rows, best]
-    mutual = similarity.argmax(axis=0)[best] == rows
-    similarity[rows, best] = -1.0
-    second = similarity.max(axis=1)
-    # Unit vectors: the squared distance is 2 - 2 cos.
-    matched = np.flatnonzero(mutual & (1.0 - nearest < RATIO**2 * (1.0 - second)))
-    if len(matched) < 4:
+    rows, columns = _match(normalise(a.descriptors), normalise(b.descriptors), least)
+    if len(rows) < least:
         return 0
-    left, right = a.points[matched], b.points[best[matched]]
+    left, right = a.points[rows], b.points[columns]
     transform, kept = cv2.estimateAffinePartial2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE)
     if transform is None:
         return 0
@@ -91,3 +87,21 @@ def count_consistent(a: Features, b: Features) -> int:
     spread = min(left[inside].std(axis=0).min(), right[inside].std(axis=0).min())
     believed = SCALES[0] < scale < SCALES[1] and spread > SPREAD
     return int(inside.sum()) if believed else 0
+
+
+def _match(a: NDArray[np.float32], b: NDArray[np.float32], least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of two sets of unit vectors that match; none as soon as fewer than `least` can."""
+    similarity = a @ b.T
+    rows = np.arange(len(a))
+    best = similarity.argmax(axis=1)
+    nearest = similarity[rows, best]
+    similarity[rows, best] = -1.0
+    second = similarity.max(axis=1)
+    similarity[rows, best] = nearest
+    # Unit vectors: the squared distance is 2 - 2 cos.
+    distinct = np.flatnonzero(1.0 - nearest < RATIO**2 * (1.0 - second))
+    if len(distinct) < least:
+        return distinct[:0], distinct[:0]
+    # Few rows are left: their columns alone are searched for a better partner.
+    mutual = distinct[similarity[:, best[distinct]].max(axis=0) <= nearest[distinct]]
+    return mutual, best[mutual]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from lentigo.data.duplicates.embedding import embed, nearest
 from lentigo.data.duplicates.fingerprints import Fingerprints
@@ -82,9 +83,11 @@ def _copies(prints: Fingerprints) -> Found:
 def _views(prints: Fingerprints) -> Found:
     candidates = nearest(embed(prints.features), NEIGHBOURS)
     blocks = np.array_split(candidates, len(candidates) // 256 + 1)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Matrices of 256 features: several threads of the linear algebra on each would only wait for one another.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         counts = pool.map(
-            lambda block: [count_consistent(prints.features[i], prints.features[j]) for i, j in block], blocks
+            lambda block: [count_consistent(prints.features[i], prints.features[j], VIEW_FEATURES) for i, j in block],
+            blocks,
         )
         values = np.array(
             [n for block in track(counts, "Comparing candidates", len(blocks)) for n in block], np.float64

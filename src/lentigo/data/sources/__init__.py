@@ -6,10 +6,10 @@ from types import MappingProxyType, ModuleType
 
 from lentigo.data.records import Records
 from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
-from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, load_manifests
+from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
 from lentigo.errors import DataError
 
-__all__ = ["Manifest", "RemoteFile", "find_manifest", "load_manifests", "read"]
+__all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
 
 # Asked in this order, the most specific first; each module has detect(root) -> bool and read(root) -> Records.
 READERS: MappingProxyType[ModuleType, str] = MappingProxyType(

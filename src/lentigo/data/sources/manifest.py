@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lentigo.errors import DataError
 
-__all__ = ["Manifest", "RemoteFile", "find_manifest", "load_manifests"]
+__all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests"]
 
 
 class RemoteFile(BaseModel):
@@ -81,6 +81,13 @@ def load_manifests() -> MappingProxyType[str, Manifest]:
             manifest = Manifest.model_validate_json(entry.read_text(encoding="utf-8"))
             found[manifest.name] = manifest
     return MappingProxyType(found)
+
+
+def list_manifests() -> str:
+    """What can be fetched, a line each: name, full name and licence."""
+    manifests = load_manifests().values()
+    width = max(len(m.name) for m in manifests)
+    return "\n".join(f"{m.name:<{width}}  {m.title}. Licence: {m.licence}." for m in manifests)
 
 
 def find_manifest(name: str) -> Manifest:

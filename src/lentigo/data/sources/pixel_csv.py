@@ -30,7 +30,6 @@ from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import HAM10000_NAMES, join_metadata, read_ham10000_metadata, read_known_pairs
 from lentigo.errors import DataError
 from lentigo.progress import track
-from lentigo.runtime.images import decode
 
 __all__ = ["detect", "read", "write"]
 
@@ -115,7 +114,7 @@ def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"
     with _replacing(path.with_name(f"{path.stem}_metadata.csv")) as beside, _replacing(path) as file:
         metadata.to_csv(beside, index=False, lineterminator="\n")
         file.write(",".join([*names, "label"]) + "\n")
-        images = track(_images(records), f"writing {path.name}", len(records))
+        images = track(map(records.decode, records.table["path"]), f"writing {path.name}", len(records))
         for image, label in zip(images, labels, strict=True):
             small = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS).convert(mode)
             file.write(",".join(map(str, [*np.asarray(small).ravel().tolist(), label])) + "\n")
@@ -204,12 +203,6 @@ def _parse(lines: list[str]) -> NDArray[np.int16]:
             if len(lines) == 1:
                 return np.full((1, lines[0].count(",") + 1), -1, dtype=np.int16)
     return np.concatenate([_parse([line]) for line in lines])
-
-
-def _images(records: Records) -> Iterator[NDArray[np.uint8]]:
-    """Each image decoded, uint8 [H, W, 3]."""
-    for path in records.table["path"]:
-        yield decode(path) if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
 
 
 @contextmanager
