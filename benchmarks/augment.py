@@ -3,25 +3,19 @@
 Work: from uint8 to float, rotation by up to 180 degrees, zoom, translation, mirroring, brightness, contrast and a gain
 for each channel, drawn for each image by itself. torchvision fills the corners with black, where lentigo mirrors.
 
-    python benchmarks/augment.py --threads 1 --out augment.json
+python benchmarks/augment.py [--size 64] [--images 2048] [--threads 1] [--repeats 7]
 """
 
-import json
-import os
-import platform
+import argparse
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import numpy as np
 import torch
-import torchvision
-import typer
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
-import lentigo
+from common import machine, spread
 from lentigo.data import augment
 
 BATCH = 64  # the recipe's
@@ -43,10 +37,17 @@ PILLOW = v2.Compose([*GEOMETRY, *COLOUR, v2.ToImage(), *TO_FLOAT, v2.Lambda(chan
 OURS = augment.Compose([augment.RandomAffine(zoom=(0.85, 1.25), shift=0.06), augment.ColourJitter()])
 
 
-def main(*, images: int = 2048, size: int = 64, threads: int = 1, repeats: int = 7, out: Path | None = None) -> None:
-    torch.set_num_threads(threads)
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--images", type=int, default=2048)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (images, 3, size, size), dtype=torch.uint8, generator=generator)
+    shape = (options.images, 3, options.size, options.size)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
     pictures = [Image.fromarray(p.permute(1, 2, 0).numpy()) for p in pixels]
 
     def ours() -> None:
@@ -54,68 +55,45 @@ def main(*, images: int = 2048, size: int = 64, threads: int = 1, repeats: int =
             OURS(part / 255, generator)
 
     def tensors() -> None:
-        for start in range(0, images, BATCH):
+        for start in range(0, options.images, BATCH):
             torch.stack([TENSORS(image) for image in pixels[start : start + BATCH]])
 
     def pillow() -> None:
-        for start in range(0, images, BATCH):
+        for start in range(0, options.images, BATCH):
             torch.stack([PILLOW(picture) for picture in pictures[start : start + BATCH]])
 
-    clocks = timed({"lentigo": ours, "torchvision tensors": tensors, "torchvision Pillow": pillow}, repeats)
-    report = {
-        "images": images,
-        "size": size,
-        "batch": BATCH,
-        "repeats": repeats,
-        "threads": threads,
-        "cores": os.cpu_count(),
-        "machine": f"{platform.machine()} {processor()}".strip(),
-        "versions": {
-            "python": platform.python_version(),
-            "lentigo": lentigo.__version__,
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "numpy": np.__version__,
-        },
-        # A shared machine stretches the wall's seconds; the processor's tell what the work costs.
-        "by_wall_clock": compared(clocks, 0, images),
-        "by_processor_time": compared(clocks, 1, images),
-    }
-    text = json.dumps(report, indent=2)
-    typer.echo(text)
-    if out:
-        out.write_text(text + "\n", encoding="utf-8")
+    runs = {"lentigo": ours, "torchvision v2 on tensors": tensors, "torchvision v2 on Pillow images": pillow}
+    clocks = timed(runs, options.repeats)
+    print(f"{options.images} images at {options.size} px, batches of {BATCH}, {options.threads} threads of torch")
+    for name in runs:
+        rates = [options.images / wall for wall in clocks[name][0]]
+        print(f"{name}: {spread(rates, 'images/s')}{factor(clocks, name)}")
+    print(machine("torch", "torchvision"))
 
 
-def timed(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[tuple[float, float]]]:
+def timed(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, tuple[list[float], list[float]]]:
     """Seconds of each run by the wall and by the processor; the runs take turns, so that a slow minute falls on all."""
-    clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
+    clocks: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in runs}
     for turn in range(repeats + 1):
         for name, run in runs.items():
-            wall, processor_time = time.perf_counter(), time.process_time()
+            wall, processor = time.perf_counter(), time.process_time()
             run()
             if turn > 0:  # the first one warms up
-                clocks[name].append((time.perf_counter() - wall, time.process_time() - processor_time))
+                clocks[name][0].append(time.perf_counter() - wall)
+                clocks[name][1].append(time.process_time() - processor)
     return clocks
 
 
-def compared(clocks: dict[str, list[tuple[float, float]]], clock: int, images: int) -> dict[str, object]:
-    """Median rate and range of each run by one of the clocks, and how many times faster lentigo is."""
-    seconds = {name: sorted(times[clock] for times in runs) for name, runs in clocks.items()}
-    rates = {name: images / statistics.median(times) for name, times in seconds.items()}
-    return {
-        "images_per_second": {name: round(rate) for name, rate in rates.items()},
-        "slowest_and_fastest": {name: [round(images / t[-1]), round(images / t[0])] for name, t in seconds.items()},
-        "factor": {name: round(rates["lentigo"] / rate, 2) for name, rate in rates.items() if name != "lentigo"},
-    }
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+def factor(clocks: dict[str, tuple[list[float], list[float]]], name: str) -> str:
+    """How many times lentigo is as fast, by the wall, which other work stretches, and by processor time."""
+    if name == "lentigo":
+        return ""
+    wall, processor = (
+        statistics.median(theirs) / statistics.median(ours)
+        for theirs, ours in zip(clocks[name], clocks["lentigo"], strict=True)
+    )
+    return f"; lentigo is {wall:.2f} times as fast, by processor time {processor:.2f} times"
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -6,12 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 
-def machine() -> str:
-    """Processor, cores and versions in one line."""
+def machine(*more: str) -> str:
+    """Processor, cores and versions in one line; `more` are further packages whose version matters."""
     info = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     processor = names[0] if info.exists() and names else platform.processor() or platform.machine()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("lentigo", "onnxruntime", "numpy", "pillow"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("lentigo", "onnxruntime", "numpy", "pillow", *more))
     return f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
 
 

@@ -178,6 +178,17 @@ def test_the_same_records_give_the_same_files(binary: Records, binary_described:
         assert path.read_bytes() == (tmp_path / name).read_bytes(), name
 
 
+def test_figures_of_an_earlier_description_are_gone_and_other_files_are_kept(
+    records: Records, binary: Records, tmp_path: Path
+) -> None:
+    describe(records, tmp_path)
+    (tmp_path / "figures" / "notes.png").write_bytes(b"of the user")
+    describe(binary, tmp_path)
+    figures = {path.stem for path in (tmp_path / "figures").iterdir()}
+    shown = set(json.loads((tmp_path / "numbers.json").read_text())["figures"])
+    assert figures == shown | {"samples_benign", "samples_malignant", "notes"}
+
+
 def test_nothing_unfinished_is_left(binary: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full_disk(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

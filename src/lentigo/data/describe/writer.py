@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import pandas as pd
@@ -29,15 +29,20 @@ SECTIONS = {
 }
 """Headings of the page and the figures under each; what the data set has no numbers for is left out."""
 
+SAMPLES = "samples_"
+"""How the names of the sheets of sample pictures begin; the class follows."""
+SUFFIXES = (".png", ".svg")
+
 
 def write(records: Records, found: Description, pictures: Samples) -> None:
     """Write `index.html`, `numbers.json` and `figures/NAME.png` and `.svg` into the description's folder.
 
-    All are made in a hidden folder first and moved into place when they are complete.
+    All are made in a hidden folder first and moved into place when they are complete; figures of an earlier description
+    that this one lacks are then removed.
     """
     drawn = figures(found.summary, found.appearance)
     sheets = {
-        f"samples_{label}": sample_figure(str(found.summary.classes.loc[label, "name"]), dict(shown))
+        f"{SAMPLES}{label}": sample_figure(str(found.summary.classes.loc[label, "name"]), dict(shown))
         for label, shown in pictures.items()
         if shown
     }
@@ -52,6 +57,16 @@ def write(records: Records, found: Description, pictures: Samples) -> None:
             target = found.folder / path.relative_to(draft)
             target.parent.mkdir(exist_ok=True)
             path.replace(target)
+    _remove_stale(found.folder / "figures", drawn.keys() | sheets.keys())
+
+
+def _remove_stale(folder: Path, current: Set[str]) -> None:
+    """Remove figures that bear a description's name but are not of this one; other files are not ours to touch."""
+    ours = {name for names in SECTIONS.values() for name in names}
+    for path in sorted(folder.iterdir()):
+        is_figure = path.suffix in SUFFIXES and (path.stem in ours or path.stem.startswith(SAMPLES))
+        if is_figure and path.stem not in current:
+            path.unlink()
 
 
 def _save_figures(drawn: Mapping[str, Figure], folder: Path) -> None:
