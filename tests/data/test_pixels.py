@@ -1,7 +1,9 @@
 """The pixel cache: what comes out, and what survives damage, interruption and bad images."""
 
+import json
 import shutil
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,20 +100,18 @@ def test_an_interrupted_build_goes_on_where_it_was(records, tmp_path, monkeypatc
 
 
 def test_two_processes_can_ask_for_one_cache_at_once(records, tmp_path):
-    found = []
-    workers = [
-        threading.Thread(target=lambda: found.append(load_pixels(records, 16, cache=tmp_path / "cache")))
-        for _ in range(3)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(found) == 3
-    assert all(np.array_equal(f.array, found[0].array) for f in found)
+    program = (
+        "import sys; from pathlib import Path; from lentigo import data; "
+        "data.load_pixels(data.read(sys.argv[1]), 128, cache=Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", program, str(records.root), str(tmp_path / "cache")]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    assert [worker.wait() for worker in workers] == [0, 0]
     _, journal = files(tmp_path / "cache")
-    starts = [line.split(",")[0] for line in journal.read_text().splitlines()]
-    assert len(starts) == len(set(starts))
+    starts = [json.loads(line)["start"] for line in journal.read_text().splitlines()]
+    assert starts == list(range(0, len(records), module.BLOCK))  # no block was decoded twice
+    alone = load_pixels(records, 128, cache=tmp_path / "alone")
+    assert np.array_equal(load_pixels(records, 128, cache=tmp_path / "cache").array, alone.array)
 
 
 class TestBadImages:
@@ -146,6 +146,50 @@ def test_a_full_disk_is_a_clear_error_and_leaves_no_half_written_file(records, t
     with pytest.raises(DataError, match=r"No space left.*LENTIGO_CACHE"):
         load_pixels(records, 16, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("pixels.u8"))
+
+
+def test_a_disk_that_fills_up_in_mid_cache_costs_no_finished_block(records, tmp_path, monkeypatch):
+    """File systems that reserve nothing tell only when a block is written."""
+    monkeypatch.setattr(module, "BLOCK", 32)
+    whole = np.array(load_pixels(records, 16, cache=tmp_path / "whole").array)
+
+    class FullDisk:
+        def __init__(self, file):
+            self.file, self.left = file, 2
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            if self.left == 0:
+                self.file.write(content[: len(content) // 2])
+                raise OSError(28, "No space left on device")
+            self.left -= 1
+            return self.file.write(content)
+
+    opened = Path.open
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Path,
+            "open",
+            lambda path, mode="r", **options: (FullDisk if mode == "r+b" else lambda file: file)(
+                opened(path, mode, **options)
+            ),
+        )
+        with pytest.raises(DataError, match=r"No space left.*LENTIGO_CACHE.*is kept"):
+            load_pixels(records, 16, cache=tmp_path / "cache")
+    _, journal = files(tmp_path / "cache")
+    assert [json.loads(line)["start"] for line in journal.read_text().splitlines()] == [0, 32]
+    decode, calls = module._decode_block, []
+    monkeypatch.setattr(module, "_decode_block", lambda *a: calls.append(a[1]) or decode(*a))
+    assert np.array_equal(load_pixels(records, 16, cache=tmp_path / "cache").array, whole)
+    assert calls == list(range(64, len(records), 32))
 
 
 def test_an_unwritable_cache_folder_is_a_clear_error(records, tmp_path):
