@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lentigo.data.normalise import CHUNK, UNIT, Normalisation, measure
+from lentigo.data.normalise import CHUNK, measure
 from lentigo.errors import DataError
 
 
@@ -35,23 +35,6 @@ def test_what_was_measured_becomes_mean_0_and_std_1() -> None:
     assert normalised.dtype == np.float32
     np.testing.assert_allclose(normalised.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(normalised.std(0), 1, atol=1e-5)
-
-
-def test_unit_is_0_to_1() -> None:
-    np.testing.assert_array_equal(
-        UNIT.apply(np.array([[[0, 51, 255]]], dtype=np.uint8)), np.array([[[0, 0.2, 1]]], dtype=np.float32)
-    )
-
-
-def test_json_keeps_every_bit() -> None:
-    found = measure(pixels(3))
-    assert Normalisation.from_json(found.to_json()) == found
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"mean": [0], "std": [1]}', '{"mean": [0, 0, 0], "std": "abc"}'])
-def test_other_json_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="normalisation"):
-        Normalisation.from_json(text)
 
 
 def test_a_constant_channel_is_refused() -> None:

@@ -5,7 +5,8 @@ from torch import nn
 
 from lentigo import models
 from lentigo.errors import RunError
-from lentigo.models.registry import IMAGENET, register
+from lentigo.models.registry import register
+from lentigo.normalisation import IMAGENET
 
 
 def test_every_network_can_be_described():

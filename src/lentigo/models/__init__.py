@@ -10,8 +10,9 @@ from lentigo.models import soft_attention as _soft_attention  # noqa: F401
 from lentigo.models import transfer as _transfer  # noqa: F401
 from lentigo.models.counting import Counts, count_parameters
 from lentigo.models.mirrors import MirrorAverage
-from lentigo.models.registry import Entry, Normalisation, build, describe, entry, names, parse_options, register
+from lentigo.models.registry import Entry, build, describe, entry, names, parse_options, register
 from lentigo.models.weights import Loaded, load_weights
+from lentigo.normalisation import Normalisation
 
 __all__ = [
     "Counts",

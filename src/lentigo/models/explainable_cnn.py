@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from lentigo.models.layers import ConvNet, conv_relu, dense, dense_relu
-from lentigo.models.registry import UNIT, register
+from lentigo.models.registry import register
+from lentigo.normalisation import UNIT
 
 __all__ = ["explainable_cnn"]
 

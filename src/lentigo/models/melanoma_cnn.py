@@ -8,7 +8,8 @@ from itertools import pairwise
 from torch import nn
 
 from lentigo.models.layers import ConvNet, batch_norm_2d, conv_relu, dense, dense_relu
-from lentigo.models.registry import UNIT, register
+from lentigo.models.registry import register
+from lentigo.normalisation import UNIT
 
 __all__ = ["melanoma_cnn"]
 

@@ -13,13 +13,11 @@ from typing import overload
 from torch import nn
 
 from lentigo.errors import RunError
+from lentigo.normalisation import Normalisation
 
 __all__ = [
-    "IMAGENET",
-    "UNIT",
     "Builder",
     "Entry",
-    "Normalisation",
     "build",
     "describe",
     "entry",
@@ -30,20 +28,6 @@ __all__ = [
 ]
 
 Builder = Callable[..., nn.Module]
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """What happens to pixels of 0 to 1 before the network: (pixel - mean) / std, by channel, red first."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Of the ImageNet training images; what torchvision's weights expect."""
-UNIT = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""Pixels stay 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from lentigo.models.backbones import Backbone, one_stage, timm_backbone, torchvision_backbone
 from lentigo.models.heads import AttentionHead
-from lentigo.models.registry import IMAGENET, Normalisation, register
+from lentigo.models.registry import register
 from lentigo.models.transfer import Transfer
+from lentigo.normalisation import IMAGENET, Normalisation
 
 __all__ = ["densenet201_sa", "inception_resnet_v2_sa", "resnet34_sa", "resnet50_sa", "vgg16_sa"]
 

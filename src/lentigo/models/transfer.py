@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lentigo.errors import RunError
 from lentigo.models.backbones import Backbone, timm_backbone, torchvision_backbone
 from lentigo.models.heads import HEADS, HiddenHead, LinearHead, NormHead, PooledHead
-from lentigo.models.registry import IMAGENET, Entry, Normalisation, register, register_library
+from lentigo.models.registry import Entry, register, register_library
+from lentigo.normalisation import IMAGENET, Normalisation
 
 __all__ = ["MappedTransfer", "Transfer", "mobilenetv2_tl", "resnet50_tl", "vgg16_tl"]
 

@@ -14,8 +14,8 @@ import torch
 from lentigo import data, models, taxonomy
 from lentigo.data import normalise
 from lentigo.errors import RunError
-from lentigo.models.registry import IMAGENET, UNIT
 from lentigo.models.transfer import Transfer
+from lentigo.normalisation import IMAGENET, UNIT
 from lentigo.training.batches import PixelDataset, epoch_positions, train_loader, validation_loader
 from lentigo.training.learner import Learner, PixelInput
 from lentigo.training.loop import fit
