@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import sparse
 
-from lentigo.data.duplicates import find_duplicates, take_fingerprints
+from lentigo.data.duplicates import find_duplicates, search, take_fingerprints
 from lentigo.data.duplicates.embedding import COMMON, embed, nearest
 from lentigo.data.duplicates.fingerprints import take_fingerprint
 from lentigo.data.duplicates.local_features import Features, count_consistent, extract_features
@@ -170,6 +170,25 @@ def test_blank_pictures_are_no_copies_of_one_another():
     pictures = np.stack([np.full((40, 50, 3), value, np.uint8) for value in (0, 90, 255)])
     rows = pd.DataFrame({"image_id": list("abc"), "dx": "nv", "path": [f"p.npz#{i}" for i in range(3)]})
     assert joined(Records(make_table(rows), "blank", Path("p.npz"), pixels=pictures)) == {}
+
+
+def framed(tone: tuple[int, int, int], place: tuple[float, float], seed: int) -> NDArray[np.uint8]:
+    """A small dark spot on skin of one tone, in the round dark frame of a dermatoscope."""
+    rows, columns = np.mgrid[-1:1:150j, -1:1:200j]
+    skin = np.array(tone) + np.random.default_rng(seed).normal(0, 3, (150, 200, 3))
+    spot = np.hypot(rows - place[0], columns - place[1]) < 0.1
+    frame = np.clip(8 * (1.05 - np.hypot(rows, columns)), 0, 1)
+    return (np.where(spot[..., None], 0.4, 1.0) * skin * frame[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def test_a_common_frame_makes_no_copies(monkeypatch):
+    pictures = np.stack([framed((210, 160, 160), (0.1, 0), 0), framed((200, 150, 140), (-0.15, 0.1), 1)])
+    rows = pd.DataFrame({"image_id": list("ab"), "dx": "nv", "path": ["p.npz#0", "p.npz#1"]})
+    records = Records(make_table(rows), "framed", Path("p.npz"), pixels=pictures)
+    monkeypatch.setattr(search, "HASH_BITS", BITS)  # the pair is a candidate, whatever its hashes
+    assert joined(records) == {}
+    monkeypatch.setattr(search, "RIM", 1)
+    assert joined(records) == {("a", "b"): "copy"}  # the frame alone would make them one
 
 
 # The hash

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lentigo.data.duplicates.embedding import embed, nearest
-from lentigo.data.duplicates.fingerprints import Fingerprints
+from lentigo.data.duplicates.fingerprints import THUMBNAIL, Fingerprints
 from lentigo.data.duplicates.local_features import count_consistent
 from lentigo.data.duplicates.perceptual import correlate, hash_signs, similar_hashes
 from lentigo.progress import track
@@ -19,8 +19,11 @@ __all__ = ["Duplicate", "find_duplicates"]
 
 HASH_BITS = 8
 """Bits of 63 in which the perceptual hashes of a candidate for a copy may differ."""
+RIM = THUMBNAIL // 8
+"""Pixels at each edge of a thumbnail that copies are not judged by: the dark round frame of a dermatoscope is the same
+around every lesion."""
 COPY_CORRELATION = 0.98
-"""Correlation at 64 px from which two images count as copies of one picture."""
+"""Correlation inside the rim, at 64 px, from which two images count as copies of one picture."""
 NEIGHBOURS = 20
 """Nearest images in the embedding that are compared feature by feature."""
 VIEW_FEATURES = 10
@@ -73,8 +76,9 @@ def _identical(prints: Fingerprints) -> Found:
 
 def _copies(prints: Fingerprints) -> Found:
     candidates = similar_hashes(hash_signs(prints.thumbnails), HASH_BITS)
+    inside = prints.thumbnails[:, RIM:-RIM, RIM:-RIM]
     blocks = np.array_split(candidates, len(candidates) // 2000 + 1)
-    correlations = [correlate(prints.thumbnails[b[:, 0]], prints.thumbnails[b[:, 1]]) for b in blocks]
+    correlations = [correlate(inside[b[:, 0]], inside[b[:, 1]]) for b in blocks]
     values = np.concatenate(correlations)
     kept = values >= COPY_CORRELATION
     return "copy", candidates[kept], values[kept]
