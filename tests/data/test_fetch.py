@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -135,6 +136,12 @@ def test_a_fetched_data_set_can_be_read(server, tmp_path):
     (out / "HAM10000_images_part_1.zip").unlink()  # not needed any more
     data.fetch(made, out, show=shown.append)
     assert len(server.requests) == asked
+
+
+def test_without_a_folder_one_of_the_name_is_made(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert data.fetch(manifest(remote(server, "a.csv", b"1")), show=print) == Path("made")
+    assert names(tmp_path / "made") == ["a.csv"]
 
 
 def test_the_licence_is_shown_before_anything_is_asked_for(server, tmp_path, capsys):

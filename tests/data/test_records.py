@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lentigo.data.records import COLUMNS, Problem, Records, make_table
-from lentigo.errors import DataError
+from lentigo.errors import DataError, ImageError
 
 
 def test_make_table_completes_and_types_the_columns():
@@ -81,3 +82,15 @@ def test_problems_are_counted_by_kind_and_read_as_a_line(toy_records):
     assert Records(table, "toy", Path("toy"), found).problem_counts() == {"missing image": 2, "extra": 1}
     assert Records(table, "toy", Path("toy")).problem_counts() == {}
     assert str(found[0]) == "a: gone [dropped]"
+
+
+def test_a_picture_comes_from_its_file_or_from_its_row_of_the_array(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), dtype=np.uint8)
+    Image.fromarray(pictures[1]).save(tmp_path / "a#2.png")
+    rows = pd.DataFrame({"image_id": ["a"], "dx": ["nv"], "path": [str(tmp_path / "a#2.png")]})
+    files = Records(make_table(rows), "files", tmp_path)
+    assert np.array_equal(files.decode(files.table["path"][0]), pictures[1])
+    array = Records(make_table(rows.assign(path="a#b.npz#2")), "array", tmp_path, pixels=pictures)
+    assert np.array_equal(array.decode(array.table["path"][0]), pictures[2])
+    with pytest.raises(ImageError, match=r"absent\.png"):
+        files.decode(str(tmp_path / "absent.png"))

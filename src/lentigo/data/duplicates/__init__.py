@@ -4,7 +4,7 @@ Nothing here knows lesion ids or published pairs. Each search is torch-free and 
 
 - `identical`: same bytes (SHA-256).
 - `copies`: same picture turned, mirrored, scaled or compressed again: perceptual hashes name the candidates,
-  correlation at 64 px over the eight symmetries of the square decides.
+  correlation at 64 px, but for the rim, over the eight symmetries of the square decides.
 - `views`: the lesion from another distance, angle or day: an embedding of local features names the candidates, a
   similarity transform that maps enough of them onto each other decides.
 """
