@@ -236,6 +236,13 @@ def test_images_that_share_rare_features_are_neighbours() -> None:
     assert nearest(vectors, 1).tolist() == [[0, 1]]
 
 
+def test_a_word_said_twice_counts_once() -> None:
+    vectors = embed(made([0, 0, 1, 1, 1], [2, 3, 3], [0, 1], [2, 2, 3], [4]))
+    likeness = (vectors @ vectors.T).toarray()
+    assert likeness[[0, 1], [2, 3]] == pytest.approx(np.ones(2), abs=1e-5)
+    assert nearest(vectors, 1).tolist() == [[0, 2], [1, 3]]
+
+
 def test_words_that_very_many_images_say_are_passed_over() -> None:
     assert embed(made(*[[9]] * COMMON, [])).nnz > 0
     assert embed(made(*[[9]] * (COMMON + 1), [])).nnz == 0

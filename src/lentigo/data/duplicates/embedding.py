@@ -24,7 +24,7 @@ __all__ = ["embed", "nearest"]
 COMPONENTS = 24
 """Principal components of the features that words are made of."""
 BITS = 16
-"""Signs in a word: 65,536 words a table."""
+"""Signs in a word, as many as `uint16` holds: 65,536 words a table."""
 TABLES = 16
 """Words that each feature says, one a table."""
 COMMON = 500
@@ -38,14 +38,15 @@ def embed(features: Sequence[Features]) -> sparse.csr_array:
     """Unit vectors of tf-idf weights: float32 [N, TABLES * 2**BITS], sparse; zero for images without shared words."""
     if not any(len(f) for f in features):
         return sparse.csr_array((len(features), TABLES << BITS), dtype=np.float32)
-    image = np.repeat(np.arange(len(features)), [len(f) for f in features])
+    starts = np.cumsum([0, *(len(f) for f in features)])
     reduced = _principal_components(np.concatenate([f.descriptors for f in features]))
     tables = []
     for table in range(TABLES):
         turned = reduced @ ortho_group.rvs(reduced.shape[1], random_state=table)[:, :BITS].astype(np.float32)
-        words = (turned > 0) @ (1 << np.arange(turned.shape[1]))
-        said = sparse.csr_array((np.ones(len(words), np.float32), (image, words)), shape=(len(features), 1 << BITS))
-        said.sum_duplicates()
+        words = np.packbits(turned > 0, axis=1).view(np.uint16).ravel()
+        shape = (len(features), 1 << BITS)
+        said = sparse.csr_array((np.ones(len(words), np.float32), words, starts.copy()), shape=shape)
+        said.sum_duplicates()  # in place, starts included
         tables.append(said)
     counts = sparse.hstack(tables, format="csr")
     counts.data[:] = 1.0  # a word said twice is no better evidence: hairs repeat themselves
