@@ -1,5 +1,6 @@
 """The searches for duplicates: what each finds on pictures whose changes are known, and what none may join."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import sparse
 
+from lentigo import data
 from lentigo.data.duplicates import find_duplicates, search, take_fingerprints
 from lentigo.data.duplicates.embedding import COMMON, embed, nearest
 from lentigo.data.duplicates.fingerprints import take_fingerprint
@@ -293,3 +295,17 @@ def test_matches_on_one_spot_count_as_none(lesions):
 
 def test_a_blank_image_has_no_features():
     assert len(extract_features(Image.new("L", (100, 80)))) == 0
+
+
+# The real ones
+
+
+def test_published_pairs_and_identical_files_are_found_among_real_images(real_root):
+    records = data.read(real_root)
+    files = pd.Series([hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in records.table["path"]])
+    twice = records.ids[files.duplicated(keep=False)]
+    published = [i for pair in records.known_pairs for i in pair]
+    found = joined(records.take(dict.fromkeys([*twice, *published, *records.ids[:200]])))
+    assert sorted(i for pair, kind in found.items() if kind == "identical" for i in pair) == sorted(twice)
+    assert len(twice) == 4
+    assert sum((min(pair), max(pair)) in found for pair in records.known_pairs) >= 16
