@@ -14,7 +14,6 @@ from lentigo.data.duplicates.local_features import Features, extract_features
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
-from lentigo.runtime.images import decode
 
 __all__ = ["THUMBNAIL", "Fingerprint", "Fingerprints", "take_fingerprint", "take_fingerprints"]
 
@@ -95,10 +94,8 @@ def take_fingerprint(rgb: NDArray[np.uint8], checksum: str = "") -> Fingerprint:
 
 def _try(records: Records, path: str) -> Fingerprint | ImageError:
     try:
-        if records.pixels is not None:
-            rgb = decode(records.pixels[int(path.rpartition("#")[2])])
-            return take_fingerprint(rgb, hashlib.sha256(rgb.tobytes()).hexdigest())
-        rgb = decode(path)
-        return take_fingerprint(rgb, hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        rgb = records.decode(path)
+        content = Path(path).read_bytes() if records.pixels is None else rgb.tobytes()
+        return take_fingerprint(rgb, hashlib.sha256(content).hexdigest())
     except ImageError as error:
         return error
