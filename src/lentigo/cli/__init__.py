@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lentigo import __version__
-from lentigo.cli import classify, cost, data, report, reproduce, search, train
+from lentigo.cli import classify, cost, data, evaluate, report, reproduce, search, train
 from lentigo.errors import LentigoError
 
 __all__ = ["app", "main"]
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
-for verbs in (classify.app, train.app, search.app, report.app, cost.app, reproduce.app):
+for verbs in (classify.app, train.app, search.app, evaluate.app, report.app, cost.app, reproduce.app):
     app.registered_commands += verbs.registered_commands
 
 
