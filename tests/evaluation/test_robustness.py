@@ -1,5 +1,7 @@
 """Perturbations harm more as they grow, and a bundle meets each of them in a repeatable way."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -106,3 +108,19 @@ def test_bad_limits_and_seen_images_are_refused(trained_run, bundle_path):
         robustness(bundle, trained_run.split.test, limit=0)
     with pytest.raises(LeakError):
         robustness(bundle, trained_run.split.train, limit=7)
+
+
+def test_an_interrupted_call_goes_on_with_the_same_result(trained_run, bundle_path, tmp_path, monkeypatch):
+    bundle, records, partial = Bundle(bundle_path, threads=1), trained_run.split.test, tmp_path / "partial.npz"
+    whole, chosen = robustness(bundle, records, limit=6, replicates=0), _choose(records, 6, 0)
+    robustness(bundle, records.take(chosen.ids[:3]), limit=None, replicates=0, partial=partial)
+    kept = np.load(partial)["ids"].tolist()
+    assert len(kept) == 3
+    asked = []
+    module = sys.modules["lentigo.evaluation.robustness"]  # the package's attribute of that name is the function
+    monkeypatch.setattr(module, "_changes", lambda image, i, seed: asked.append(i) or _changes(image, i, seed))
+    resumed = robustness(bundle, records, limit=6, replicates=0, partial=partial)
+    assert resumed == whole
+    assert sorted(asked) == sorted(set(chosen.ids) - set(kept))
+    partial.write_bytes(b"damaged")
+    assert robustness(bundle, records, limit=6, replicates=0, partial=partial) == whole

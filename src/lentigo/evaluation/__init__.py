@@ -26,6 +26,7 @@ try:
     from lentigo.evaluation.selective import RiskCoverage, risk_coverage
     from lentigo.evaluation.skin_tone import skin_tones
     from lentigo.evaluation.summary import summarise
+    from lentigo.evaluation.tables import combine_tables, compare_tables
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -48,8 +49,10 @@ __all__ = [
     "Robustness",
     "calibrate",
     "combine",
+    "combine_tables",
     "compare",
     "compare_runs",
+    "compare_tables",
     "conformal",
     "decision_curve",
     "draw_mistakes",

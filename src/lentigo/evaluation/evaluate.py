@@ -1,76 +1,145 @@
-"""Evaluate a run or a bundle, and leave predictions, metrics and a readable summary in a folder."""
+"""Evaluate a run or a bundle, and leave in a folder all that a report of it needs."""
 
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from lentigo import data
 from lentigo.errors import DataError
+from lentigo.evaluation.fairness import fairness
 from lentigo.evaluation.metrics import Metrics, measure
-from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
+from lentigo.evaluation.predict import bundle_split, predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.robustness import robustness as measure_robustness
 from lentigo.evaluation.summary import summarise
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
 
 __all__ = ["evaluate"]
 
+PathLike = str | os.PathLike[str]
+
+
+class _Predicted(NamedTuple):
+    """What is measured, and the validation part of the same split where there is one."""
+
+    test: Predictions
+    validation: Predictions | None
+
 
 def evaluate(
-    model: str | os.PathLike[str],
+    model: PathLike,
     *,
-    root: str | os.PathLike[str] | None = None,
+    root: PathLike | None = None,
     own_test: bool = False,
-    out: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    out: PathLike | None = None,
+    robustness: bool = False,
+    limit: int = 500,
     replicates: int = 1000,
     seed: int = 0,
 ) -> Metrics:
     """Measure a model on images that it has not learned from.
 
-    Writes predictions.parquet, metrics.json and metrics.md.
+    Writes predictions.parquet, metrics.json, metrics.md and fairness.json; validation.parquet, predictions of the
+    validation part, where the model's own split gives one; and robustness.json where asked for, which can be
+    interrupted and goes on where it stopped.
 
     Args:
         model: folder of a run, which is measured on the test part of its split; or name or path of a bundle.
         root: the data set for a bundle; all of it, and refused if the bundle has seen any of it.
         own_test: for a bundle, take the test part of its own split of `root` instead.
+        source: take only the images of this source of `root`, such as 'test' of an ISIC challenge.
         out: folder for what is written; without it the run's own folder, and nowhere for a bundle.
+        robustness: whether to measure a bundle on worse images too, 41 times each.
+        limit: how many images to take for that, as evenly over the diagnoses as there are.
         replicates: bootstrap resamples behind the intervals.
         seed: seed of the resamples.
 
     Raises:
-        DataError: no data set given for a bundle, or one that can't be read.
+        DataError: no data set given for a bundle, one that can't be read, no such source, or robustness of a run or
+            without a folder to write into.
         LeakError: the bundle has seen some of the images.
     """
     is_run = Path(model).is_dir()
-    predictions = _of_run(Path(model)) if is_run else _of_bundle(model, root, own_test)
-    metrics = measure(predictions, replicates=replicates, seed=seed)
     folder = Path(out) if out else (Path(model) if is_run else None)
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        predictions.save(folder / "predictions.parquet")
-        (folder / "metrics.json").write_text(metrics.to_json() + "\n", encoding="utf-8")
-        (folder / "metrics.md").write_text(_page(predictions, metrics), encoding="utf-8")
+    if robustness and (is_run or folder is None):
+        raise DataError(
+            "Robustness is measured of a bundle, and written into a folder.",
+            "Export the run first (lentigo export)." if is_run else "Name the folder with --out.",
+        )
+    bundle = None if is_run else Bundle(find_bundle(model))
+    records = None if bundle is None else _records(bundle, root, source)
+    predicted = _of_bundle(bundle, records, own_test) if bundle and records else _of_run(Path(model))
+    metrics = measure(predicted.test, replicates=replicates, seed=seed)
+    if folder is None:
+        return metrics
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(predicted.test, folder / "predictions.parquet")
+    if predicted.validation is not None:
+        _save(predicted.validation, folder / "validation.parquet")
+    else:
+        (folder / "validation.parquet").unlink(missing_ok=True)  # of an earlier evaluation on other data
+    _write(folder / "metrics.json", metrics.to_json() + "\n")
+    _write(folder / "metrics.md", _page(predicted.test, metrics))
+    _write(folder / "fairness.json", fairness(predicted.test, replicates=replicates, seed=seed).to_json() + "\n")
+    if robustness and bundle and records:
+        chosen = bundle_split(bundle, records).test if own_test else records
+        partial = folder / "robustness.partial.npz"
+        found = measure_robustness(bundle, chosen, limit=limit, replicates=replicates, seed=seed, partial=partial)
+        _write(folder / "robustness.json", found.to_json() + "\n")
+        partial.unlink(missing_ok=True)
     return metrics
 
 
-def _of_run(path: Path) -> Predictions:
+def _of_run(path: Path) -> _Predicted:
     from lentigo.training import load_run  # needs torch, which a bundle does not
 
-    return predict_part(load_run(path), "test")
+    run = load_run(path)
+    return _Predicted(predict_part(run, "test"), predict_part(run, "validation"))
 
 
-def _of_bundle(model: str | os.PathLike[str], root: str | os.PathLike[str] | None, own_test: bool) -> Predictions:
+def _of_bundle(bundle: Bundle, records: data.Records, own_test: bool) -> _Predicted:
+    if not own_test:
+        return _Predicted(predict(bundle, records), None)
+    return _Predicted(predict_bundle_part(bundle, records), predict_bundle_part(bundle, records, "validation"))
+
+
+def _records(bundle: Bundle, root: PathLike | None, source: str | None) -> data.Records:
+    """The data set, or one source of it."""
     if root is None:
-        raise DataError(f"{model}: a bundle does not know where images lie.", "Name the data set with --data.")
-    bundle, records = Bundle(find_bundle(model)), data.read(root)
-    return predict_bundle_part(bundle, records) if own_test else predict(bundle, records)
+        raise DataError(f"{bundle.path}: a bundle does not know where images lie.", "Name the data set with --data.")
+    records = data.read(root)
+    if source is None:
+        return records
+    known = sorted(set(records.table["source"].dropna()))
+    if source not in known:
+        raise DataError(
+            f"{records.root}: no image is of the source {source!r}.", f"Known: {', '.join(known) or 'none'}."
+        )
+    return records.take(records.ids[(records.table["source"] == source).to_numpy()])
+
+
+def _save(predictions: Predictions, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    predictions.save(partial)
+    partial.replace(path)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _page(predictions: Predictions, metrics: Metrics) -> str:
     """The summary under what it was measured on and with."""
     meta = predictions.meta
     origin = {
-        k: meta[k] for k in ("model", "model_sha256", "data", "protocol", "fold", "seed", "split_sha256") if k in meta
+        k: meta[k]
+        for k in ("model", "model_sha256", "data", "protocol", "fold", "seed", "split_sha256", "trained_on")
+        if k in meta
     }
     return (
         f"# {meta['model']} on {meta['data']}\n\nWritten by `lentigo evaluate`.\n\n{summarise(metrics)}\n"

@@ -1,12 +1,14 @@
 """Refuse to test on what a temperature or a threshold was chosen on. `predict` refuses what a model learned from."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lentigo.errors import LeakError
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 
-__all__ = ["refuse_same_images", "refuse_same_part"]
+__all__ = ["listed", "refuse_same_images", "refuse_same_part"]
 
 SHOWN = 5
 
@@ -33,7 +35,12 @@ def refuse_same_part(chosen: Provenance, applied: Provenance) -> None:
         raise LeakError(f"The threshold was chosen on the {applied.part} part itself.", "Apply it to the test part.")
 
 
+def listed(images: Sequence[str]) -> str:
+    """The first few of some ids, and how many more there are."""
+    more = f" and {len(images) - SHOWN} more" if len(images) > SHOWN else ""
+    return f"{', '.join(map(str, images[:SHOWN]))}{more}"
+
+
 def _refuse(images: list[str], reason: str) -> None:
     if images:
-        more = f" and {len(images) - SHOWN} more" if len(images) > SHOWN else ""
-        raise LeakError(f"{reason}: {', '.join(map(str, images[:SHOWN]))}{more}.", "Evaluate on the split's test part.")
+        raise LeakError(f"{reason}: {listed(images)}.", "Evaluate on the split's test part.")

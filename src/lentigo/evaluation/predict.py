@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from scipy.special import softmax
 from lentigo import data
 from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibrate import calibrate
+from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.progress import track
 from lentigo.runtime import Bundle, Outputs, decode
@@ -23,7 +25,7 @@ from lentigo.runtime import Bundle, Outputs, decode
 if TYPE_CHECKING:
     from lentigo.training import Run
 
-__all__ = ["predict", "predict_part"]
+__all__ = ["bundle_split", "predict", "predict_bundle_part", "predict_part"]
 
 Part = Literal["validation", "test"]
 
@@ -57,27 +59,68 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
 def predict(bundle: Bundle, records: data.Records) -> Predictions:
     """Run a bundle over a data set, from the files as they are. Unreadable images are left out and named in `meta`.
 
+    The protocol is 'external' and the part 'all': the images belong to no split of the bundle's. `meta` says what the
+    bundle was trained on, and how the images were checked against it.
+
     Raises:
-        LeakError: the bundle was trained, or its thresholds were chosen, on some of these images or lesions.
-        DataError: no image can be read.
+        LeakError: the bundle was trained, or its thresholds were chosen, on some of these images or lesions; the
+            message lists the first and says which sources of the data are free of them.
+        DataError: no seven-class diagnoses, or no image can be read.
     """
-    seen = bundle.seen(records.ids) | bundle.seen(records.table["lesion_id"])
+    _ = records.labels  # before hours of predicting what has no truth
+    table = records.table
+    seen = bundle.seen(records.ids) | bundle.seen(table["lesion_id"])
     if seen.any():
+        free = sorted(set(table["source"].dropna()) - set(table.loc[seen, "source"].dropna()))
+        take = f", or one of the sources that it has seen nothing of (--source {' or '.join(free)})" if free else ""
         raise LeakError(
-            f"{bundle.metadata.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions, "
-            f"{records.ids[np.argmax(seen)]} among them.",
-            "Evaluate it on its own test part (--part test), or on other data.",
+            f"{bundle.metadata.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
+            f"{listed(records.ids[seen])}.",
+            f"Take its own test part (--own-test){take}, or other data.",
         )
-    return _predict_files(bundle, records)
+    split = bundle.metadata.split
+    knows_lesions = bool((table["lesion_id"] != table["image_id"]).any())
+    meta = {
+        "protocol": "external",
+        "leaky": False,
+        "part": "all",
+        "trained_on": {"data": bundle.metadata.source, **{k: split[k] for k in ("protocol", "fold", "sha256")}},
+        "overlap": f"none of these {len(records):,} images{' or their lesions' if knows_lesions else ''} bears an id "
+        f"that {bundle.metadata.name} learned from or was tuned on",
+        "knows_lesions": knows_lesions,
+    }
+    predictions = _predict_files(bundle, records, meta)
+    groups = pd.Series(data.find_groups(records), index=records.ids)
+    return Predictions(
+        predictions.table.assign(group=groups.loc[predictions.table["image_id"]].to_numpy()), predictions.meta
+    )
 
 
-def predict_bundle_part(bundle: Bundle, records: data.Records) -> Predictions:
-    """Run a bundle over its own test part of the data set that it was trained on.
+def predict_bundle_part(bundle: Bundle, records: data.Records, part: Part = "test") -> Predictions:
+    """Run a bundle over its own validation or test part of the data set that it was trained on.
 
     The split is made anew from the records and must have the hash that the bundle carries.
 
     Raises:
         DataError: the split can't be made again from these records.
+    """
+    split, described = bundle_split(bundle, records), bundle.metadata.split
+    meta = {
+        "protocol": described["protocol"],
+        "leaky": described["leaky"],
+        "fold": described["fold"],
+        "split_sha256": described["sha256"],
+        "part": part,
+    }
+    predictions = _predict_files(bundle, split.part(part), meta)
+    return Predictions(_with_groups(predictions.table, split), predictions.meta)
+
+
+def bundle_split(bundle: Bundle, records: data.Records) -> data.Split:
+    """The split that a bundle was trained on, made again from the same data set.
+
+    Raises:
+        DataError: it can't be made again from these records.
     """
     described = bundle.metadata.split
     split = data.split(records, described["protocol"], fold=described["fold"], seed=described["seed"])
@@ -87,11 +130,10 @@ def predict_bundle_part(bundle: Bundle, records: data.Records) -> Predictions:
             f"(hash {split.hash[:12]}, wanted {described['sha256'][:12]}).",
             "Give the very data set that it was trained on.",
         )
-    predictions = _predict_files(bundle, split.test)
-    return Predictions(_with_groups(predictions.table, split), predictions.meta)
+    return split
 
 
-def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
+def _predict_files(bundle: Bundle, records: data.Records, origin: dict[str, Any]) -> Predictions:
     def one(path: str) -> tuple[Outputs, float] | ImageError:
         try:
             row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
@@ -116,11 +158,7 @@ def _predict_files(bundle: Bundle, records: data.Records) -> Predictions:
     meta = {
         "model": described.name,
         "model_sha256": bundle.sha256,
-        "protocol": described.split["protocol"],
-        "leaky": described.split["leaky"],
-        "fold": described.split["fold"],
-        "split_sha256": described.split["sha256"],
-        "part": "test",
+        **origin,
         "training_prevalence": list(described.training_prevalence),
         "temperature": described.temperature,
         "environment": _environment(),
@@ -144,7 +182,8 @@ def _with_groups(table: pd.DataFrame, split: data.Split) -> pd.DataFrame:
 
 
 def _meta(records: data.Records) -> dict[str, Any]:
-    return {"data": records.name, "root": Path(records.root).name}
+    dropped = Counter(p.kind for p in records.problems if p.severity == "dropped")
+    return {"data": records.name, "root": Path(records.root).name, "dropped": dict(dropped)}
 
 
 def _environment() -> dict[str, str]:

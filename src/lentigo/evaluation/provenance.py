@@ -57,7 +57,13 @@ class Provenance(Result):
             groups=len(set(predictions.groups)),
             images_of=images,
             groups_of=groups,
-            warnings=(*_leak_warning(leaky), *_count_warnings(images, groups), *_mix_warnings(predictions)),
+            warnings=(
+                *_leak_warning(leaky),
+                *_external(predictions),
+                *_left_out(predictions),
+                *_count_warnings(images, groups),
+                *_mix_warnings(predictions),
+            ),
         )
 
 
@@ -73,6 +79,30 @@ def _leak_warning(leaky: object) -> list[str]:
     if leaky:
         return ["LEAKY: images of one lesion lie in training and here; these numbers are too good to be true."]
     return []
+
+
+def _external(predictions: Predictions) -> list[str]:
+    """What is known, and what is not, of images from outside of the model's own split."""
+    if predictions.meta.get("protocol") != "external":
+        return []
+    found = [
+        f"External data: {predictions.meta.get('overlap', 'not checked against training')}. The check is by id: the "
+        "same picture under another id would not be noticed."
+    ]
+    if predictions.meta.get("knows_lesions") is False:
+        found.append(
+            "The data set has no lesion ids: images of one lesion count as independent, and intervals may be too narrow."
+        )
+    return found
+
+
+def _left_out(predictions: Predictions) -> list[str]:
+    dropped, unreadable = predictions.meta.get("dropped"), predictions.meta.get("unreadable")
+    kinds = {**dropped} if isinstance(dropped, Mapping) else {}
+    if isinstance(unreadable, list) and unreadable:
+        kinds["unreadable image"] = len(unreadable)
+    counts = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
+    return [f"Left out of the data set: {counts}."] if kinds else []
 
 
 def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> list[str]:

@@ -5,9 +5,12 @@
 [0.593, 0.579, 0.586, 0.55, 0.443]
 """
 
+import json
+import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,8 @@ __all__ = ["Curve", "Point", "Robustness", "robustness"]
 
 Array = NDArray[np.float64]
 NAMES = ("balanced_accuracy", "auc.mel")
+KEEP_EVERY = 25
+"""Images after which what is done is kept on disk."""
 MELANOMA = taxonomy.CLASSES.index("mel")
 
 
@@ -87,7 +92,13 @@ class Robustness(Result):
 
 
 def robustness(
-    bundle: Bundle, records: data.Records, *, limit: int | None = 500, replicates: int = 1000, seed: int = 0
+    bundle: Bundle,
+    records: data.Records,
+    *,
+    limit: int | None = 500,
+    replicates: int = 1000,
+    seed: int = 0,
+    partial: Path | None = None,
 ) -> Robustness:
     """Run a bundle on images as they are and perturbed in full resolution: 41 times each.
 
@@ -98,6 +109,7 @@ def robustness(
             for all. The numbers then speak of that mix: compare them with `intact`, not with those of all images.
         replicates: bootstrap resamples for intervals of 95 %; 0 for none.
         seed: the same gives the same images, perturbations and resamples.
+        partial: a file that keeps what is done every few images, so that a second call goes on after an interruption.
 
     Raises:
         LeakError: the bundle has seen some of the images.
@@ -107,7 +119,7 @@ def robustness(
     chosen = records if limit is None else _choose(records, limit, seed)
     predictions = predict(bundle, chosen)
     readable = chosen.take(predictions.table["image_id"])
-    scores = {("intact", 0.0): predictions.probabilities} | _perturbed(bundle, readable, seed)
+    scores = {("intact", 0.0): predictions.probabilities} | _perturbed(bundle, readable, seed, partial)
     weights = list(resamples(predictions.labels, predictions.groups, replicates, seed))
     points = _points(predictions, scores, weights)
     return Robustness(
@@ -135,9 +147,13 @@ def _choose(records: data.Records, limit: int, seed: int) -> data.Records:
     return records.take([i for i in records.ids if i in kept])
 
 
-def _perturbed(bundle: Bundle, records: data.Records, seed: int) -> dict[tuple[str, float], Array]:
+def _perturbed(
+    bundle: Bundle, records: data.Records, seed: int, partial: Path | None
+) -> dict[tuple[str, float], Array]:
     """Probabilities [N, 7] by perturbation and strength."""
     settings = [(name, strength) for name, p in PERTURBATIONS.items() for strength in p.strengths]
+    key = json.dumps([bundle.sha256, seed, settings])
+    done = _load(partial, key)
 
     def one(row: tuple[str, str]) -> Array:
         image_id, path = row
@@ -145,10 +161,34 @@ def _perturbed(bundle: Bundle, records: data.Records, seed: int) -> dict[tuple[s
         return np.stack([bundle.run(changed[None])[0][0] for changed in _changes(image, image_id, seed)])
 
     rows = list(zip(records.ids, records.table["path"], strict=True))
+    todo = [row for row in rows if row[0] not in done]
     with ThreadPoolExecutor() as pool:
-        found = np.stack(list(track(pool.map(one, rows), "Perturbing", len(rows)))).astype(np.float64)
+        for count, found in enumerate(track(pool.map(one, todo), "Perturbing", len(todo)), start=1):
+            done[todo[count - 1][0]] = found
+            if count % KEEP_EVERY == 0:
+                _keep(partial, key, done)
+    _keep(partial, key, done)
+    found = np.stack([done[image_id] for image_id in records.ids]).astype(np.float64)
     found /= found.sum(axis=2, keepdims=True)
     return {setting: found[:, k] for k, setting in enumerate(settings)}
+
+
+def _load(partial: Path | None, key: str) -> dict[str, Array]:
+    """What an interrupted call with the same bundle, seed and perturbations has done, by image id."""
+    if partial is None or not partial.exists():
+        return {}
+    try:
+        with np.load(partial) as kept:
+            return dict(zip(kept["ids"].tolist(), kept["found"], strict=True)) if str(kept["key"]) == key else {}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}  # damaged: it is made anew
+
+
+def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
+    if partial is not None and done:
+        unfinished = partial.with_name(f".{partial.name}")
+        np.savez(unfinished, key=np.array(key), ids=np.array(list(done)), found=np.stack(list(done.values())))
+        unfinished.replace(partial)
 
 
 def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDArray[np.uint8]]:

@@ -6,6 +6,7 @@ from types import MappingProxyType, ModuleType
 
 from lentigo.data.records import Records
 from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
+from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
 from lentigo.errors import DataError
 
@@ -44,7 +45,8 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
         entries = [e for e in place.iterdir() if not _beside(e)] if place.is_dir() else []
         if len(entries) != 1 or not entries[0].is_dir():
             looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
-            raise DataError(f"{start}: no known data set layout found here.", f"Looked for {'; '.join(looked_for)}.")
+            hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
+            raise DataError(f"{start}: no known data set layout found here.", hint)
         place = entries[0]
     records: Records = reader.read(place)
     if strict and records.problems:

@@ -8,7 +8,7 @@ import pandas as pd
 from lentigo.data.records import Problem
 from lentigo.runtime.images import find_images
 
-__all__ = ["index_images", "report_extra", "usable_rows"]
+__all__ = ["index_images", "packed_hint", "report_extra", "usable_rows"]
 
 
 def index_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
@@ -21,6 +21,13 @@ def index_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
         else:
             images[path.stem] = path.absolute()
     return images, problems
+
+
+def packed_hint(root: Path) -> str:
+    """What to do about archives that were never unpacked: '' where there are none."""
+    packed = [root] if root.suffix.lower() == ".zip" else sorted(root.rglob("*.zip")) if root.is_dir() else []
+    names = ", ".join(path.name for path in packed)
+    return f"Unpack {names} there first: lentigo reads no archives." if packed else ""
 
 
 def report_extra(images: dict[str, Path], named: Iterable[str]) -> list[Problem]:

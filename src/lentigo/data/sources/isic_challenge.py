@@ -18,7 +18,7 @@ import pandas as pd
 
 from lentigo.data.records import Records, make_table
 from lentigo.data.sources.delimited import read_header, read_table
-from lentigo.data.sources.image_files import index_images, report_extra, usable_rows
+from lentigo.data.sources.image_files import index_images, packed_hint, report_extra, usable_rows
 from lentigo.data.sources.labels import interpret_labels
 from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import report_no_lesions
@@ -84,7 +84,7 @@ def read(root: Path) -> Records:
     if kept.empty:
         raise DataError(
             f"{root}: none of the {len(truth)} rows of the truth table is usable; the first: {problems[0]}.",
-            "Put the images below the same folder as the table.",
+            packed_hint(root) or "Put the images below the same folder as the table.",
         )
     if kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(root, "put the challenge's table of lesions or metadata below it"))
