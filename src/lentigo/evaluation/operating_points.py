@@ -22,8 +22,9 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.ranking import EXACT, Sweep
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.tasks import task_of, view
+from lentigo.runtime import BundleMetadata
 
-__all__ = ["OperatingPoint", "Performance", "Yield", "apply", "choose"]
+__all__ = ["OperatingPoint", "Performance", "Yield", "apply", "choose", "of_bundle", "scores"]
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,8 @@ class OperatingPoint(Result):
         view: the prevalence that the score is taken at, one of `tasks.VIEWS`.
         target: the sensitivity that it was chosen for, 0 to 1.
         threshold: midway between the last score that is needed for the target and the next lower one.
-        sensitivity, specificity: on validation, where they are too good, since the threshold was chosen there.
+        sensitivity, specificity: on validation, where they are too good, since the threshold was chosen there; None
+            where it came with a bundle, as is `provenance`.
         provenance: of the validation predictions.
         warnings: beside those of `provenance`.
     """
@@ -47,9 +49,9 @@ class OperatingPoint(Result):
     view: str
     target: float
     threshold: float
-    sensitivity: float
-    specificity: float
-    provenance: Provenance
+    sensitivity: float | None
+    specificity: float | None
+    provenance: Provenance | None
     warnings: tuple[str, ...]
 
 
@@ -140,6 +142,24 @@ def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = 
     )
 
 
+def of_bundle(metadata: BundleMetadata) -> tuple[OperatingPoint, ...]:
+    """The operating points that travel in a bundle, chosen on its validation part at equal prevalence."""
+    return tuple(
+        OperatingPoint(
+            task=point.target,
+            answer=task_of(point.target, two_classes=True).classes[1],
+            view="equal_prevalence",
+            target=point.wanted_sensitivity,
+            threshold=point.threshold,
+            sensitivity=None,
+            specificity=None,
+            provenance=None,
+            warnings=(),
+        )
+        for point in metadata.operating_points
+    )
+
+
 def apply(
     point: OperatingPoint,
     test: Predictions,
@@ -162,7 +182,8 @@ def apply(
         DataError: an impossible prevalence.
     """
     provenance = Provenance.of(test)
-    refuse_same_part(point.provenance, provenance)
+    if point.provenance is not None:
+        refuse_same_part(point.provenance, provenance)
     if clinical_prevalence is not None and not 0 < clinical_prevalence < 1:
         raise DataError(f"A prevalence lies between 0 and 1, not at {clinical_prevalence}.")
     score, positive = scores(test, point.task, point.view)

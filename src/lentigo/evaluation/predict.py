@@ -75,7 +75,7 @@ def predict(bundle: Bundle, records: data.Records) -> Predictions:
         take = f", or one of the sources that it has seen nothing of (--source {' or '.join(free)})" if free else ""
         raise LeakError(
             f"{bundle.metadata.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
-            f"{listed(records.ids[seen])}.",
+            f"{listed(records.ids[seen].tolist())}.",
             f"Take its own test part (--own-test){take}, or other data.",
         )
     split = bundle.metadata.split

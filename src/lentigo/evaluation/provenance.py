@@ -91,7 +91,8 @@ def _external(predictions: Predictions) -> list[str]:
     ]
     if predictions.meta.get("knows_lesions") is False:
         found.append(
-            "The data set has no lesion ids: images of one lesion count as independent, and intervals may be too narrow."
+            "The data set has no lesion ids: images of one lesion count as independent, and intervals may be too "
+            "narrow."
         )
     return found
 

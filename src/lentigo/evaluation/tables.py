@@ -87,8 +87,8 @@ def _compared(found: Comparison) -> str:
         lines += [_row(d, "bootstrap") for d in pair.differences] + [_row(d, "DeLong") for d in pair.delong]
         lines += [
             "",
-            f"McNemar: lesions that only the first has right {test.first_only:,}, only the second {test.second_only:,}; "
-            f"p {pair.mcnemar_p_holm:.4f}.",
+            f"McNemar: lesions that only the first has right {test.first_only:,}, only the second "
+            f"{test.second_only:,}; p {pair.mcnemar_p_holm:.4f}.",
         ]
     return "\n".join(lines) + "\n"
 
