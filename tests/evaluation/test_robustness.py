@@ -110,6 +110,13 @@ def test_bad_limits_and_seen_images_are_refused(trained_run, bundle_path):
         robustness(bundle, trained_run.split.train, limit=7)
 
 
+def test_a_bundles_own_test_part_keeps_its_provenance(trained_run, bundle_path):
+    found = robustness(Bundle(bundle_path, threads=1), trained_run.records, own_test=True, limit=4, replicates=0)
+    assert found.provenance.split_sha256 == trained_run.split.hash
+    assert found.provenance.part == "test"
+    assert (found.available, found.provenance.images) == (len(trained_run.split.test), 4)
+
+
 def test_an_interrupted_call_goes_on_with_the_same_result(trained_run, bundle_path, tmp_path, monkeypatch):
     bundle, records, partial = Bundle(bundle_path, threads=1), trained_run.split.test, tmp_path / "partial.npz"
     whole, chosen = robustness(bundle, records, limit=6, replicates=0), _choose(records, 6, 0)

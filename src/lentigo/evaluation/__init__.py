@@ -15,6 +15,7 @@ try:
     from lentigo.evaluation.diagrams import ReliabilityDiagram, reliability_diagram
     from lentigo.evaluation.evaluate import evaluate
     from lentigo.evaluation.fairness import Fairness, fairness
+    from lentigo.evaluation.flags import OddFlags, odd_flags
     from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
     from lentigo.evaluation.mistake_sheet import draw_mistakes, write_mistakes
     from lentigo.evaluation.mistakes import Mistakes, find_mistakes
@@ -42,6 +43,7 @@ __all__ = [
     "Fairness",
     "Metrics",
     "Mistakes",
+    "OddFlags",
     "Predictions",
     "Recalibration",
     "ReliabilityDiagram",
@@ -60,6 +62,7 @@ __all__ = [
     "fairness",
     "find_mistakes",
     "measure",
+    "odd_flags",
     "operating_points",
     "pool",
     "predict",

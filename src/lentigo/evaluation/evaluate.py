@@ -9,7 +9,7 @@ from lentigo import data
 from lentigo.errors import DataError
 from lentigo.evaluation.fairness import fairness
 from lentigo.evaluation.metrics import Metrics, measure
-from lentigo.evaluation.predict import bundle_split, predict, predict_bundle_part, predict_part
+from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.robustness import robustness as measure_robustness
 from lentigo.evaluation.summary import summarise
@@ -85,9 +85,10 @@ def evaluate(
     _write(folder / "metrics.md", _page(predicted.test, metrics))
     _write(folder / "fairness.json", fairness(predicted.test, replicates=replicates, seed=seed).to_json() + "\n")
     if robustness and bundle and records:
-        chosen = bundle_split(bundle, records).test if own_test else records
         partial = folder / "robustness.partial.npz"
-        found = measure_robustness(bundle, chosen, limit=limit, replicates=replicates, seed=seed, partial=partial)
+        found = measure_robustness(
+            bundle, records, own_test=own_test, limit=limit, replicates=replicates, seed=seed, partial=partial
+        )
         _write(folder / "robustness.json", found.to_json() + "\n")
         partial.unlink(missing_ok=True)
     return metrics

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -96,13 +97,21 @@ def predict(bundle: Bundle, records: data.Records) -> Predictions:
     )
 
 
-def predict_bundle_part(bundle: Bundle, records: data.Records, part: Part = "test") -> Predictions:
+def predict_bundle_part(
+    bundle: Bundle, records: data.Records, part: Part = "test", *, only: Sequence[str] | None = None
+) -> Predictions:
     """Run a bundle over its own validation or test part of the data set that it was trained on.
 
     The split is made anew from the records and must have the hash that the bundle carries.
 
+    Args:
+        bundle: the model.
+        records: the whole data set.
+        part: 'validation' or 'test'.
+        only: ids of the images of the part to take; without them all.
+
     Raises:
-        DataError: the split can't be made again from these records.
+        DataError: the split can't be made again from these records, or an id is not of the part.
     """
     split, described = bundle_split(bundle, records), bundle.metadata.split
     meta = {
@@ -112,7 +121,8 @@ def predict_bundle_part(bundle: Bundle, records: data.Records, part: Part = "tes
         "split_sha256": described["sha256"],
         "part": part,
     }
-    predictions = _predict_files(bundle, split.part(part), meta)
+    chosen = split.part(part)
+    predictions = _predict_files(bundle, chosen if only is None else chosen.take(only), meta)
     return Predictions(_with_groups(predictions.table, split), predictions.meta)
 
 

@@ -1,6 +1,6 @@
 """How far a bundle's answers hold when images get worse: each perturbation in five strengths, on the same images.
 
->>> found = robustness(bundle, split.test, limit=140)
+>>> found = robustness(bundle, records, own_test=True, limit=140)
 >>> [round(point.balanced_accuracy.value, 3) for point in found.curves["blur"].points]
 [0.593, 0.579, 0.586, 0.55, 0.443]
 """
@@ -22,7 +22,7 @@ from lentigo.evaluation.confusion import confusion_matrices, decision_metrics
 from lentigo.evaluation.estimates import estimate
 from lentigo.evaluation.intervals import LEVEL, resamples
 from lentigo.evaluation.perturb import PERTURBATIONS
-from lentigo.evaluation.predict import predict
+from lentigo.evaluation.predict import bundle_split, predict, predict_bundle_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.ranking import Sweep, auc
@@ -95,6 +95,7 @@ def robustness(
     bundle: Bundle,
     records: data.Records,
     *,
+    own_test: bool = False,
     limit: int | None = 500,
     replicates: int = 1000,
     seed: int = 0,
@@ -104,7 +105,8 @@ def robustness(
 
     Args:
         bundle: the model.
-        records: images that it has not learned from, such as the test part of its split.
+        records: images that it has not learned from.
+        own_test: take the test part of its own split of `records`, which are then the whole data set.
         limit: how many images to take, as evenly over the diagnoses as there are, and first one of each lesion; None
             for all. The numbers then speak of that mix: compare them with `intact`, not with those of all images.
         replicates: bootstrap resamples for intervals of 95 %; 0 for none.
@@ -113,18 +115,22 @@ def robustness(
 
     Raises:
         LeakError: the bundle has seen some of the images.
-        DataError: no image, a limit below 1, or no image can be read.
+        DataError: no image, a limit below 1, no image can be read, or a split that can't be made again.
         MissingExtraError: torch, which draws hair, is not installed.
     """
-    chosen = records if limit is None else _choose(records, limit, seed)
-    predictions = predict(bundle, chosen)
+    pool = bundle_split(bundle, records).test if own_test else records
+    chosen = pool if limit is None else _choose(pool, limit, seed)
+    if own_test:
+        predictions = predict_bundle_part(bundle, records, only=chosen.ids.tolist())
+    else:
+        predictions = predict(bundle, chosen)
     readable = chosen.take(predictions.table["image_id"])
     scores = {("intact", 0.0): predictions.probabilities} | _perturbed(bundle, readable, seed, partial)
     weights = list(resamples(predictions.labels, predictions.groups, replicates, seed))
     points = _points(predictions, scores, weights)
     return Robustness(
         provenance=Provenance.of(predictions),
-        available=len(records),
+        available=len(pool),
         replicates=replicates,
         seed=seed,
         level=LEVEL,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lentigo import __version__, taxonomy
 from lentigo.evaluation.summary import HEADLINES
 from lentigo.report.first_screen import PALE, first_screen
-from lentigo.report.sections import mistakes
+from lentigo.report.sections.mistakes import confusion
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
 from lentigo.runtime import NOTICE
@@ -157,7 +157,7 @@ def _melanoma(subject: Subject) -> str:
 
 
 def _failures(subject: Subject) -> str:
-    return str(mistakes(subject).blocks[0].caption)  # type: ignore[union-attr]
+    return confusion(subject).caption
 
 
 def _limitations(subject: Subject) -> str:
@@ -211,8 +211,8 @@ def _baseline(subject: Subject) -> str:
 
 def _thresholds(subject: Subject) -> str:
     chosen = "; ".join(
-        f"{at.point.target} at {at.point.threshold:.4f} for a sensitivity of {at.point.wanted_sensitivity:.2f}"
-        for at in subject.points
+        f"{at.point.task} at {at.point.threshold:.4f} for a sensitivity of {at.point.target:.2f}"
+        for at in subject.evidence.bundle_points
     )
     stated = "Seven probabilities that assume equally common diagnoses, and the most probable diagnosis."
     return f"{stated} Thresholds, chosen on validation images: {chosen}." if chosen else stated

@@ -47,6 +47,7 @@ def describe_comparison(
         first=(*_leaks(subjects), *_statements(subjects), Statement(label="What this is", text=NOTICE)),
         sections=(side_by_side(subjects), differences(found), melanoma_curves(subjects), origins(subjects)),
         metrics={name: s.metrics for name, s in subjects.items()},
+        evidence={name: s.evidence for name, s in subjects.items()},
         links=dict(links or {}),
         made_by=f"lentigo {__version__}",
         sources={f"{name}: {s.path.name}": s.sha256 for name, s in subjects.items()},

@@ -1,15 +1,17 @@
 """The points of each figure, from predictions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import taxonomy
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.ranking import Sweep
-from lentigo.evaluation.reliability import equal_mass
+from lentigo.evaluation.result import Estimate
 from lentigo.report.document import Curve
 
-__all__ = ["COLOUR_OF", "balance", "melanoma_risk", "precision_recall", "reliability", "roc", "trade_off"]
+__all__ = ["COLOUR_OF", "balance", "estimates", "melanoma_risk", "precision_recall", "roc", "trade_off"]
 
 Array = NDArray[np.float64]
 STEP = 0.008
@@ -58,21 +60,22 @@ def trade_off(risk: Array, positive: NDArray[np.bool_]) -> tuple[Curve, Curve]:
     )
 
 
-def reliability(name: str, probabilities: Array, labels: NDArray[np.int64], weights: Array, colour: int) -> Curve:
-    """How sure the model is (x) and how often it is right (y), averaged over ten parts of the images of equal weight.
-
-    Args:
-        name: of the curve.
-        probabilities: [N, 7].
-        labels: true diagnoses [N].
-        weights: weight of each image [N].
-        colour: of the curve.
-    """
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    index = equal_mass(sure, weights, 10)
-    mass, x, y = (np.bincount(index, weights * v, minlength=10) for v in (np.ones(len(sure)), sure, right))
-    known = mass > 0
-    return _curve(name, x[known] / mass[known], y[known] / mass[known], colour, dots=True)
+def estimates(
+    name: str, x: Sequence[float], found: Sequence[Estimate], colour: int, *, dots: bool = False, strong: bool = False
+) -> Curve:
+    """Known estimates over x, with a band of their intervals; it closes on the line where one has none."""
+    known = [(at, e, e.value) for at, e in zip(x, found, strict=True) if e.value is not None]
+    banded = any(e.low is not None for _, e, _ in known)
+    return Curve(
+        name=name,
+        x=tuple(at for at, _, _ in known),
+        y=tuple(v for _, _, v in known),
+        colour=colour,
+        dots=dots,
+        strong=strong,
+        low=tuple(v if e.low is None else e.low for _, e, v in known) if banded else (),
+        high=tuple(v if e.high is None else e.high for _, e, v in known) if banded else (),
+    )
 
 
 def _counts(risk: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -80,9 +83,9 @@ def _counts(risk: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
     return tp[0], fp[0]
 
 
-def _curve(name: str, x: Array, y: Array, colour: int, *, dots: bool = False, strong: bool = False) -> Curve:
+def _curve(name: str, x: Array, y: Array, colour: int, *, strong: bool = False) -> Curve:
     # One point for each step along the line, so that jumps and corners stay where they are.
     way = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
     kept = np.unique(np.append(np.unique((way / STEP).astype(int), return_index=True)[1], len(x) - 1))
     rounded = (tuple(float(v) for v in values[kept].round(4)) for values in (x, y))
-    return Curve(name=name, x=next(rounded), y=next(rounded), colour=colour, dots=dots, strong=strong)
+    return Curve(name=name, x=next(rounded), y=next(rounded), colour=colour, strong=strong)

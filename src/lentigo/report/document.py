@@ -1,9 +1,30 @@
 """What a report says, as data: the HTML page and the JSON file are both made from it, so that they can't differ."""
 
+from pydantic import Field
+
 from lentigo.evaluation.metrics import Metrics
 from lentigo.evaluation.result import Result
+from lentigo.report.evidence import Evidence
 
-__all__ = ["Block", "Curve", "Document", "Figure", "Mark", "Matrix", "Section", "Statement", "Table", "Text"]
+__all__ = [
+    "Block",
+    "Curve",
+    "Document",
+    "Exhibit",
+    "Figure",
+    "Forest",
+    "Gallery",
+    "Mark",
+    "Matrix",
+    "Panel",
+    "Panels",
+    "Picture",
+    "Section",
+    "Statement",
+    "Table",
+    "Text",
+    "Whisker",
+]
 
 
 class Statement(Result):
@@ -49,6 +70,7 @@ class Curve(Result):
         colour: 0 to 6, a colour of the page's palette; it also chooses the dashes, so that colour is never alone.
         dots: whether the points are drawn too.
         strong: whether the line is thick.
+        low, high: ends of the interval at each point; empty where there is none.
     """
 
     name: str
@@ -57,6 +79,8 @@ class Curve(Result):
     colour: int = 0
     dots: bool = False
     strong: bool = False
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 class Mark(Result):
@@ -67,7 +91,7 @@ class Mark(Result):
 
 
 class Figure(Result):
-    """Curves over axes of 0 to 1.
+    """Curves over two axes.
 
     Attributes:
         name: unique in the document, letters and hyphens.
@@ -75,6 +99,7 @@ class Figure(Result):
         caption: what the shown means, with its numbers.
         x_label, y_label: of the axes.
         diagonal: '' or the name of the line x = y.
+        x_range, y_range: ends of the axes.
     """
 
     name: str
@@ -85,6 +110,8 @@ class Figure(Result):
     curves: tuple[Curve, ...]
     marks: tuple[Mark, ...] = ()
     diagonal: str = ""
+    x_range: tuple[float, float] = (0.0, 1.0)
+    y_range: tuple[float, float] = (0.0, 1.0)
 
 
 class Matrix(Result):
@@ -103,7 +130,91 @@ class Matrix(Result):
     counts: tuple[tuple[int, ...], ...]
 
 
-Block = Text | Table | Figure | Matrix
+class Whisker(Result):
+    """A value and its interval.
+
+    Attributes:
+        name: of the row.
+        value, low, high: the ends are None where there is no interval.
+        heading: whether the row only names the ones below it; then there is no value.
+    """
+
+    name: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    heading: bool = False
+
+
+class Forest(Result):
+    """Values with their intervals under each other.
+
+    Attributes:
+        name, title, caption, x_label: as in `Figure`.
+        rows: from above.
+        marks: vertical lines.
+        x_range: ends of the axis.
+    """
+
+    name: str
+    title: str
+    caption: str
+    x_label: str
+    rows: tuple[Whisker, ...]
+    marks: tuple[Mark, ...] = ()
+    x_range: tuple[float, float] = (0.0, 1.0)
+
+
+class Panel(Result):
+    """One of several small figures; its curves stand over the positions 0, 1, 2 of `ticks`."""
+
+    title: str
+    x_label: str
+    ticks: tuple[str, ...]
+    curves: tuple[Curve, ...]
+
+
+class Panels(Result):
+    """Small figures with one vertical axis and one legend.
+
+    Attributes:
+        name, title, caption, y_label: as in `Figure`.
+        panels: from left to right and down.
+        y_range: ends of the vertical axis.
+    """
+
+    name: str
+    title: str
+    caption: str
+    y_label: str
+    panels: tuple[Panel, ...]
+    y_range: tuple[float, float] = (0.0, 1.0)
+
+
+class Exhibit(Result):
+    """One image and what is to be said of it.
+
+    Attributes:
+        title: one line.
+        lines: further lines.
+        picture: a JPEG in base64 for the page, '' where the image isn't at hand; never in the JSON.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    picture: str = Field(default="", exclude=True)
+
+
+class Gallery(Result):
+    """Images under a caption."""
+
+    caption: str
+    exhibits: tuple[Exhibit, ...]
+
+
+Picture = Figure | Matrix | Forest | Panels
+"""What is drawn."""
+Block = Text | Table | Picture | Gallery
 
 
 class Section(Result):
@@ -122,6 +233,7 @@ class Document(Result):
         first: what a reader must know first.
         sections: the rest, in order.
         metrics: every metric behind it, by model.
+        evidence: all else that was measured, by model.
         links: further pages, text to address.
         made_by: the program and its version.
         sources: the predictions' files and their SHA-256.
@@ -131,6 +243,7 @@ class Document(Result):
     first: tuple[Statement, ...]
     sections: tuple[Section, ...]
     metrics: dict[str, Metrics]
+    evidence: dict[str, Evidence]
     links: dict[str, str]
     made_by: str
     sources: dict[str, str]

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
-from lentigo.report.document import Figure, Matrix
+from lentigo.report.document import Curve, Figure, Forest, Matrix, Panels, Picture
 
 __all__ = ["COLOURS", "draw"]
 
@@ -32,6 +32,9 @@ COLOURS = {
 }
 """Name of a colour to its value on light and on dark paper."""
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1)), (0, (2, 2.5)))
+_MARKERS = "os^Dv<>"
+_COLUMNS = 2
+"""Panels beside each other."""
 # What matplotlib is told to paint with; each stands for the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
 _STYLE: dict[Any, Any] = {
@@ -42,53 +45,130 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def draw(figure: Figure | Matrix) -> str:
+def draw(figure: Picture) -> str:
     """One `<svg>` element, described by the figure's title and caption for those who can't see it."""
     with mpl.rc_context(_STYLE):
-        canvas = Canvas(figsize=(4.4, 3.9), layout="constrained")
+        canvas = Canvas(figsize=_size(figure), layout="constrained")
         canvas.patch.set_visible(False)
-        axes = canvas.add_subplot()
-        _dress(axes)
-        if isinstance(figure, Matrix):
-            _draw_matrix(axes, figure)
-        else:
-            _draw_curves(canvas, axes, figure)
+        match figure:
+            case Panels():
+                _draw_panels(canvas, figure)
+            case Matrix():
+                _draw_matrix(_dress(canvas.add_subplot()), figure)
+            case Forest():
+                _draw_forest(_dress(canvas.add_subplot()), figure)
+            case Figure():
+                _draw_curves(canvas, _dress(canvas.add_subplot()), figure)
         text = io.StringIO()
         FigureCanvasSVG(canvas).print_svg(text, metadata={"Date": None, "Creator": None})
     return _inline(text.getvalue(), figure)
 
 
-def _dress(axes: Axes) -> None:
+def _size(figure: Picture) -> tuple[float, float]:
+    """Width and height in inches."""
+    match figure:
+        case Forest():
+            return 4.4, 0.9 + 0.19 * len(figure.rows)
+        case Panels():
+            return 4.4, 0.6 + 1.75 * -(-len(figure.panels) // _COLUMNS)
+    return 4.4, 3.9
+
+
+def _dress(axes: Axes) -> Axes:
     ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
     axes.patch.set_visible(False)
     axes.tick_params(colors=ink, length=2)
     for spine in axes.spines.values():
         spine.set_color(faint)
+    return axes
 
 
 def _draw_curves(canvas: Canvas, axes: Axes, figure: Figure) -> None:
     ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
     axes.grid(color=faint, linewidth=0.4)
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.set(xlim=_wider(figure.x_range), ylim=_wider(figure.y_range))
     axes.set_xlabel(figure.x_label, color=ink)
     axes.set_ylabel(figure.y_label, color=ink)
     if figure.diagonal:
         axes.plot([0, 1], [0, 1], color=faint, linewidth=1.5, label=figure.diagonal)
     for curve in figure.curves:
-        axes.plot(
-            curve.x,
-            curve.y,
-            color=_STANDS_FOR[f"c{curve.colour}"],
-            linestyle=_DASHES[curve.colour],
-            linewidth=2.4 if curve.strong else 1.3,
-            marker="o" if curve.dots else None,
-            markersize=4,
-            label=_plain(curve.name),
-        )
+        _draw_curve(axes, curve)
     for mark in figure.marks:
         axes.axvline(mark.x, color=ink, linewidth=0.9)
-        axes.text(mark.x, 0.02, f" {_plain(mark.name)}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
+        place = (mark.x, figure.y_range[0] + 0.02 * (figure.y_range[1] - figure.y_range[0]))
+        axes.text(*place, f" {_plain(mark.name)}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
     canvas.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
+
+
+def _wider(ends: tuple[float, float]) -> tuple[float, float]:
+    """A little more than the range, so that lines at its ends are seen whole."""
+    rim = 0.01 * (ends[1] - ends[0])
+    return ends[0] - rim, ends[1] + rim
+
+
+def _draw_curve(axes: Axes, curve: Curve) -> None:
+    colour = _STANDS_FOR[f"c{curve.colour}"]
+    if curve.low:
+        axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(
+        curve.x,
+        curve.y,
+        color=colour,
+        linestyle=_DASHES[curve.colour],
+        linewidth=2.4 if curve.strong else 1.3,
+        marker=_MARKERS[curve.colour] if curve.dots else None,
+        markersize=4,
+        label=_plain(curve.name),
+    )
+
+
+def _draw_panels(canvas: Canvas, figure: Panels) -> None:
+    ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
+    rows = -(-len(figure.panels) // _COLUMNS)
+    grid = canvas.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(figure.panels) :]:
+        axes.axis("off")
+    for axes, panel in zip(grid, figure.panels, strict=False):
+        _dress(axes)
+        axes.grid(color=faint, linewidth=0.4)
+        axes.set(ylim=_wider(figure.y_range))
+        axes.set_title(_plain(panel.title), color=ink, fontsize=8.5)
+        axes.set_xlabel(_plain(panel.x_label), color=ink, fontsize=6.5)
+        axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=6.5)
+        for curve in panel.curves:
+            _draw_curve(axes, curve)
+    canvas.supylabel(figure.y_label, color=ink, fontsize=8.5)
+    handles, names = grid[0].get_legend_handles_labels()
+    canvas.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
+
+
+def _draw_forest(axes: Axes, forest: Forest) -> None:
+    ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
+    axes.set(xlim=_wider(forest.x_range), ylim=(len(forest.rows) - 0.5, -0.5))
+    axes.grid(color=faint, linewidth=0.4, axis="x")
+    axes.set_xlabel(_plain(forest.x_label), color=ink)
+    axes.set_yticks(range(len(forest.rows)), [_plain(row.name) for row in forest.rows])
+    axes.tick_params(axis="y", length=0)
+    for label, row in zip(axes.get_yticklabels(), forest.rows, strict=True):
+        label.set_fontweight("bold" if row.heading else "normal")
+    for mark in forest.marks:
+        axes.axvline(mark.x, color=_STANDS_FOR["c1"], linewidth=1.2, linestyle=_DASHES[1], zorder=1)
+        axes.annotate(
+            _plain(mark.name),
+            (mark.x, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            color=ink,
+            fontsize=7.5,
+            ha="center",
+            va="bottom",
+        )
+    for place, row in enumerate(forest.rows):
+        if row.low is not None and row.high is not None:
+            axes.plot([row.low, row.high], [place, place], color=_STANDS_FOR["c0"], linewidth=1.6)
+        if row.value is not None:
+            axes.plot([row.value], [place], color=_STANDS_FOR["c0"], marker="o", markersize=4.5)
 
 
 def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
@@ -118,7 +198,7 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _inline(svg: str, figure: Figure | Matrix) -> str:
+def _inline(svg: str, figure: Picture) -> str:
     """Strip what only a file of its own needs, make ids unique on the page, and hand the colours to the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)

@@ -67,14 +67,20 @@ def _melanoma(subject: Subject) -> list[Statement]:
 
 def _at_points(subject: Subject) -> list[Statement]:
     found = []
-    for at in subject.points:
-        name = "melanomas" if at.point.target == "melanoma" else "malignant lesions"
+    for at in subject.evidence.bundle_points:
+        name = "melanomas" if at.point.task == "melanoma" else "malignant lesions"
         text = (
-            f"At its own threshold, set on validation images to find {100 * at.point.wanted_sensitivity:.0f} of 100 "
+            f"At its own threshold, set on validation images to find {100 * at.point.target:.0f} of 100 "
             f"{name}, it finds {of_hundred(at.sensitivity)} and flags {of_hundred(at.specificity, complement=True)} of "
             f"100 other lesions falsely."
         )
-        found.append(Statement(label=f"Threshold: {at.point.target}", text=text))
+        clinic = at.at_clinical_prevalence
+        if clinic is not None and clinic.ppv.value:
+            text += (
+                f" Where {100 * clinic.prevalence:.0f} of 100 lesions are {name} (assumed, not measured), "
+                f"{of_hundred(clinic.ppv)} of 100 flagged lesions would be."
+            )
+        found.append(Statement(label=f"Threshold: {at.point.task}", text=text))
     return found
 
 

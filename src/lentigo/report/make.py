@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lentigo import data
 from lentigo.errors import DataError
+from lentigo.evaluation.tasks import task_of
 from lentigo.report.card import model_card
 from lentigo.report.checklist import Checklists, fill, to_markdown
 from lentigo.report.compare import describe_comparison
@@ -20,7 +22,13 @@ PathLike = str | os.PathLike[str]
 
 
 def report(
-    predictions_paths: Sequence[PathLike], out: PathLike, *, bundle: PathLike | None = None, replicates: int = 1000
+    predictions_paths: Sequence[PathLike],
+    out: PathLike,
+    *,
+    bundle: PathLike | None = None,
+    root: PathLike | None = None,
+    prevalence: Mapping[str, float] | None = None,
+    replicates: int = 1000,
 ) -> Path:
     """Write the report of a model, or of several on the same images.
 
@@ -33,10 +41,16 @@ def report(
         out: folder to write into.
         bundle: name or path of the model that made the predictions, for one table: its thresholds are applied, and its
             card is written.
+        root: the data set that the predictions were made on, for pictures of the mistakes.
+        prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy', for predictive values and
+            decision curves; without it an illustration.
         replicates: bootstrap resamples behind the intervals; 0 for none.
 
     Returns:
         Path of the page.
+
+    What `evaluate` left beside a table (validation.parquet, fairness.json, robustness.json) is used; a section that
+    lacks its input names the command that makes it.
 
     Raises:
         DataError: no table, a broken one, tables of different images, or a bundle that didn't make the predictions.
@@ -48,7 +62,15 @@ def report(
     if bundle is not None and len(paths) > 1:
         raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
     opened = None if bundle is None else Bundle(find_bundle(bundle), threads=1)
-    subjects = [Subject.read(path, bundle=opened, replicates=replicates) for path in paths]
+    for task, share in (prevalence or {}).items():
+        task_of(task, two_classes=True)
+        if not 0 < share < 1:
+            raise DataError(f"The prevalence of {task} lies between 0 and 1, not at {share}.")
+    records = None if root is None else data.read(root)
+    subjects = [
+        Subject.read(path, bundle=opened, records=records, prevalence=prevalence, replicates=replicates)
+        for path in paths
+    ]
     if len(subjects) == 1:
         return _one(subjects[0], folder)
     named = {_unlike(s.name, [o.name for o in subjects[:i]]): s for i, s in enumerate(subjects)}

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lentigo import __version__
-from lentigo.report.document import Block, Document, Figure, Matrix
+from lentigo.report.document import Block, Document, Figure, Forest, Gallery, Matrix, Panels
 from lentigo.report.figures import COLOURS, draw
 from lentigo.report.first_screen import first_screen
 from lentigo.report.sections import SECTIONS
@@ -29,6 +29,7 @@ def describe(subject: Subject, links: Mapping[str, str] | None = None) -> Docume
         first=first_screen(subject),
         sections=tuple(section(subject) for section in SECTIONS),
         metrics={subject.name: subject.metrics},
+        evidence={subject.name: subject.evidence},
         links=dict(links or {}),
         made_by=f"lentigo {__version__}",
         sources={subject.path.name: subject.sha256},
@@ -60,11 +61,12 @@ def _render(document: Document) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["draw"] = _figure
-    environment.tests["picture"] = lambda block: isinstance(block, Figure | Matrix)
+    environment.tests["picture"] = lambda block: isinstance(block, Figure | Matrix | Forest | Panels)
+    environment.tests["gallery"] = lambda block: isinstance(block, Gallery)
     return environment.get_template("page.html.jinja").render(document=document, colours=COLOURS)
 
 
 def _figure(block: Block) -> Markup:
-    if not isinstance(block, Figure | Matrix):
+    if not isinstance(block, Figure | Matrix | Forest | Panels):
         raise TypeError(f"{type(block).__name__} is no figure")
     return Markup(draw(block))

@@ -1,37 +1,19 @@
 """What a report is about: one model's predictions, what was measured on them, and its bundle where that is given."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
-from lentigo import taxonomy
+from lentigo import data
 from lentigo.errors import DataError
-from lentigo.evaluation.estimates import estimate
-from lentigo.evaluation.intervals import resamples
 from lentigo.evaluation.metrics import Metrics, measure
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.result import Estimate
-from lentigo.runtime import Bundle, OperatingPoint
+from lentigo.report.evidence import Evidence, gather
+from lentigo.runtime import Bundle
 
-__all__ = ["AtPoint", "Subject"]
-
-
-@dataclass(frozen=True)
-class AtPoint:
-    """What a threshold, chosen before on validation images, does here.
-
-    Attributes:
-        point: the threshold and its target.
-        sensitivity: share of the target's images that are flagged.
-        specificity: share of the others that are passed.
-    """
-
-    point: OperatingPoint
-    sensitivity: Estimate
-    specificity: Estimate
+__all__ = ["Subject"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +24,9 @@ class Subject:
         name: of the model.
         predictions: what it said.
         metrics: what that is worth.
-        points: its operating points, applied; empty without a bundle.
+        evidence: all else that was measured.
         bundle: the model, if given.
+        records: the data set, for pictures of mistakes, if given.
         path: file of the predictions.
         sha256: of that file.
     """
@@ -51,17 +34,34 @@ class Subject:
     name: str
     predictions: Predictions
     metrics: Metrics
-    points: tuple[AtPoint, ...]
+    evidence: Evidence
     bundle: Bundle | None
+    records: data.Records | None
     path: Path
     sha256: str
 
     @classmethod
-    def read(cls, path: Path, *, bundle: Bundle | None = None, replicates: int = 1000) -> Self:
+    def read(
+        cls,
+        path: Path,
+        *,
+        bundle: Bundle | None = None,
+        records: data.Records | None = None,
+        prevalence: Mapping[str, float] | None = None,
+        replicates: int = 1000,
+    ) -> Self:
         """Read predictions and measure them.
+
+        Args:
+            path: file of the predictions; validation.parquet, fairness.json and robustness.json beside it are used.
+            bundle: the model that made them.
+            records: the data set that they were made on.
+            prevalence: share of positives in the clinic by task, as in `evidence.gather`.
+            replicates: bootstrap resamples.
 
         Raises:
             DataError: not a predictions table, or not one of the bundle's.
+            LeakError: the validation predictions beside it hold images or lesions of these.
         """
         predictions = Predictions.load(path)
         if bundle is not None and not _fits(bundle, predictions):
@@ -69,13 +69,15 @@ class Subject:
                 f"{path}: these predictions are not of {bundle.path.name}.",
                 "Give the bundle that made them, or none.",
             )
-        points = bundle.metadata.operating_points if bundle else ()
         return cls(
             name=str(predictions.meta.get("model") or path.stem),
             predictions=predictions,
             metrics=measure(predictions, replicates=replicates),
-            points=tuple(_apply(point, predictions, replicates) for point in points),
+            evidence=gather(
+                predictions, folder=path.parent, bundle=bundle, prevalence=prevalence, replicates=replicates
+            ),
             bundle=bundle,
+            records=records,
             path=path,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
@@ -88,8 +90,10 @@ class Subject:
     @property
     def views(self) -> dict[str, str]:
         """The known views and what they are called in a table's head."""
-        names = {"equal_prevalence": "diagnoses equally common", "training_prevalence": "as common as in training"}
-        return {view: names[view] for view in self.metrics.views}
+        return {view: VIEW_NAMES[view] for view in self.metrics.views}
+
+
+VIEW_NAMES = {"equal_prevalence": "diagnoses equally common", "training_prevalence": "as common as in training"}
 
 
 def _fits(bundle: Bundle, predictions: Predictions) -> bool:
@@ -99,26 +103,3 @@ def _fits(bundle: Bundle, predictions: Predictions) -> bool:
     described = bundle.metadata
     made_by = (predictions.meta.get("model"), predictions.meta.get("split_sha256"), predictions.meta.get("seed"))
     return made_by == (described.network, described.split.get("sha256"), described.recipe.get("seed"))
-
-
-def _apply(point: OperatingPoint, predictions: Predictions, replicates: int) -> AtPoint:
-    columns = taxonomy.class_index(("mel",) if point.target == "melanoma" else taxonomy.MALIGNANT)
-    flagged = predictions.probabilities[:, columns].sum(axis=1) >= point.threshold
-    positive = np.isin(predictions.labels, columns)
-    return AtPoint(
-        point,
-        sensitivity=_share(flagged, positive, predictions, replicates, f"no image shows {point.target}"),
-        specificity=_share(~flagged, ~positive, predictions, replicates, f"every image shows {point.target}"),
-    )
-
-
-def _share(event: np.ndarray, among: np.ndarray, predictions: Predictions, replicates: int, absent: str) -> Estimate:
-    """Share of an event [N] among some images [N], with its interval over lesions."""
-    if not among.any():
-        return Estimate(value=None, note=absent)
-    lesions = len(set(predictions.groups[among]))
-    drawn = None
-    if replicates:
-        blocks = resamples(predictions.labels, predictions.groups, replicates, seed=0)
-        drawn = np.concatenate([(w @ (event & among)) / (w @ among) for w in blocks])
-    return estimate(float(event[among].mean()), drawn, [lesions], trials=lesions)

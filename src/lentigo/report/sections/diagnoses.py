@@ -1,0 +1,77 @@
+"""How well each diagnosis is told from the rest."""
+
+from lentigo import taxonomy
+from lentigo.evaluation.summary import PER_CLASS
+from lentigo.report import curves
+from lentigo.report.document import Block, Figure, Section, Table
+from lentigo.report.subject import Subject
+from lentigo.report.words import number, of_hundred
+
+__all__ = ["diagnoses"]
+
+
+def diagnoses(subject: Subject) -> Section:
+    """How well each diagnosis is told from the rest."""
+    blocks: list[Block] = []
+    labels, probabilities = subject.predictions.labels, subject.predictions.probabilities
+    shown = {c: labels == k for k, c in enumerate(taxonomy.CLASSES) if 0 < (labels == k).sum() < len(labels)}
+    if shown:
+        aucs = {c: subject.metrics.get(f"auc.{c}") for c in shown}
+        ranked = sorted(shown, key=lambda c: aucs[c].value or 0)
+        risks = {c: probabilities[:, taxonomy.CLASSES.index(c)] for c in shown}
+        least, most = ranked[0], ranked[-1]
+        blocks.append(
+            Figure(
+                name="roc",
+                title="Found against falsely flagged (ROC)",
+                caption="Shown an image of a diagnosis and one of another, the model ranks the right one higher in "
+                f"{of_hundred(aucs[most])} of 100 tries for {taxonomy.DIAGNOSES[most].name} (its best) and "
+                f"{of_hundred(aucs[least])} for {taxonomy.DIAGNOSES[least].name} (its worst). 50 is a coin.",
+                x_label="share of other images flagged falsely",
+                y_label="share found",
+                curves=tuple(
+                    curves.roc(f"{c} {aucs[c].value:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel")
+                    for c in shown
+                ),
+                diagonal="guessing 0.500",
+            )
+        )
+        rarest = min(shown, key=lambda c: shown[c].sum())
+        precisions = {c: subject.metrics.get(f"average_precision.{c}").value for c in shown}
+        blocks.append(
+            Figure(
+                name="precision-recall",
+                title="How many alarms are right (precision and recall)",
+                caption="In the mix of these very images. Guessing would be right as often as a diagnosis is "
+                f"common: {shown[rarest].mean():.1%} for {taxonomy.DIAGNOSES[rarest].name}, the rarest. Numbers in the "
+                "legend are average precisions.",
+                x_label="share found (recall)",
+                y_label="share of alarms that are right (precision)",
+                curves=tuple(
+                    curves.precision_recall(
+                        f"{c} {precisions[c]:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel"
+                    )
+                    for c in shown
+                ),
+            )
+        )
+    blocks.append(_per_class(subject))
+    return Section(name="diagnoses", title="Which diagnoses it tells apart", blocks=tuple(blocks))
+
+
+def _per_class(subject: Subject) -> Table:
+    metrics = subject.metrics
+    return Table(
+        caption="Diagnoses equally common. Precision: how many of those called so are so. Recall: how many of those "
+        "that are so are called so.",
+        columns=("diagnosis", "images", "lesions", *PER_CLASS),
+        rows=tuple(
+            (
+                f"{taxonomy.DIAGNOSES[c].name} ({c})",
+                f"{metrics.provenance.images_of[c]:,}",
+                f"{metrics.provenance.groups_of[c]:,}",
+                *(number(metrics.get(f"{name}.{c}")) for name in PER_CLASS),
+            )
+            for c in taxonomy.CLASSES
+        ),
+    )

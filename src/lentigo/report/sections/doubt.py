@@ -1,0 +1,102 @@
+"""Knowing when not to answer: conformal sets, risk against coverage, and images that are refused as odd."""
+
+from lentigo import taxonomy
+from lentigo.evaluation.conformal import ConformalReport
+from lentigo.evaluation.flags import OddFlags
+from lentigo.evaluation.result import Estimate
+from lentigo.evaluation.selective import RiskCoverage
+from lentigo.report import curves
+from lentigo.report.document import Block, Figure, Forest, Mark, Section, Table, Text, Whisker
+from lentigo.report.subject import VIEW_NAMES, Subject
+from lentigo.report.words import number, of_hundred
+
+__all__ = ["doubt"]
+
+
+def doubt(subject: Subject) -> Section:
+    """All three."""
+    evidence = subject.evidence
+    blocks: list[Block] = []
+    if evidence.risk_coverage is not None:
+        blocks.append(_risk(evidence.risk_coverage))
+    if evidence.odd_flags is not None:
+        blocks.append(_flags(evidence.odd_flags))
+    if evidence.conformal is not None:
+        blocks += [_coverage(evidence.conformal), _sizes(evidence.conformal)]
+    absent = {"risk_coverage": "Selective risk", "validation": "Conformal sets", "odd_flags": "Odd images"}
+    blocks += [Text(text=f"{name}. {evidence.missing[k]}") for k, name in absent.items() if k in evidence.missing]
+    return Section(name="doubt", title="Does it know when not to answer?", blocks=tuple(blocks))
+
+
+def _risk(found: RiskCoverage) -> Figure:
+    curve = curves.estimates(
+        "risk", [p.coverage for p in found.points], [p.risk for p in found.points], 0, dots=True, strong=True
+    )
+    half = min(found.points, key=lambda p: abs(p.coverage - 0.5))
+    return Figure(
+        name="risk-coverage",
+        title="Answering only where it is sure",
+        caption=f"Answering every image, it is wrong in {of_hundred(found.points[-1].risk)} of 100. Answering only the "
+        f"{half.coverage:.0%} that it is surest of, in {of_hundred(half.risk)}. Area under the curve "
+        f"{number(found.area)}; a model that knew all its mistakes would have {found.least_area:.3f}. "
+        f"Probabilities with {VIEW_NAMES[found.view]}.",
+        x_label="share of images that are answered",
+        y_label="share of answers that are wrong",
+        curves=(curve,),
+        y_range=(0.0, min(1.0, max(0.1, 1.15 * max((*curve.y, *curve.high))))),
+    )
+
+
+def _flags(found: OddFlags) -> Forest:
+    rows = [_whisker("all lesions", found.share)]
+    rows += [
+        _whisker(f"{taxonomy.DIAGNOSES[c].name} ({c})", e) for c, e in found.share_of.items() if e.value is not None
+    ]
+    highest = max((r.high or r.value or 0.0) for r in rows)
+    return Forest(
+        name="odd-flags",
+        title="Real lesions that it refuses as odd",
+        caption=f"An image above the oddness limit of {found.threshold:.3f} is not judged. The limit was set on "
+        f"validation images to refuse {found.wanted:.0%} of real lesions; here it refuses {of_hundred(found.share)} "
+        f"of 100 ({found.images:,} images). How many wrong images it refuses, this page can't say: "
+        "benchmarks/oddness.py measures that.",
+        x_label="share of real lesions that are refused",
+        rows=tuple(rows),
+        marks=(Mark(name="wanted", x=found.wanted),),
+        x_range=(0.0, min(1.0, max(0.1, 1.05 * highest))),
+    )
+
+
+def _coverage(found: ConformalReport) -> Forest:
+    aim = 1 - found.sets.alpha
+    rows = tuple(
+        _whisker(f"{taxonomy.DIAGNOSES[c].name} ({c})", e) for c, e in found.coverage.items() if e.value is not None
+    )
+    short = [c for c, e in found.coverage.items() if e.high is not None and e.high < aim]
+    told = f"Fewer than promised, beyond chance: {', '.join(short)}." if short else "None falls short beyond chance."
+    return Forest(
+        name="conformal-coverage",
+        title="Lists of diagnoses that can't be ruled out",
+        caption=f"Instead of one answer the model can give a list (a conformal set) made to hold the truth for at "
+        f"least {aim:.0%} of the lesions of every diagnosis, if they are like the validation lesions: another clinic's need "
+        f"not be. {told} " + " ".join(found.sets.warnings),
+        x_label="share of images whose list holds the truth",
+        rows=rows,
+        marks=(Mark(name="promised", x=aim),),
+    )
+
+
+def _sizes(found: ConformalReport) -> Table:
+    return Table(
+        caption="How long the lists are: a list of many diagnoses is honest and of little use.",
+        columns=("of the lists", "value"),
+        rows=(
+            ("mean number of diagnoses", number(found.size)),
+            ("share with exactly one", number(found.single)),
+            ("share with none: like no diagnosis", number(found.empty)),
+        ),
+    )
+
+
+def _whisker(name: str, found: Estimate) -> Whisker:
+    return Whisker(name=name, value=found.value, low=found.low, high=found.high)

@@ -1,0 +1,121 @@
+"""Whether it serves some people, sites and cameras worse: each group's metrics, counts and gaps."""
+
+from lentigo.evaluation.fairness import Factor, Fairness
+from lentigo.evaluation.summary import HEADLINES
+from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
+from lentigo.report.subject import Subject
+from lentigo.report.words import number
+
+__all__ = ["groups"]
+
+TITLES = {
+    "sex": "Sex",
+    "age": "Age, years",
+    "site": "Body site",
+    "source": "Source",
+    "dx_type": "How the truth was established (a proxy, not a group of people)",
+    "skin_tone": "Estimated skin tone (rough)",
+}
+NAMES = {
+    **HEADLINES,
+    "auc.mel": "Melanoma AUC",
+    "recall.mel": "Melanomas called so",
+    "specificity.mel": "Others not called melanoma",
+}
+TABLED = ("balanced_accuracy", "auc.macro", "auc.mel", "recall.mel", "specificity.mel")
+
+
+def groups(subject: Subject) -> Section:
+    """A figure of one metric over all groups, the gaps, and a table for each factor."""
+    found = subject.evidence.fairness
+    title = "Who is in these images, and is it worse for some?"
+    known = {k: f for k, f in found.factors.items() if f.groups} if found else {}
+    if found is None or not known:
+        text = (
+            "The predictions say nothing of the people: no sex, age, body site or source. A table of metadata beside "
+            "the images brings them; evaluate again."
+        )
+        return Section(name="people", title=title, blocks=(Text(text=text),))
+    blocks: list[Block] = [_forest(found, known), *_gaps(known)]
+    blocks += [_table(factor, f, subject) for factor, f in known.items()]
+    unknown = [TITLES[k].lower() for k in found.factors if k not in known]
+    if unknown:
+        blocks.append(Text(text=f"Not known of any image: {', '.join(unknown)}."))
+    return Section(name="people", title=title, blocks=tuple(blocks))
+
+
+def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
+    rows: list[Whisker] = []
+    for factor, f in known.items():
+        measured = [g for g in f.groups if g.values["auc.mel"].value is not None]
+        if measured:
+            rows.append(Whisker(name=TITLES[factor].partition(" (")[0], heading=True))
+        for g in measured:
+            e = g.values["auc.mel"]
+            rows.append(
+                Whisker(
+                    name=f"{g.name} ({g.lesions_of['mel']} of {g.lesions:,})", value=e.value, low=e.low, high=e.high
+                )
+            )
+    ends = [v for r in rows for v in (r.low, r.value) if v is not None]
+    return Forest(
+        name="melanoma-by-group",
+        title="Telling melanoma from the rest, by group",
+        caption="AUC: how often a melanoma of the group is ranked above another lesion of the group; 0.5 is guessing. "
+        "In brackets lesions that are melanomas, of all lesions. Where a group has few melanomas its interval is long, "
+        f"and nothing can be said. Groups of fewer than 10 lesions have no numbers. {found.replicates:,} resamples.",
+        x_label="AUC of melanoma, diagnoses equally common",
+        rows=tuple(rows),
+        x_range=(min(0.5, *ends, 0.5), 1.0),
+    )
+
+
+def _gaps(known: dict[str, Factor]) -> list[Block]:
+    rows = []
+    for factor, f in known.items():
+        for metric in TABLED:
+            gap = f.gaps[metric]
+            if gap.best is None or gap.difference.value is None:
+                continue
+            difference = gap.difference
+            beyond = "yes" if difference.low else "not shown"
+            rows.append(
+                (
+                    f"{TITLES[factor].partition(' (')[0]}: {NAMES[metric]}",
+                    gap.best,
+                    gap.worst or "",
+                    str(difference),
+                    beyond,
+                )
+            )
+    if not rows:
+        return [Text(text="No two groups can be compared: too few lesions, or diagnoses that a group lacks.")]
+    return [
+        Table(
+            caption="The gap between the best and the worst group. Its interval allows for having picked them among all. "
+            "'Not shown' is not 'equal': with few lesions a real gap can stay hidden. Groups that lack a diagnosis, or "
+            "have too few lesions for an interval, are left out of a comparison.",
+            columns=("gap", "best", "worst", "difference", "beyond chance"),
+            rows=tuple(rows),
+        )
+    ]
+
+
+def _table(factor: str, found: Factor, subject: Subject) -> Table:
+    n = len(subject.predictions)
+    unknown = f" Unknown: {found.unknown:,} of {n:,} images." if found.unknown else ""
+    return Table(
+        caption=f"{TITLES[factor]}. {found.about}{unknown}",
+        columns=("group", "images", "lesions", "melanomas", *(NAMES[m] for m in TABLED), "note"),
+        rows=tuple(
+            (
+                g.name,
+                f"{g.images:,} ({g.images / n:.0%})",
+                f"{g.lesions:,}",
+                f"{g.lesions_of['mel']:,}",
+                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in TABLED),
+                g.note,
+            )
+            for g in found.groups
+        ),
+    )

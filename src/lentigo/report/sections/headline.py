@@ -1,0 +1,44 @@
+"""The headline metrics, and the seven diagnoses pooled into questions of yes or no."""
+
+from lentigo.evaluation.summary import HEADLINES
+from lentigo.report.document import Section, Table
+from lentigo.report.subject import Subject
+from lentigo.report.words import number
+
+__all__ = ["headline", "yes_or_no"]
+
+
+def headline(subject: Subject) -> Section:
+    """The headline metrics in the known views."""
+    metrics = subject.metrics
+    table = Table(
+        caption="In brackets the interval that would hold the true value in 95 of 100 such studies. Scores at equal "
+        "prevalence tell how well the diagnoses are told apart; those at the training prevalence what share of such a "
+        "clinic's images is named rightly.",
+        columns=("metric", *subject.views.values()),
+        rows=tuple(
+            (name, *(number(metrics.get(key, view=v)) for v in subject.views)) for key, name in HEADLINES.items()
+        ),
+    )
+    return Section(name="headline", title="Headline numbers", blocks=(table,))
+
+
+def yes_or_no(subject: Subject) -> Section:
+    """The two pooled questions."""
+    rows = []
+    for task, answer in (("malignancy", "malignant"), ("melanoma", "melanoma")):
+        names = ("auc", "average_precision", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
+        rows.append((f"{answer}?", *(number(subject.metrics.get(f"{n}.{answer}", task=task)) for n in names)))
+    table = Table(
+        caption="The seven diagnoses pooled into one question; malignant are melanoma, basal cell carcinoma and "
+        "actinic keratosis / intraepithelial carcinoma.",
+        columns=(
+            "question",
+            "AUC",
+            "average precision",
+            "sensitivity at 0.80 specificity",
+            "specificity at 0.95 sens.",
+        ),
+        rows=tuple(rows),
+    )
+    return Section(name="yes-or-no", title="As a question of yes or no", blocks=(table,))

@@ -1,0 +1,114 @@
+"""What thresholds find and flag: on these images, and what a flag is worth where the disease is rarer."""
+
+from collections.abc import Sequence
+
+from lentigo.evaluation.operating_points import Performance, Yield
+from lentigo.report import curves
+from lentigo.report.document import Block, Figure, Mark, Section, Table, Text
+from lentigo.report.subject import VIEW_NAMES, Subject
+from lentigo.report.words import number
+
+__all__ = ["melanoma"]
+
+TITLE = "Melanoma: found and falsely flagged"
+WORDS = {"melanoma": "melanomas", "malignancy": "malignant lesions"}
+
+
+def melanoma(subject: Subject) -> Section:
+    """Every threshold on the melanoma risk, and what those that were fixed before find and flag."""
+    _, positive = curves.melanoma_risk(subject.predictions)
+    blocks: list[Block] = []
+    if positive.all() or not positive.any():
+        blocks.append(
+            Text(text=f"These images can't say: {'all' if positive.all() else 'none'} of them are melanomas.")
+        )
+    else:
+        blocks.append(_trade_off(subject))
+    evidence = subject.evidence
+    if evidence.bundle_points:
+        caption = "The model's own thresholds, fixed on its validation images, applied here unchanged."
+        blocks += _tables(evidence.bundle_points, caption)
+    if evidence.validation_points:
+        caption = (
+            "Further thresholds, chosen on the validation predictions for a wanted sensitivity and applied here "
+            "unchanged. The prevalence that the score assumes changes the order of the images, not only the scores."
+        )
+        blocks += _tables(evidence.validation_points, caption)
+    wanted = {k: evidence.missing.get(k) for k in ("bundle_points", "validation")}
+    blocks += [Text(text=reason) for reason in wanted.values() if reason]
+    return Section(name="melanoma", title=TITLE, blocks=tuple(blocks))
+
+
+def _trade_off(subject: Subject) -> Figure:
+    risk, positive = curves.melanoma_risk(subject.predictions)
+    own = [at.point for at in subject.evidence.bundle_points if at.point.task == "melanoma"]
+    mark = (
+        f"The line marks the model's own threshold, {own[0].threshold:.3f}, fixed on validation images."
+        if own
+        else "No threshold was fixed before: give the bundle to see the model's own."
+    )
+    return Figure(
+        name="trade-off",
+        title="Every threshold is a trade",
+        caption=f"Lowering the threshold finds more of the {int(positive.sum())} melanomas and passes fewer of the "
+        f"{int((~positive).sum()):,} others. {mark}",
+        x_label="threshold on the probability of melanoma",
+        y_label="share",
+        curves=curves.trade_off(risk, positive),
+        marks=tuple(Mark(name="own threshold", x=point.threshold) for point in own),
+    )
+
+
+def _tables(found: Sequence[Performance], caption: str) -> list[Block]:
+    return [_shares(found, caption), _yields(found)]
+
+
+def _name(at: Performance) -> str:
+    return f"{WORDS[at.point.task]}, {at.point.target:.2f} wanted, {VIEW_NAMES[at.point.view]}"
+
+
+def _shares(found: Sequence[Performance], caption: str) -> Table:
+    warnings = list(dict.fromkeys(w for at in found for w in at.point.warnings))
+    return Table(
+        caption=" ".join([caption, *warnings]),
+        columns=("target", "threshold", "found (sensitivity)", "others passed (specificity)", "found, missed, alarms"),
+        rows=tuple(
+            (
+                _name(at),
+                f"{at.point.threshold:.4f}",
+                number(at.sensitivity),
+                number(at.specificity),
+                f"{at.true_positives:,} found, {at.false_negatives:,} missed, {at.false_positives:,} false alarms",
+            )
+            for at in found
+        ),
+    )
+
+
+def _yields(found: Sequence[Performance]) -> Table:
+    rows = []
+    for at in found:
+        rows.append((_name(at), "these images", *_cells(at.at_data_prevalence)))
+        if at.at_clinical_prevalence is not None:
+            rows.append((_name(at), "corrected", *_cells(at.at_clinical_prevalence)))
+    stated = {at.point.task: at.at_clinical_prevalence for at in found if at.at_clinical_prevalence}
+    clinic = "; ".join(f"{WORDS[task]} {y.prevalence:.1%}" for task, y in stated.items())
+    return Table(
+        caption="What a flag is worth depends on how common the disease is. PPV: share of the flagged that have it. "
+        "NPV: share of the others that don't. Number needed to biopsy: flagged lesions for each one that has it. "
+        f"'Corrected' is by Bayes' rule for a clinic in which of all lesions are {clinic}; that is an assumption and not measured: "
+        "state your clinic's with --melanoma-prevalence and --malignancy-prevalence. Sensitivity and specificity are "
+        "taken to be the same there.",
+        columns=("threshold for", "prevalence of", "share", "PPV", "NPV", "flagged", "number needed to biopsy"),
+        rows=tuple(rows),
+    )
+
+
+def _cells(found: Yield) -> tuple[str, ...]:
+    needed = found.number_needed_to_biopsy
+    if needed.value is None:
+        biopsies = f"– ({needed.note})"
+    else:
+        interval = "" if needed.low is None else f" ({needed.low:.1f} to {needed.high:.1f})"
+        biopsies = f"{needed.value:.1f}{interval}"
+    return f"{found.prevalence:.1%}", number(found.ppv), number(found.npv), number(found.flagged), biopsies

@@ -1,0 +1,140 @@
+"""What it gets wrong: the confusion matrix, what is taken for what, the worst cases, and labels that may be wrong."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from lentigo import data, taxonomy
+from lentigo.errors import DataError, ImageError
+from lentigo.evaluation.metrics import TaskMetrics
+from lentigo.evaluation.mistakes import KINDS, Case, Mistakes
+from lentigo.report.document import Block, Exhibit, Gallery, Matrix, Section, Table, Text
+from lentigo.report.subject import Subject
+from lentigo.runtime import decode
+
+__all__ = ["confusion", "mistakes"]
+
+SHOWN = 12
+"""Rows of a table of mistakes, and cases of a kind."""
+SIDE = 160
+"""Side of a picture, pixels."""
+
+
+def mistakes(subject: Subject) -> Section:
+    """All of it."""
+    found = subject.evidence.mistakes
+    blocks: list[Block] = [confusion(subject)]
+    if found is None:
+        blocks.append(Text(text=f"No list of mistakes: {subject.evidence.missing['mistakes']}"))
+    else:
+        blocks += [_confusions(found), *_galleries(found, subject.records), _suspects(found)]
+    if subject.records is None:
+        blocks.append(
+            Text(
+                text="The cases are listed without their pictures: lentigo report PREDICTIONS --data ROOT --out DIR, "
+                "with the folder of the images, shows them."
+            )
+        )
+    return Section(name="mistakes", title="What it mistakes for what", blocks=tuple(blocks))
+
+
+def confusion(subject: Subject) -> Matrix:
+    """The confusion matrix, and its worst cell in words."""
+    found = subject.metrics.views["equal_prevalence"]["diagnosis"]
+    return Matrix(
+        name="confusion",
+        title="What is taken for what",
+        caption=f"Images, and their share of the row. {_worst(found)} {_missed(found)}".strip(),
+        labels=found.classes,
+        counts=found.confusion,
+    )
+
+
+def _worst(found: TaskMetrics) -> str:
+    counts = np.array(found.confusion) * (1 - np.eye(len(found.classes), dtype=int))
+    if not counts.any():
+        return "There is no mistake, which is a reason to look for a leak."
+    row, column = np.unravel_index(counts.argmax(), counts.shape)
+    says, truth = taxonomy.DIAGNOSES[found.classes[column]].name, taxonomy.DIAGNOSES[found.classes[row]].name
+    return f"The commonest mistake: {counts[row, column]:,} times {truth} was called {says}."
+
+
+def _missed(found: TaskMetrics) -> str:
+    counts = np.array(found.confusion)
+    mel = found.classes.index("mel")
+    benign = sum(int(counts[mel, found.classes.index(c)]) for c in taxonomy.BENIGN)
+    total = int(counts[mel].sum())
+    return f"Of {total} melanomas, {benign} were called something benign, the dangerous mistake." if total else ""
+
+
+def _confusions(found: Mistakes) -> Table:
+    return Table(
+        caption=f"The {min(SHOWN, len(found.confusions))} commonest mistakes of {len(found.confusions)} kinds. "
+        "'Lesions' counts each lesion once, however many pictures of it there are.",
+        columns=("mistake", "images", "lesions", "share of that diagnosis"),
+        rows=tuple(
+            (f"{_of(c.truth)} called {_of(c.decision)}", f"{c.images:,}", f"{c.lesions:,}", f"{c.share:.0%}")
+            for c in found.confusions[:SHOWN]
+        ),
+    )
+
+
+def _galleries(found: Mistakes, records: data.Records | None) -> list[Block]:
+    """The worst cases of each kind, missed melanomas first."""
+    galleries: list[Block] = []
+    for kind in KINDS:
+        cases = [case for case in found.worst if case.kind == kind][:SHOWN]
+        if cases:
+            caption = (
+                f"{kind.capitalize()}: {found.images_of_kind[kind]:,} images. The {len(cases)} surest mistakes, one a "
+                "lesion, those that gave the truth the least probability first."
+            )
+            galleries.append(Gallery(caption=caption, exhibits=tuple(_exhibit(case, records) for case in cases)))
+    return galleries
+
+
+def _exhibit(case: Case, records: data.Records | None) -> Exhibit:
+    p = case.probabilities
+    others = sorted((c for c in p if c not in (case.truth, case.decision)), key=lambda c: -p[c])[:2]
+    known = [case.known[k] for k in ("sex", "age", "site", "dx_type", "source") if case.known[k]]
+    lines = [
+        f"called {case.decision} {p[case.decision]:.2f}, truth {case.truth} {p[case.truth]:.2f}",
+        "then " + ", ".join(f"{c} {p[c]:.2f}" for c in others),
+        f"{case.image_id}" + (f", and {case.siblings} more of this lesion" if case.siblings else ""),
+        ", ".join(known) or "patient unknown",
+    ]
+    title = f"{case.truth}, called {case.decision}"
+    return Exhibit(title=title, lines=tuple(lines), picture=_picture(case, records))
+
+
+def _picture(case: Case, records: data.Records | None) -> str:
+    if records is None:
+        return ""
+    try:
+        path = records.take([case.image_id]).table["path"].iloc[0]
+        pixels = decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+    except (DataError, ImageError):
+        return ""
+    small = Image.fromarray(pixels)
+    small.thumbnail((SIDE * 2, SIDE))
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=80)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _suspects(found: Mistakes) -> Table:
+    return Table(
+        caption=f"Suspected label faults: {len(found.suspects):,} images, of which the surest "
+        f"{min(SHOWN, len(found.suspects))} are shown. {found.caution}",
+        columns=("image", "lesion", "labelled", "the model says", "margin", "proof of the label"),
+        rows=tuple(
+            (s.image_id, s.lesion_id, _of(s.given), _of(s.suggested), f"{s.margin:.2f}", s.dx_type or "unknown")
+            for s in found.suspects[:SHOWN]
+        ),
+    )
+
+
+def _of(diagnosis: str) -> str:
+    return f"{taxonomy.DIAGNOSES[diagnosis].name} ({diagnosis})"
