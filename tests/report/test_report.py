@@ -27,7 +27,7 @@ def test_page_needs_no_network_and_keeps_ids_unique(tmp_path):
     assert not re.search(r"""(src|href)=["'](https?:)?//|<script|@import""", html)
     ids = re.findall(r'\sid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
-    assert html.count("<svg") == 5
+    assert html.count("<svg") == 11
     assert ">melanomas found</text>" in html
 
 

@@ -56,7 +56,7 @@ def draw(figure: Picture) -> str:
             case Matrix():
                 _draw_matrix(_dress(canvas.add_subplot()), figure)
             case Forest():
-                _draw_forest(_dress(canvas.add_subplot()), figure)
+                _draw_forest(canvas, _dress(canvas.add_subplot()), figure)
             case Figure():
                 _draw_curves(canvas, _dress(canvas.add_subplot()), figure)
         text = io.StringIO()
@@ -142,11 +142,11 @@ def _draw_panels(canvas: Canvas, figure: Panels) -> None:
     canvas.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
 
 
-def _draw_forest(axes: Axes, forest: Forest) -> None:
+def _draw_forest(canvas: Canvas, axes: Axes, forest: Forest) -> None:
     ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
     axes.set(xlim=_wider(forest.x_range), ylim=(len(forest.rows) - 0.5, -0.5))
     axes.grid(color=faint, linewidth=0.4, axis="x")
-    axes.set_xlabel(_plain(forest.x_label), color=ink)
+    canvas.supxlabel(_plain(forest.x_label), color=ink, fontsize=8.5)  # wider than the axes
     axes.set_yticks(range(len(forest.rows)), [_plain(row.name) for row in forest.rows])
     axes.tick_params(axis="y", length=0)
     for label, row in zip(axes.get_yticklabels(), forest.rows, strict=True):

@@ -25,9 +25,11 @@ def first_screen(subject: Subject) -> tuple[Statement, ...]:
     """What a reader must know before any table."""
     return (
         *_leak(subject),
+        _in_short(subject),
         *_melanoma(subject),
         _accuracy(subject),
         _calibration(subject),
+        *_unequal(subject),
         _represented(subject),
         Statement(label="What this is", text=NOTICE),
     )
@@ -48,6 +50,33 @@ def _leak(subject: Subject) -> list[Statement]:
         )
         return [Statement(label="Origin unknown", text=text, alarm=True)]
     return []
+
+
+def _in_short(subject: Subject) -> Statement:
+    """What it can and can't do, in one breath."""
+    view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
+    accuracy, always = (subject.metrics.get(n, view=view) for n in ("accuracy", "accuracy_always.nv"))
+    ranked = subject.metrics.get("auc.mel")
+    can: list[str] = []
+    cannot: list[str] = []
+    if ranked.low is not None:
+        if ranked.low > 0.5:
+            can.append(f"tell a melanoma from another lesion in {of_hundred(ranked)} of 100 pairs (guessing: 50)")
+        else:
+            cannot.append("be shown to tell melanomas from other lesions")
+    if versus(accuracy, always.value or 0.0) == "better":
+        can.append("name the right diagnosis more often than always saying 'nevus'")
+    else:
+        cannot.append("be shown to name the right diagnosis more often than always saying 'nevus'")
+    own = [at for at in subject.evidence.bundle_points if at.point.task == "melanoma" and at.sensitivity.value]
+    missed = f": at its own threshold it misses {of_hundred(own[0].sensitivity, complement=True)} of 100" if own else ""
+    cannot += [f"rule a melanoma out{missed}", "judge any disease outside of the seven", "replace a clinician"]
+    did = f"On these images it could {_listed(can)}. " if can else ""
+    return Statement(label="In short", text=f"{did}It can't {_listed(cannot, 'or')}.")
+
+
+def _listed(parts: list[str], last: str = "and") -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, {last} {parts[-1]}"
 
 
 def _melanoma(subject: Subject) -> list[Statement]:
@@ -116,6 +145,27 @@ def _calibration(subject: Subject) -> Statement:
         turned = subject.metrics.get("ece", view="training_prevalence")
         text += f" Turned to the mix of its training, they are off by {points(turned)}."
     return Statement(label="Can its percentages be believed?", text=text)
+
+
+def _unequal(subject: Subject) -> list[Statement]:
+    """Gaps between groups of people or cameras that chance can't explain."""
+    words = {
+        "recall.mel": "melanomas are called so",
+        "auc.mel": "melanomas are told from the rest (AUC)",
+        "balanced_accuracy": "diagnoses are right (balanced accuracy)",
+    }
+    told = []
+    for factor, found in subject.evidence.fairness.factors.items() if subject.evidence.fairness else ():
+        values = {g.name: g.values for g in found.groups}
+        for metric, what in words.items():
+            gap = found.gaps[metric]
+            if factor != "dx_type" and gap.best and gap.worst and gap.difference.low:
+                best, worst = (of_hundred(values[name][metric]) for name in (gap.best, gap.worst))
+                told.append(f"by {factor.replace('_', ' ')}, {what}: {gap.worst} {worst} of 100, {gap.best} {best}")
+    if not told:
+        return []
+    text = f"Beyond chance it differs {'; '.join(told)}. See 'Who is in these images' below."
+    return [Statement(label="Worse for some", text=text)]
 
 
 def _represented(subject: Subject) -> Statement:

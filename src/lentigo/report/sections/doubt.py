@@ -1,6 +1,5 @@
 """Knowing when not to answer: conformal sets, risk against coverage, and images that are refused as odd."""
 
-from lentigo import taxonomy
 from lentigo.evaluation.conformal import ConformalReport
 from lentigo.evaluation.flags import OddFlags
 from lentigo.evaluation.result import Estimate
@@ -39,7 +38,7 @@ def _risk(found: RiskCoverage) -> Figure:
         caption=f"Answering every image, it is wrong in {of_hundred(found.points[-1].risk)} of 100. Answering only the "
         f"{half.coverage:.0%} that it is surest of, in {of_hundred(half.risk)}. Area under the curve "
         f"{number(found.area)}; a model that knew all its mistakes would have {found.least_area:.3f}. "
-        f"Probabilities with {VIEW_NAMES[found.view]}.",
+        f"Prevalence: {VIEW_NAMES[found.view]}.",
         x_label="share of images that are answered",
         y_label="share of answers that are wrong",
         curves=(curve,),
@@ -49,9 +48,7 @@ def _risk(found: RiskCoverage) -> Figure:
 
 def _flags(found: OddFlags) -> Forest:
     rows = [_whisker("all lesions", found.share)]
-    rows += [
-        _whisker(f"{taxonomy.DIAGNOSES[c].name} ({c})", e) for c, e in found.share_of.items() if e.value is not None
-    ]
+    rows += [_whisker(c, e) for c, e in found.share_of.items() if e.value is not None]
     highest = max((r.high or r.value or 0.0) for r in rows)
     return Forest(
         name="odd-flags",
@@ -69,17 +66,15 @@ def _flags(found: OddFlags) -> Forest:
 
 def _coverage(found: ConformalReport) -> Forest:
     aim = 1 - found.sets.alpha
-    rows = tuple(
-        _whisker(f"{taxonomy.DIAGNOSES[c].name} ({c})", e) for c, e in found.coverage.items() if e.value is not None
-    )
+    rows = tuple(_whisker(c, e) for c, e in found.coverage.items() if e.value is not None)
     short = [c for c, e in found.coverage.items() if e.high is not None and e.high < aim]
     told = f"Fewer than promised, beyond chance: {', '.join(short)}." if short else "None falls short beyond chance."
     return Forest(
         name="conformal-coverage",
         title="Lists of diagnoses that can't be ruled out",
-        caption=f"Instead of one answer the model can give a list (a conformal set) made to hold the truth for at "
-        f"least {aim:.0%} of the lesions of every diagnosis, if they are like the validation lesions: another clinic's need "
-        f"not be. {told} " + " ".join(found.sets.warnings),
+        caption="Instead of one answer the model can give a list (a conformal set) made to hold the truth for at "
+        f"least {aim:.0%} of the lesions of every diagnosis, if they are like the validation lesions: another clinic's "
+        f"need not be. {told} " + " ".join(found.sets.warnings),
         x_label="share of images whose list holds the truth",
         rows=rows,
         marks=(Mark(name="promised", x=aim),),

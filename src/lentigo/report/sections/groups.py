@@ -92,9 +92,9 @@ def _gaps(known: dict[str, Factor]) -> list[Block]:
         return [Text(text="No two groups can be compared: too few lesions, or diagnoses that a group lacks.")]
     return [
         Table(
-            caption="The gap between the best and the worst group. Its interval allows for having picked them among all. "
-            "'Not shown' is not 'equal': with few lesions a real gap can stay hidden. Groups that lack a diagnosis, or "
-            "have too few lesions for an interval, are left out of a comparison.",
+            caption="The gap between the best and the worst group. Its interval allows for having picked them among "
+            "all. 'Not shown' is not 'equal': with few lesions a real gap can stay hidden. Groups that lack a "
+            "diagnosis, or have too few lesions for an interval, are left out of a comparison.",
             columns=("gap", "best", "worst", "difference", "beyond chance"),
             rows=tuple(rows),
         )

@@ -27,13 +27,13 @@ def melanoma(subject: Subject) -> Section:
     evidence = subject.evidence
     if evidence.bundle_points:
         caption = "The model's own thresholds, fixed on its validation images, applied here unchanged."
-        blocks += _tables(evidence.bundle_points, caption)
+        blocks += _tables(evidence.bundle_points, caption, explain=True)
     if evidence.validation_points:
         caption = (
             "Further thresholds, chosen on the validation predictions for a wanted sensitivity and applied here "
             "unchanged. The prevalence that the score assumes changes the order of the images, not only the scores."
         )
-        blocks += _tables(evidence.validation_points, caption)
+        blocks += _tables(evidence.validation_points, caption, explain=not evidence.bundle_points)
     wanted = {k: evidence.missing.get(k) for k in ("bundle_points", "validation")}
     blocks += [Text(text=reason) for reason in wanted.values() if reason]
     return Section(name="melanoma", title=TITLE, blocks=tuple(blocks))
@@ -59,8 +59,8 @@ def _trade_off(subject: Subject) -> Figure:
     )
 
 
-def _tables(found: Sequence[Performance], caption: str) -> list[Block]:
-    return [_shares(found, caption), _yields(found)]
+def _tables(found: Sequence[Performance], caption: str, *, explain: bool) -> list[Block]:
+    return [_shares(found, caption), _yields(found, explain=explain)]
 
 
 def _name(at: Performance) -> str:
@@ -85,7 +85,7 @@ def _shares(found: Sequence[Performance], caption: str) -> Table:
     )
 
 
-def _yields(found: Sequence[Performance]) -> Table:
+def _yields(found: Sequence[Performance], *, explain: bool) -> Table:
     rows = []
     for at in found:
         rows.append((_name(at), "these images", *_cells(at.at_data_prevalence)))
@@ -93,12 +93,17 @@ def _yields(found: Sequence[Performance]) -> Table:
             rows.append((_name(at), "corrected", *_cells(at.at_clinical_prevalence)))
     stated = {at.point.task: at.at_clinical_prevalence for at in found if at.at_clinical_prevalence}
     clinic = "; ".join(f"{WORDS[task]} {y.prevalence:.1%}" for task, y in stated.items())
+    caption = "What a flag of these thresholds is worth."
+    if explain:
+        caption = (
+            "What a flag is worth depends on how common the disease is. PPV: share of the flagged that have it. NPV: "
+            "share of the others that don't. Number needed to biopsy: flagged lesions for each one that has it. "
+            f"'Corrected' is by Bayes' rule for a clinic in which of all lesions are {clinic}; that is an assumption "
+            "and not measured: state your clinic's with --melanoma-prevalence and --malignancy-prevalence. Sensitivity "
+            "and specificity are taken to be the same there."
+        )
     return Table(
-        caption="What a flag is worth depends on how common the disease is. PPV: share of the flagged that have it. "
-        "NPV: share of the others that don't. Number needed to biopsy: flagged lesions for each one that has it. "
-        f"'Corrected' is by Bayes' rule for a clinic in which of all lesions are {clinic}; that is an assumption and not measured: "
-        "state your clinic's with --melanoma-prevalence and --malignancy-prevalence. Sensitivity and specificity are "
-        "taken to be the same there.",
+        caption=caption,
         columns=("threshold for", "prevalence of", "share", "PPV", "NPV", "flagged", "number needed to biopsy"),
         rows=tuple(rows),
     )
