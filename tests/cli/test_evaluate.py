@@ -155,6 +155,10 @@ def test_robustness_is_written_and_goes_on_where_it_stopped(lentigo, lesions, bu
     assert len(found["curves"]) == 8
     assert all(len(curve["points"]) == 5 for curve in found["curves"].values())
     assert not (out / "robustness.partial.npz").exists()
+    page = (out / "robustness.md").read_text()
+    assert page.count("| JPEG |") == 5
+    assert "5 of them, chosen" in page
+    assert "## dx_type" in (out / "fairness.md").read_text()
 
 
 def test_a_run_has_no_robustness_of_its_own(lentigo, trained_run):

@@ -75,7 +75,7 @@ def test_the_split_of_other_records_is_not_the_bundles(bundle_path, trained_run)
 def test_evaluate_leaves_predictions_metrics_and_a_page(trained_run, tmp_path):
     metrics = evaluation.evaluate(trained_run.path, out=tmp_path / "out", replicates=50)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        *("predictions.parquet", "validation.parquet", "metrics.json", "metrics.md", "fairness.json")
+        *("predictions.parquet", "validation.parquet", "metrics.json", "metrics.md", "fairness.json", "fairness.md")
     }
     validation = evaluation.Predictions.load(tmp_path / "out" / "validation.parquet")
     assert list(validation.table["image_id"]) == list(trained_run.split.validation.ids)

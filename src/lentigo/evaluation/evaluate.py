@@ -9,6 +9,7 @@ from lentigo import data
 from lentigo.errors import DataError
 from lentigo.evaluation.fairness import fairness
 from lentigo.evaluation.metrics import Metrics, measure
+from lentigo.evaluation.pages import describe_fairness, describe_robustness
 from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.robustness import robustness as measure_robustness
@@ -42,9 +43,9 @@ def evaluate(
 ) -> Metrics:
     """Measure a model on images that it has not learned from.
 
-    Writes predictions.parquet, metrics.json, metrics.md and fairness.json; validation.parquet, predictions of the
-    validation part, where the model's own split gives one; and robustness.json where asked for, which can be
-    interrupted and goes on where it stopped.
+    Writes predictions.parquet, and metrics and fairness as .json and .md; validation.parquet, predictions of the
+    validation part, where the model's own split gives one; and robustness as .json and .md where asked for, which can
+    be interrupted and goes on where it stopped.
 
     Args:
         model: folder of a run, which is measured on the test part of its split; or name or path of a bundle.
@@ -83,13 +84,16 @@ def evaluate(
         (folder / "validation.parquet").unlink(missing_ok=True)  # of an earlier evaluation on other data
     _write(folder / "metrics.json", metrics.to_json() + "\n")
     _write(folder / "metrics.md", _page(predicted.test, metrics))
-    _write(folder / "fairness.json", fairness(predicted.test, replicates=replicates, seed=seed).to_json() + "\n")
+    by_group = fairness(predicted.test, replicates=replicates, seed=seed)
+    _write(folder / "fairness.json", by_group.to_json() + "\n")
+    _write(folder / "fairness.md", describe_fairness(by_group))
     if robustness and bundle and records:
         partial = folder / "robustness.partial.npz"
         found = measure_robustness(
             bundle, records, own_test=own_test, limit=limit, replicates=replicates, seed=seed, partial=partial
         )
         _write(folder / "robustness.json", found.to_json() + "\n")
+        _write(folder / "robustness.md", describe_robustness(found))
         partial.unlink(missing_ok=True)
     return metrics
 

@@ -134,7 +134,7 @@ def _draw_panels(canvas: Canvas, figure: Panels) -> None:
         axes.set(ylim=_wider(figure.y_range))
         axes.set_title(_plain(panel.title), color=ink, fontsize=8.5)
         axes.set_xlabel(_plain(panel.x_label), color=ink, fontsize=6.5)
-        axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=6.5)
+        axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=5.8)
         for curve in panel.curves:
             _draw_curve(axes, curve)
     canvas.supylabel(figure.y_label, color=ink, fontsize=8.5)

@@ -70,7 +70,7 @@ def _in_short(subject: Subject) -> Statement:
         cannot.append("be shown to name the right diagnosis more often than always saying 'nevus'")
     own = [at for at in subject.evidence.bundle_points if at.point.task == "melanoma" and at.sensitivity.value]
     missed = f": at its own threshold it misses {of_hundred(own[0].sensitivity, complement=True)} of 100" if own else ""
-    cannot += [f"rule a melanoma out{missed}", "judge any disease outside of the seven", "replace a clinician"]
+    cannot += ["judge any disease outside of the seven", "replace a clinician", f"rule a melanoma out{missed}"]
     did = f"On these images it could {_listed(can)}. " if can else ""
     return Statement(label="In short", text=f"{did}It can't {_listed(cannot, 'or')}.")
 

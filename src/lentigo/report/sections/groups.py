@@ -1,7 +1,7 @@
 """Whether it serves some people, sites and cameras worse: each group's metrics, counts and gaps."""
 
 from lentigo.evaluation.fairness import Factor, Fairness
-from lentigo.evaluation.summary import HEADLINES
+from lentigo.evaluation.pages import NAMES, SHOWN
 from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
@@ -16,13 +16,6 @@ TITLES = {
     "dx_type": "How the truth was established (a proxy, not a group of people)",
     "skin_tone": "Estimated skin tone (rough)",
 }
-NAMES = {
-    **HEADLINES,
-    "auc.mel": "Melanoma AUC",
-    "recall.mel": "Melanomas called so",
-    "specificity.mel": "Others not called melanoma",
-}
-TABLED = ("balanced_accuracy", "auc.macro", "auc.mel", "recall.mel", "specificity.mel")
 
 
 def groups(subject: Subject) -> Section:
@@ -73,7 +66,7 @@ def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
 def _gaps(known: dict[str, Factor]) -> list[Block]:
     rows = []
     for factor, f in known.items():
-        for metric in TABLED:
+        for metric in SHOWN:
             gap = f.gaps[metric]
             if gap.best is None or gap.difference.value is None:
                 continue
@@ -106,14 +99,14 @@ def _table(factor: str, found: Factor, subject: Subject) -> Table:
     unknown = f" Unknown: {found.unknown:,} of {n:,} images." if found.unknown else ""
     return Table(
         caption=f"{TITLES[factor]}. {found.about}{unknown}",
-        columns=("group", "images", "lesions", "melanomas", *(NAMES[m] for m in TABLED), "note"),
+        columns=("group", "images", "lesions", "melanomas", *(NAMES[m] for m in SHOWN), "note"),
         rows=tuple(
             (
                 g.name,
                 f"{g.images:,} ({g.images / n:.0%})",
                 f"{g.lesions:,}",
                 f"{g.lesions_of['mel']:,}",
-                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in TABLED),
+                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in SHOWN),
                 g.note,
             )
             for g in found.groups

@@ -33,15 +33,15 @@ def _panels(found: Robustness) -> Panels:
     fine = f" No loss beyond chance at any strength: {', '.join(harmless)}." if harmless else ""
     images = found.provenance.images
     chosen = (
-        f"all {images:,} images"
+        f"All {images:,} images"
         if images == found.available
-        else f"{images:,} of {found.available:,} images, chosen as evenly over the diagnoses as there are, so that the "
+        else f"The same {images:,} of {found.available:,} images, chosen as evenly over the diagnoses as there are, so that the "
         "levels differ from those of all images"
     )
     return Panels(
         name="robustness-curves",
         title="Eight ways to spoil an image, in five strengths",
-        caption=f"The same {chosen}, as they are and ever worse to the right.{told}{fine} Bands are 95 % intervals.",
+        caption=f"{chosen}, as they are and ever worse to the right.{told}{fine} Bands are 95 % intervals.",
         y_label="balanced accuracy; AUC of melanoma",
         panels=tuple(_panel(name, curve, found.intact) for name, curve in found.curves.items()),
     )
