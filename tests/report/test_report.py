@@ -85,6 +85,8 @@ def test_checklists_are_whole_and_partly_open(tmp_path):
     page(tmp_path, make(100))
     filled = Checklists.from_json((tmp_path / "out" / "checklist.json").read_text())
     assert [len(one.items) for one in filled.lists] == [44, 25, 52]
+    assert [one.checked.startswith("NOT compared") for one in filled.lists] == [False, True, False]
+    assert all(one.checked in (tmp_path / "out" / "checklist.md").read_text() for one in filled.lists)
     for one in filled.lists:
         assert {item.status for item in one.items} == {"filled", "open"}
         assert len({item.number for item in one.items}) == len(one.items)

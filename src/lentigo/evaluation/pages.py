@@ -23,8 +23,8 @@ def describe_fairness(found: Fairness) -> str:
     lines = [
         f"# {what.model} by group",
         "",
-        f"Written by `lentigo evaluate`. n = {what.images:,} images of {what.groups:,} lesions, protocol {what.protocol}, "
-        f"{what.part}; diagnoses equally common; {found.level:.0%} intervals from {found.replicates:,} resamples of "
+        f"Written by `lentigo evaluate`. n = {what.images:,} images of {what.groups:,} lesions, protocol "
+        f"{what.protocol}, {what.part}; diagnoses equally common; {found.level:.0%} intervals from {found.replicates:,} resamples of "
         f"lesions, seed {found.seed}.",
         *(f"- {warning}" for warning in what.warnings),
     ]

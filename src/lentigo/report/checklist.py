@@ -37,11 +37,13 @@ class Checklist(Result):
     Attributes:
         name: such as 'CLAIM 2024'.
         source: where it is published; its wording counts, not ours.
+        checked: against what our numbers and wording were held.
         items: in its order.
     """
 
     name: str
     source: str
+    checked: str
     items: tuple[Item, ...]
 
 
@@ -74,7 +76,15 @@ def to_markdown(filled: Checklists) -> str:
     ]
     for one in filled.lists:
         done = sum(item.status == "filled" for item in one.items)
-        lines += ["", f"## {one.name}", "", f"{done} of {len(one.items)} items are filled. Source: {one.source}", ""]
+        lines += [
+            "",
+            f"## {one.name}",
+            "",
+            f"{done} of {len(one.items)} items are filled. Source: {one.source}",
+            "",
+            one.checked,
+            "",
+        ]
         lines += ["| item | asks for | answer |", "|---|---|---|"]
         lines += [f"| {i.number} | {_cell(i.asks)} | {_cell(i.answer) or '**open**'} |" for i in one.items]
     return "\n".join(lines) + "\n"
@@ -85,6 +95,7 @@ def _fill(name: str, subject: Subject) -> Checklist:
     return Checklist(
         name=written["name"],
         source=written["source"],
+        checked=written["checked"],
         items=tuple(_answer(item, subject) for item in written["items"]),
     )
 

@@ -35,8 +35,8 @@ def _panels(found: Robustness) -> Panels:
     chosen = (
         f"All {images:,} images"
         if images == found.available
-        else f"The same {images:,} of {found.available:,} images, chosen as evenly over the diagnoses as there are, so that the "
-        "levels differ from those of all images"
+        else f"The same {images:,} of {found.available:,} images, chosen as evenly over the diagnoses as there are, so "
+        "that the levels differ from those of all images"
     )
     return Panels(
         name="robustness-curves",
