@@ -24,8 +24,8 @@ def describe_fairness(found: Fairness) -> str:
         f"# {what.model} by group",
         "",
         f"Written by `lentigo evaluate`. n = {what.images:,} images of {what.groups:,} lesions, protocol "
-        f"{what.protocol}, {what.part}; diagnoses equally common; {found.level:.0%} intervals from {found.replicates:,} resamples of "
-        f"lesions, seed {found.seed}.",
+        f"{what.protocol}, {what.part}; diagnoses equally common; {found.level:.0%} intervals from "
+        f"{found.replicates:,} resamples of lesions, seed {found.seed}.",
         *(f"- {warning}" for warning in what.warnings),
     ]
     for name, factor in found.factors.items():

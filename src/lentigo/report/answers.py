@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lentigo import __version__, taxonomy
 from lentigo.evaluation.summary import HEADLINES
+from lentigo.report.answers_measured import MEASURED
 from lentigo.report.first_screen import PALE, first_screen
 from lentigo.report.sections.mistakes import confusion
 from lentigo.report.subject import Subject
@@ -218,44 +219,6 @@ def _thresholds(subject: Subject) -> str:
     return f"{stated} Thresholds, chosen on validation images: {chosen}." if chosen else stated
 
 
-def _groups(subject: Subject) -> str | None:
-    found = subject.evidence.fairness
-    known = [name for name, f in found.factors.items() if f.groups] if found else []
-    if not known:
-        return None
-    told = [s.text for s in first_screen(subject) if s.label == "Worse for some"]
-    return f"Every headline metric by {', '.join(known)}, with counts, intervals and gaps. " + " ".join(
-        told or ["No gap beyond chance was shown, which is not equality."]
-    )
-
-
-def _sources_differ(subject: Subject) -> str | None:
-    found = subject.evidence.fairness
-    gap = found.factors["source"].gaps["auc.mel"] if found else None
-    if gap is None or gap.best is None:
-        return None
-    return f"Sources compared. Melanoma AUC: best {gap.best}, worst {gap.worst}, difference {gap.difference}."
-
-
-def _odd(subject: Subject) -> str | None:
-    found = subject.evidence.odd_flags
-    if found is None:
-        return None
-    return (
-        f"An image whose oddness exceeds {found.threshold:.3f} is not judged. Of real lesions here that refuses "
-        f"{number(found.share)}. How many wrong images it refuses is left open here."
-    )
-
-
-def _robustness(subject: Subject) -> str | None:
-    found = subject.evidence.robustness
-    if found is None:
-        return None
-    worst = {name: number(curve.points[-1].balanced_accuracy_change) for name, curve in found.curves.items()}
-    changes = "; ".join(f"{name} {change}" for name, change in worst.items())
-    return f"Eight perturbations in five strengths. Change of balanced accuracy at the strongest: {changes}."
-
-
 def _mix(subject: Subject) -> str | None:
     if subject.predictions.meta.get("training_prevalence") is None:
         return None
@@ -275,6 +238,7 @@ def _counts(subject: Subject, column: str) -> str:
 
 
 ANSWERS: dict[str, Callable[[Subject], str | None]] = {
+    **MEASURED,
     "architecture": _architecture,
     "availability": _availability,
     "baseline": _baseline,
@@ -286,7 +250,6 @@ ANSWERS: dict[str, Callable[[Subject], str | None]] = {
     "explanation": _explanation,
     "external_test": _external_test,
     "failures": _failures,
-    "groups": _groups,
     "histology": _histology,
     "image_type": _image_type,
     "intended_use": _intended_use,
@@ -298,17 +261,14 @@ ANSWERS: dict[str, Callable[[Subject], str | None]] = {
     "missing_data": _missing_data,
     "mix": _mix,
     "numbers": _numbers,
-    "odd": _odd,
     "partition": _partition,
     "performance": _performance,
     "preprocessing": _preprocessing,
     "reference_standard": _reference_standard,
-    "robustness": _robustness,
     "selection": _selection,
     "skin_colour": _skin_colour,
     "software": _software,
     "sources": _sources,
-    "sources_differ": _sources_differ,
     "subset": _subset,
     "synthetic": _synthetic,
     "thresholds": _thresholds,

@@ -1,0 +1,56 @@
+"""Further answers, out of what was measured beside the metrics: groups, odd images, worse images."""
+
+from collections.abc import Callable
+
+from lentigo.report.first_screen import first_screen
+from lentigo.report.subject import Subject
+from lentigo.report.words import number
+
+__all__ = ["MEASURED"]
+
+
+def _groups(subject: Subject) -> str | None:
+    found = subject.evidence.fairness
+    known = [name for name, f in found.factors.items() if f.groups] if found else []
+    if not known:
+        return None
+    told = [s.text for s in first_screen(subject) if s.label == "Worse for some"]
+    return f"Every headline metric by {', '.join(known)}, with counts, intervals and gaps. " + " ".join(
+        told or ["No gap beyond chance was shown, which is not equality."]
+    )
+
+
+def _sources_differ(subject: Subject) -> str | None:
+    found = subject.evidence.fairness
+    gap = found.factors["source"].gaps["auc.mel"] if found else None
+    if gap is None or gap.best is None:
+        return None
+    return f"Sources compared. Melanoma AUC: best {gap.best}, worst {gap.worst}, difference {gap.difference}."
+
+
+def _odd(subject: Subject) -> str | None:
+    found = subject.evidence.odd_flags
+    if found is None:
+        return None
+    return (
+        f"An image whose oddness exceeds {found.threshold:.3f} is not judged. Of real lesions here that refuses "
+        f"{number(found.share)}. How many wrong images it refuses is left open here."
+    )
+
+
+def _robustness(subject: Subject) -> str | None:
+    found = subject.evidence.robustness
+    if found is None:
+        return None
+    worst = {name: number(curve.points[-1].balanced_accuracy_change) for name, curve in found.curves.items()}
+    changes = "; ".join(f"{name} {change}" for name, change in worst.items())
+    return f"Eight perturbations in five strengths. Change of balanced accuracy at the strongest: {changes}."
+
+
+MEASURED: dict[str, Callable[[Subject], str | None]] = {
+    "groups": _groups,
+    "odd": _odd,
+    "robustness": _robustness,
+    "sources_differ": _sources_differ,
+}
+"""Answers by the name that the checklists' items give."""
