@@ -1,6 +1,6 @@
 """Time the lesion bootstrap beside a loop over scikit-learn's functions, on the same predictions.
 
-    python benchmarks/bootstrap.py [--images 2000] [--replicates 1000] [--loop 50]
+    python benchmarks/bootstrap.py [--images 2000] [--replicates 1000] [--loop 50] [--out results/speed/bootstrap.txt]
 
 Both sides compute the same metrics in both views and all three tasks, except that lentigo also has calibration errors
 and gives each diagnosis the same weight in the scores of the first view, for which scikit-learn has no function.
@@ -8,7 +8,6 @@ and gives each diagnosis the same weight in the scores of the first view, for wh
 
 import argparse
 import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,8 @@ import pandas as pd
 import sklearn
 from sklearn import metrics as sk
 
-from lentigo import __version__, taxonomy
+from common import machine, publish
+from lentigo import taxonomy
 from lentigo.evaluation.metrics import measure
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.evaluation.tasks import TASKS, VIEWS, view
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--loop", type=int, default=50, help="replicates of the slow side")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     predictions = imagined(options.images)
     metrics = measure(predictions)
@@ -101,23 +102,17 @@ def main() -> None:
         "lentigo": (options.replicates, seconds(lambda: measure(predictions, replicates=options.replicates))),
         "scikit-learn": (options.loop, seconds(lambda: loop(predictions, options.loop))),
     }
-    print(f"lesion bootstrap, {numbers} numbers: n = {options.images} images, {metrics.provenance.groups} lesions")
+    lines = [f"lesion bootstrap, {numbers} numbers: n = {options.images} images, {metrics.provenance.groups} lesions"]
     for name, (n, (wall, cpu)) in sides.items():
         each = f"{wall / n * 1e3:.2f} ms each ({cpu / n * 1e3:.2f} ms of processor)"
-        print(f"{name:14}{n:6d} replicates in {wall:7.2f} s, {each}")
+        lines.append(f"{name:14}{n:6d} replicates in {wall:7.2f} s, {each}")
     walls, cpus = ([times[k] / n for n, times in sides.values()] for k in (0, 1))
-    print(f"lentigo is {walls[1] / walls[0]:.0f} times faster by the clock, {cpus[1] / cpus[0]:.0f} by processor time")
-    print(f"load average {os.getloadavg()[0]:.1f} at the end, {os.cpu_count()} cores, {platform.machine()}, {_cpu()}")
-    print(f"lentigo {__version__}, numpy {np.__version__}, scikit-learn {sklearn.__version__}, {platform.platform()}")
-
-
-def _cpu() -> str:
-    """Name of the processor, where the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown processor"
+    lines += [
+        f"lentigo is {walls[1] / walls[0]:.0f} times faster by the clock, {cpus[1] / cpus[0]:.0f} by processor time",
+        f"load average {os.getloadavg()[0]:.1f} at the end; scikit-learn {sklearn.__version__}",
+        machine(),
+    ]
+    publish(lines, options.out)
 
 
 if __name__ == "__main__":

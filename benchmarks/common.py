@@ -15,6 +15,15 @@ def machine(*more: str) -> str:
     return f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
 
 
+def publish(lines: list[str], out: Path | None) -> None:
+    """Print lines, and write them to a file if one is named."""
+    text = "\n".join(lines) + "\n"
+    print(text, end="")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+
+
 def spread(values: list[float], unit: str) -> str:
     """Median, minimum, maximum and n."""
     ordered = sorted(values)

@@ -1,20 +1,20 @@
 """Measure how often intervals of 95 % hold the truth, for lentigo's and for percentiles of the same resamples.
 
     python benchmarks/coverage.py [--lesions 300] [--datasets 500] [--replicates 300] [--training]
+        [--out results/coverage.txt]
 
 Data sets are drawn from an imagined population with HAM10000's mix, 1 or 2 images a lesion, and the truth is measured
 on one of 200,000 images. The standard error of a coverage of 95 % is printed: 93 to 97 % takes many data sets to tell.
 """
 
 import argparse
-import os
-import platform
 import time
+from pathlib import Path
 
 import numpy as np
-import scipy
 
-from lentigo import __version__, taxonomy
+from common import machine, publish
+from lentigo import taxonomy
 from lentigo.evaluation.intervals import resamples
 from lentigo.evaluation.metrics import estimates_of, replicate
 from lentigo.evaluation.scorer import Scorer
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--datasets", type=int, default=500)
     parser.add_argument("--replicates", type=int, default=300)
     parser.add_argument("--training", action="store_true", help="the view of the training prevalence")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rng, start = np.random.default_rng(0), time.perf_counter()
     lesions = np.maximum(np.round(MIX * options.lesions).astype(int), 3)
@@ -66,15 +67,17 @@ def main() -> None:
                 given[name] += 1
                 hits[name] += [e.low <= truth[name] <= e.high, low <= truth[name] <= high]
     error = 100 * (0.95 * 0.05 / options.datasets) ** 0.5
-    print(f"lesions by diagnosis: {dict(zip(taxonomy.CLASSES, lesions.tolist(), strict=True))}")
-    print(f"{options.datasets} data sets, {options.replicates} resamples, {time.perf_counter() - start:.0f} s")
-    print(f"standard error of a coverage of 95 %: {error:.1f} %")
-    print(f"{'metric':36}{'truth':>8}{'given':>8}{'lentigo':>10}{'percentiles':>13}")
+    prevalence = "that of training" if options.training else "diagnoses equally common"
+    lines = [
+        f"lesions by diagnosis: {dict(zip(taxonomy.CLASSES, lesions.tolist(), strict=True))}; prevalence: {prevalence}",
+        f"{options.datasets} data sets, {options.replicates} resamples, {time.perf_counter() - start:.0f} s",
+        f"standard error of a coverage of 95 %: {error:.1f} %",
+        f"{'metric':36}{'truth':>8}{'given':>8}{'lentigo':>10}{'percentiles':>13}",
+    ]
     for name in SHOWN:
         ours, percentiles = 100 * hits[name] / max(given[name], 1)
-        print(f"{name:36}{truth[name]:8.3f}{given[name]:8d}{ours:9.1f}%{percentiles:12.1f}%")
-    print(f"lentigo {__version__}, numpy {np.__version__}, scipy {scipy.__version__}, {platform.platform()}", end="")
-    print(f", {os.cpu_count()} cores")
+        lines.append(f"{name:36}{truth[name]:8.3f}{given[name]:8d}{ours:9.1f}%{percentiles:12.1f}%")
+    publish([*lines, machine()], options.out)
 
 
 if __name__ == "__main__":
