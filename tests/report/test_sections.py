@@ -4,6 +4,8 @@ import json
 
 import jsonschema
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lentigo import evaluation, taxonomy
@@ -195,6 +197,23 @@ def test_an_impossible_prevalence_is_refused(tmp_path):
             report([tmp_path / "predictions.parquet"], tmp_path / "out", prevalence={"melanoma": share})
     with pytest.raises(DataError, match="no task"):
         report([tmp_path / "predictions.parquet"], tmp_path / "out", prevalence={"nevus": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [("p_mel", np.nan, "sum to 1"), ("p_mel", 3.0, "sum to 1"), ("image_id", "I00000", "twice"), ("dx", "x", "known")],
+)
+def test_a_table_that_can_not_be_right_is_named_with_its_image(column, value, message, tmp_path):
+    path = tmp_path / "predictions.parquet"
+    make(20).save(path)
+    whole = pq.read_table(path)
+    table = whole.to_pandas()
+    table.loc[7, column] = value
+    pq.write_table(pa.Table.from_pandas(table).replace_schema_metadata(whole.schema.metadata), path)
+    with pytest.raises(DataError, match=message) as error:
+        report([path], tmp_path / "out", replicates=0)
+    assert str(path) in str(error.value)
+    assert not (tmp_path / "out").exists()
 
 
 TABLES = {

@@ -112,14 +112,17 @@ class Predictions:
         """Read a saved table.
 
         Raises:
-            DataError: not a predictions table.
+            DataError: not a predictions table, or one with a row that can't be right; the message names the image.
         """
         try:
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_META_KEY])
         except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
             raise DataError(f"{path}: not a predictions table ({error}).", "Make one with lentigo evaluate.") from None
-        return cls(table.to_pandas(), meta)
+        try:
+            return cls(table.to_pandas(), meta)
+        except DataError as error:
+            raise DataError(f"{path}: {error.message}", error.hint) from None
 
 
 def _shares(values: object) -> NDArray[np.float64]:
