@@ -32,7 +32,7 @@ def run(monkeypatch, capsys):
 
 def test_help_names_every_verb():
     text = CliRunner().invoke(app, ["--help"]).stdout
-    for verb in ("classify", "models", "train", "evaluate", "export", "demo", "data"):
+    for verb in ("classify", "models", "train", "evaluate", "compare", "combine", "report", "export", "demo", "data"):
         assert verb in text
     text = CliRunner().invoke(app, ["data", "--help"]).stdout
     for verb in ("fetch", "describe", "audit", "leakage", "split", "pixels", "augmentations"):

@@ -161,6 +161,13 @@ def test_robustness_is_written_and_goes_on_where_it_stopped(lentigo, lesions, bu
     assert "## dx_type" in (out / "fairness.md").read_text()
 
 
+def test_skin_tone_is_a_factor_where_asked_for(lentigo, lesions, bundle_path, tmp_path):
+    root, out = lay_out(tmp_path / "isic2018", lesions, start=30), tmp_path / "out"
+    assert lentigo("evaluate", bundle_path, "--data", root, "--out", out, "--skin-tone", "--replicates", 0)[0] == 0
+    factors = json.loads((out / "fairness.json").read_text())["factors"]
+    assert "by border ring" in factors["skin_tone"]["about"]
+
+
 def test_a_run_has_no_robustness_of_its_own(lentigo, trained_run):
     code, _, err = lentigo("evaluate", trained_run.path, "--robustness")
     assert code == 1

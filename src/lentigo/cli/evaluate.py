@@ -21,6 +21,7 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Folder for predictions, metrics and what a report needs.")] = None,
     robustness: Annotated[bool, typer.Option("--robustness", help="Also on worse images, 41 times each.")] = False,
     limit: Annotated[int, typer.Option(help="Images to take for --robustness.")] = 500,
+    skin_tone: Annotated[bool, typer.Option("--skin-tone", help="Also by estimated skin tone (rough).")] = False,
     replicates: Replicates = 1000,
 ) -> None:
     """Measure a run on its test part, or a bundle on images that it has not seen."""
@@ -34,6 +35,7 @@ def evaluate(
         out=out,
         robustness=robustness,
         limit=limit,
+        skin_tone=skin_tone,
         replicates=replicates,
     )
     typer.echo(evaluation.summarise(metrics))

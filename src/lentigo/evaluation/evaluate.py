@@ -13,6 +13,7 @@ from lentigo.evaluation.pages import describe_fairness, describe_robustness
 from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.robustness import robustness as measure_robustness
+from lentigo.evaluation.skin_tone import skin_tones
 from lentigo.evaluation.summary import summarise
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
@@ -23,8 +24,9 @@ PathLike = str | os.PathLike[str]
 
 
 class _Predicted(NamedTuple):
-    """What is measured, and the validation part of the same split where there is one."""
+    """What is measured, on which data set, and the validation part of the same split where there is one."""
 
+    records: data.Records
     test: Predictions
     validation: Predictions | None
 
@@ -38,6 +40,7 @@ def evaluate(
     out: PathLike | None = None,
     robustness: bool = False,
     limit: int = 500,
+    skin_tone: bool = False,
     replicates: int = 1000,
     seed: int = 0,
 ) -> Metrics:
@@ -55,6 +58,7 @@ def evaluate(
         out: folder for what is written; without it the run's own folder, and nowhere for a bundle.
         robustness: whether to measure a bundle on worse images too, 41 times each.
         limit: how many images to take for that, as evenly over the diagnoses as there are.
+        skin_tone: whether to estimate each image's skin tone, for fairness; see the limits in `skin_tone`.
         replicates: bootstrap resamples behind the intervals.
         seed: seed of the resamples.
 
@@ -71,8 +75,7 @@ def evaluate(
             "Export the run first (lentigo export)." if is_run else "Name the folder with --out.",
         )
     bundle = None if is_run else Bundle(find_bundle(model))
-    records = None if bundle is None else _records(bundle, root, source)
-    predicted = _of_bundle(bundle, records, own_test) if bundle and records else _of_run(Path(model))
+    predicted = _of_run(Path(model)) if bundle is None else _of_bundle(bundle, _records(bundle, root, source), own_test)
     metrics = measure(predicted.test, replicates=replicates, seed=seed)
     if folder is None:
         return metrics
@@ -84,13 +87,20 @@ def evaluate(
         (folder / "validation.parquet").unlink(missing_ok=True)  # of an earlier evaluation on other data
     _write(folder / "metrics.json", metrics.to_json() + "\n")
     _write(folder / "metrics.md", _page(predicted.test, metrics))
-    by_group = fairness(predicted.test, replicates=replicates, seed=seed)
+    skin = skin_tones(predicted.records.take(predicted.test.table["image_id"])) if skin_tone else None
+    by_group = fairness(predicted.test, skin=skin, replicates=replicates, seed=seed)
     _write(folder / "fairness.json", by_group.to_json() + "\n")
     _write(folder / "fairness.md", describe_fairness(by_group))
-    if robustness and bundle and records:
+    if robustness and bundle:
         partial = folder / "robustness.partial.npz"
         found = measure_robustness(
-            bundle, records, own_test=own_test, limit=limit, replicates=replicates, seed=seed, partial=partial
+            bundle,
+            predicted.records,
+            own_test=own_test,
+            limit=limit,
+            replicates=replicates,
+            seed=seed,
+            partial=partial,
         )
         _write(folder / "robustness.json", found.to_json() + "\n")
         _write(folder / "robustness.md", describe_robustness(found))
@@ -102,13 +112,14 @@ def _of_run(path: Path) -> _Predicted:
     from lentigo.training import load_run  # needs torch, which a bundle does not
 
     run = load_run(path)
-    return _Predicted(predict_part(run, "test"), predict_part(run, "validation"))
+    return _Predicted(run.split.records, predict_part(run, "test"), predict_part(run, "validation"))
 
 
 def _of_bundle(bundle: Bundle, records: data.Records, own_test: bool) -> _Predicted:
     if not own_test:
-        return _Predicted(predict(bundle, records), None)
-    return _Predicted(predict_bundle_part(bundle, records), predict_bundle_part(bundle, records, "validation"))
+        return _Predicted(records, predict(bundle, records), None)
+    test, validation = (predict_bundle_part(bundle, records, part) for part in ("test", "validation"))
+    return _Predicted(records, test, validation)
 
 
 def _records(bundle: Bundle, root: PathLike | None, source: str | None) -> data.Records:
