@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from lentigo import data, taxonomy
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.mistakes import KINDS, Case, Mistakes
-from lentigo.runtime import decode
 
 __all__ = ["draw_mistakes", "write_mistakes"]
 
@@ -83,7 +82,7 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
 def _draw_case(above: Axes, below: Axes, case: Case, records: data.Records) -> None:
     path = records.take([case.image_id]).table["path"].iloc[0]
     try:
-        above.imshow(decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]))
+        above.imshow(records.decode(path))
     except ImageError as error:
         above.text(0.5, 0.5, str(error), fontsize=6, ha="center", va="center", wrap=True, transform=above.transAxes)
     above.set_anchor("S")

@@ -21,7 +21,7 @@ from lentigo.evaluation.calibrate import calibrate
 from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.progress import track
-from lentigo.runtime import Bundle, Outputs, decode
+from lentigo.runtime import Bundle, Outputs
 
 if TYPE_CHECKING:
     from lentigo.training import Run
@@ -146,8 +146,7 @@ def bundle_split(bundle: Bundle, records: data.Records) -> data.Split:
 def _predict_files(bundle: Bundle, records: data.Records, origin: dict[str, Any]) -> Predictions:
     def one(path: str) -> tuple[Outputs, float] | ImageError:
         try:
-            row = None if records.pixels is None else records.pixels[int(path.rpartition("#")[2])]
-            image = decode(path if row is None else row)
+            image = records.decode(path)
         except ImageError as error:
             return error
         start = time.perf_counter()

@@ -30,7 +30,7 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.scorer import Scorer
 from lentigo.evaluation.tasks import TASKS, view
 from lentigo.progress import track
-from lentigo.runtime import Bundle, decode
+from lentigo.runtime import Bundle
 
 __all__ = ["Curve", "Point", "Robustness", "robustness"]
 
@@ -163,7 +163,7 @@ def _perturbed(
 
     def one(row: tuple[str, str]) -> Array:
         image_id, path = row
-        image = decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+        image = records.decode(path)
         return np.stack([bundle.run(changed[None])[0][0] for changed in _changes(image, image_id, seed)])
 
     rows = list(zip(records.ids, records.table["path"], strict=True))

@@ -88,7 +88,7 @@ def _estimate(records: data.Records, image_id: str, path: str) -> dict[str, obje
     mask_path = next((p for p in _mask_paths(records.root, image_id) if p.is_file()), None)
     row: dict[str, object] = {"image_id": image_id, "how": "mask" if mask_path else "border ring", "reason": ""}
     try:
-        image = decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+        image = records.decode(path)
         lesion = None if mask_path is None else decode(mask_path)[..., 0] > 127
     except ImageError as error:
         return row | {"reason": str(error)}

@@ -12,7 +12,6 @@ from lentigo.evaluation.metrics import TaskMetrics
 from lentigo.evaluation.mistakes import KINDS, Case, Mistakes
 from lentigo.report.document import Block, Exhibit, Gallery, Matrix, Section, Table, Text
 from lentigo.report.subject import Subject
-from lentigo.runtime import decode
 
 __all__ = ["confusion", "mistakes"]
 
@@ -114,7 +113,7 @@ def _picture(case: Case, records: data.Records | None) -> str:
         return ""
     try:
         path = records.take([case.image_id]).table["path"].iloc[0]
-        pixels = decode(path if records.pixels is None else records.pixels[int(path.rpartition("#")[2])])
+        pixels = records.decode(path)
     except (DataError, ImageError):
         return ""
     small = Image.fromarray(pixels)
