@@ -117,3 +117,17 @@ def test_an_unreadable_image_is_named_in_its_place(trained_run, tmp_path):
 def test_nothing_to_draw():
     with pytest.raises(DataError, match="no mistakes"):
         draw_mistakes(find_mistakes(said([("nv", "nv"), ("mel", "mel")])), None)
+
+
+def test_neighbours_are_the_nearest_answers_one_a_lesion():
+    predictions, reference = make(200, seed=1), make(300, seed=2)
+    found = find_mistakes(predictions, reference=reference)
+    assert found.worst
+    assert not any(case.alike for case in find_mistakes(predictions).worst)
+    lesion = reference.table.set_index("image_id")["lesion_id"]
+    for case in found.worst:
+        answer = np.array([case.probabilities[c] for c in taxonomy.CLASSES])
+        distance = np.sqrt(np.clip(1 - np.sqrt(reference.probabilities * answer).sum(axis=1), 0, 1))
+        assert case.alike[0].distance == pytest.approx(distance.min())
+        assert len({lesion[n.image_id] for n in case.alike}) == 3
+        assert list(case.alike) == sorted(case.alike, key=lambda n: n.distance)

@@ -91,6 +91,8 @@ def _draw_case(above: Axes, below: Axes, case: Case, records: data.Records) -> N
     known = [case.known[k] for k in ("sex", "age", "site", "dx_type") if case.known[k]]
     also = f" and {case.siblings} more" if case.siblings else ""
     title = f"{case.truth}, called {case.decision}\n{case.image_id}{also}\n{', '.join(known) or 'patient unknown'}"
+    if case.alike:
+        title += "\nanswered like " + ", ".join(f"a {n.truth}" for n in case.alike)
     above.set_title(title, fontsize=7, pad=3)
     names = list(taxonomy.CLASSES)
     marks = {case.truth: "T", case.decision: "X"}

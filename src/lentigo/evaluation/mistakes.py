@@ -1,7 +1,4 @@
-"""The mistakes that teach most: the worst of each kind, what is taken for what, and labels that may be wrong.
-
-No nearest training neighbours are shown: the predictions table holds no features to measure nearness by.
-"""
+"""The mistakes that teach most: the worst of each kind, what is taken for what, and labels that may be wrong."""
 
 from collections.abc import Sequence
 
@@ -14,7 +11,7 @@ from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 
-__all__ = ["KINDS", "Case", "Confusion", "Mistakes", "Suspect", "find_mistakes"]
+__all__ = ["KINDS", "Case", "Confusion", "Mistakes", "Neighbour", "Suspect", "find_mistakes"]
 
 KINDS = (
     "missed melanoma, called benign",
@@ -25,12 +22,28 @@ KINDS = (
 )
 """The worst first."""
 
+ALIKE = 3
+"""Neighbours of a mistake."""
 KNOWN = ("age", "sex", "site", "dx_type", "source")
 CAUTION = (
     "A label is suspected where the model, which has not learned from the image, is as sure of another diagnosis as it "
     "usually is of that diagnosis's own images. Mostly the model is wrong, not the label, and above all so where "
     "histology proved it: look again, change nothing unseen."
 )
+
+
+class Neighbour(Result):
+    """An image that the model answers nearly like a mistaken one.
+
+    Attributes:
+        image_id: which.
+        truth: its diagnosis.
+        distance: Hellinger distance of the two answers, 0 to 1.
+    """
+
+    image_id: str
+    truth: str
+    distance: float
 
 
 class Case(Result):
@@ -43,6 +56,8 @@ class Case(Result):
         probabilities: by diagnosis id.
         known: age, sex, site, dx_type and source, '' where unknown.
         siblings: other images of the lesion that are mistaken in the same way; they are not listed.
+        alike: the images of another part that the model answers most like this one, one a lesion; none where no such
+            part was given.
     """
 
     image_id: str
@@ -53,6 +68,7 @@ class Case(Result):
     probabilities: dict[str, float]
     known: dict[str, str]
     siblings: int
+    alike: tuple[Neighbour, ...] = ()
 
 
 class Confusion(Result):
@@ -111,12 +127,14 @@ class Mistakes(Result):
     caution: str = CAUTION
 
 
-def find_mistakes(predictions: Predictions, *, per_kind: int = 12) -> Mistakes:
+def find_mistakes(predictions: Predictions, *, per_kind: int = 12, reference: Predictions | None = None) -> Mistakes:
     """Find the mistakes of a predictions table, with all diagnoses equally common.
 
     Args:
         predictions: what to look at.
         per_kind: how many of each kind to list, one image a lesion.
+        reference: the same model's predictions of other images, such as the validation part, among which to look for
+            neighbours: a case whose neighbours are of its true diagnosis was nearly right.
     """
     labels, p = predictions.labels, predictions.probabilities
     decisions = p.argmax(axis=1)
@@ -125,7 +143,9 @@ def find_mistakes(predictions: Predictions, *, per_kind: int = 12) -> Mistakes:
         provenance=Provenance.of(predictions),
         images_of_kind={kind: int((kinds == k).sum()) for k, kind in enumerate(KINDS)},
         worst=tuple(
-            case for k in range(len(KINDS)) for case in _worst(predictions, decisions, kinds == k, k, per_kind)
+            case
+            for k in range(len(KINDS))
+            for case in _worst(predictions, decisions, kinds == k, k, per_kind, reference)
         ),
         per_kind=per_kind,
         confusions=_confusions(predictions, decisions),
@@ -143,7 +163,12 @@ def _kinds(labels: NDArray[np.int64], decisions: NDArray[np.int64]) -> NDArray[n
 
 
 def _worst(
-    predictions: Predictions, decisions: NDArray[np.int64], mask: NDArray[np.bool_], kind: int, count: int
+    predictions: Predictions,
+    decisions: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+    kind: int,
+    count: int,
+    reference: Predictions | None,
 ) -> list[Case]:
     """Surest mistakes first: those that give the truth the least probability."""
     own = predictions.probabilities[np.arange(len(predictions)), predictions.labels]
@@ -164,9 +189,23 @@ def _worst(
                 probabilities={c: float(record[name]) for c, name in zip(taxonomy.CLASSES, PROBABILITIES, strict=True)},
                 known={name: _text(record.get(name)) for name in KNOWN},
                 siblings=int(siblings[record["lesion_id"]]),
+                alike=_alike(predictions.probabilities[row], reference) if reference else (),
             )
         )
     return cases
+
+
+def _alike(answer: NDArray[np.float64], reference: Predictions) -> tuple[Neighbour, ...]:
+    """Nearest answers by Hellinger's distance, sqrt(1 - sum(sqrt(p q))), one image a lesion."""
+    overlap = np.sqrt(reference.probabilities * answer).sum(axis=1)
+    distance = np.sqrt(np.clip(1 - overlap, 0, 1))
+    order = np.argsort(distance, kind="stable")
+    nearest = order[~pd.Series(reference.groups[order]).duplicated().to_numpy()][:ALIKE]
+    table = reference.table.iloc[nearest]
+    return tuple(
+        Neighbour(image_id=image_id, truth=dx, distance=float(d))
+        for image_id, dx, d in zip(table["image_id"], table["dx"], distance[nearest], strict=True)
+    )
 
 
 def _text(value: object) -> str:

@@ -115,7 +115,7 @@ class _Gatherer:
             odd_flags=self._odd_flags(),
             fairness=self._fairness(),
             robustness=self._robustness(),
-            mistakes=self._try("mistakes", lambda: find_mistakes(self.predictions)),
+            mistakes=self._try("mistakes", lambda: find_mistakes(self.predictions, reference=validation)),
             missing=self.missing,
         )
 

@@ -90,6 +90,10 @@ def _galleries(found: Mistakes, records: data.Records | None) -> list[Block]:
                 f"{kind.capitalize()}: {found.images_of_kind[kind]:,} images. The {len(cases)} surest mistakes, one a "
                 "lesion, those that gave the truth the least probability first."
             )
+            if any(case.alike for case in cases):
+                caption += (
+                    " 'Answered most like': the validation images with the nearest probabilities."
+                )
             galleries.append(Gallery(caption=caption, exhibits=tuple(_exhibit(case, records) for case in cases)))
     return galleries
 
@@ -104,6 +108,8 @@ def _exhibit(case: Case, records: data.Records | None) -> Exhibit:
         f"{case.image_id}" + (f", and {case.siblings} more of this lesion" if case.siblings else ""),
         ", ".join(known) or "patient unknown",
     ]
+    if case.alike:
+        lines.append("answered most like " + ", ".join(f"{n.image_id} ({n.truth})" for n in case.alike))
     title = f"{case.truth}, called {case.decision}"
     return Exhibit(title=title, lines=tuple(lines), picture=_picture(case, records))
 
