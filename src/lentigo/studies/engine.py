@@ -77,12 +77,15 @@ def reproduce(
             each.table(name)
         folder = Path(out) / each.id
         jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
-        finished = []
+        finished: list[Finished] = []
         for number, job in enumerate(jobs, 1):
             place = folder / "runs" / job.folder
+            fresh = not (place / "outcome.json").exists()
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
             finished.append(Finished(run_job(job, records, limits, place), place))
-        written.append(write_study(each, finished, records, limits, command, folder, tables))
+            if fresh or number == len(jobs):  # so that an interrupted study shows what it has
+                page = write_study(each, finished, records, limits, command, folder, tables)
+        written.append(page)
     if study in ("leakage", "all"):
         written.append(leakage(root, out, budget=budget))
     return written

@@ -177,7 +177,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
         outcome.system,
         f"`{outcome.network}`",
         f"{outcome.size} px",
-        f"{cost(outcome.network, size=outcome.size).parameters:,}",
+        f"{cost(outcome.network, outcome.size, len(_classes(outcome))).parameters:,}",
         describe_start(outcome.start),
         f"`{outcome.protocol}` {outcome.fold}",
         f"{outcome.train_images:,}",
@@ -186,6 +186,11 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.seconds:,.0f}",
         f"{outcome.milliseconds:.1f}",
     )
+
+
+def _classes(outcome: Outcome) -> tuple[str, ...]:
+    """What the network tells apart."""
+    return outcome.decided.views["equal_prevalence"][outcome.task].classes
 
 
 def _metrics_table(

@@ -91,9 +91,7 @@ def _galleries(found: Mistakes, records: data.Records | None) -> list[Block]:
                 "lesion, those that gave the truth the least probability first."
             )
             if any(case.alike for case in cases):
-                caption += (
-                    " 'Answered most like': the validation images with the nearest probabilities."
-                )
+                caption += " 'Answered most like': the validation images with the nearest probabilities."
             galleries.append(Gallery(caption=caption, exhibits=tuple(_exhibit(case, records) for case in cases)))
     return galleries
 
