@@ -48,12 +48,12 @@ BUDGETS = MappingProxyType(
         for b in (
             Budget(
                 "quick",
-                "one epoch on at most 105 images: shows that everything runs, and nothing else",
+                "one epoch on some 70 images: shows that everything runs, and nothing else",
                 folds=(0,),
                 seeds=(0,),
                 epochs=1,
                 macs=None,
-                images=105,
+                images=70,
                 precision="float32",
                 replicates=20,
             ),

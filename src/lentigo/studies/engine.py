@@ -70,20 +70,19 @@ def reproduce(
     start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
     _check_weights(start, chosen)
     records = data.read(root)
-    command = _command(study, budget, protocols, tables, start)
     written = []
     for each in chosen:
         for name in tables:
             each.table(name)
-        folder = Path(out) / each.id
+        folder, command = Path(out) / each.id, _command(each, budget, protocols, tables, start)
         jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
         finished: list[Finished] = []
         for number, job in enumerate(jobs, 1):
             place = folder / "runs" / job.folder
-            fresh = not (place / "outcome.json").exists()
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
             finished.append(Finished(run_job(job, records, limits, place), place))
-            if fresh or number == len(jobs):  # so that an interrupted study shows what it has
+            if number == len(jobs) or jobs[number].system is not job.system:
+                # After each system, so that an interrupted study shows what it has.
                 page = write_study(each, finished, records, limits, command, folder, tables)
         written.append(page)
     if study in ("leakage", "all"):
@@ -91,11 +90,12 @@ def reproduce(
     return written
 
 
-def _command(study: str, budget: str, protocols: Sequence[str], tables: Sequence[str], start: Start) -> str:
+def _command(study: Study, budget: str, protocols: Sequence[str], tables: Sequence[str], start: Start) -> str:
     """What to type to do it again."""
-    words = ["lentigo reproduce", study, "--data ROOT --out DIR --budget", budget]
+    words = ["lentigo reproduce", study.id, "--data ROOT --out DIR --budget", budget]
     words += [f"--protocol {name}" for name in protocols] + [f"--table {name}" for name in tables]
-    words += [f"--weights {network}={file.name}" for network, file in start.files.items()]
+    own = {system.network for system in study.systems}
+    words += [f"--weights {network}={file.name}" for network, file in start.files.items() if network in own]
     return " ".join(words + (["--download"] if start.download else []))
 
 

@@ -45,9 +45,9 @@ def draw_figures(study: Study, finished: Sequence[Finished], folder: Path) -> di
             if figure.shows == "class_distribution":
                 title = f"Figure {figure.name}: images of each class in the parts of each split"
                 drawn[title] = _save(_classes(finished), folder / f"figure-{figure.name}-classes.svg")
-            if figure.shows not in makers:
-                continue
             own = [f for f in finished if f.outcome.system == figure.system]
+            if figure.shows not in makers or not own:
+                continue
             first = {f.outcome.protocol: f for f in reversed(own)}  # of several folds the first
             title = f"Figure {figure.name}: {figure.shows.replace('_', ' ')} of {figure.system}"
             canvas = Canvas(figsize=(4.4 * len(first), 3.9), layout="constrained")

@@ -125,7 +125,8 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
         name: as_decided(Predictions.load(f.folder / "test.parquet"), load_run(f.folder / "run"))
         for name, f in reversed(own.items())
     }
-    common = sorted(set.intersection(*(set(p.table["image_id"]) for p in tables.values())))
+    # Copies of an oversampled data set are no images of their own.
+    common = sorted(set(records.ids).intersection(*(p.table["image_id"] for p in tables.values())))
     chosen = np.random.default_rng(0).choice(common, min(SHOWN, len(common)), replace=False)
     some = records.take(chosen)
     captions = [f"is {dx}" for dx in some.table["dx"]]
