@@ -9,25 +9,8 @@ from typer.testing import CliRunner
 
 import lentigo
 from lentigo import data
-from lentigo.cli import app, main
+from lentigo.cli import app
 from lentigo.data.sources import load_manifests
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `lentigo ARGUMENTS`; gives (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["lentigo", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_help_names_every_verb():

@@ -7,28 +7,11 @@ import pandas as pd
 import pytest
 
 from lentigo import data
-from lentigo.cli import main
 from lentigo.data.sources import synthetic
 from lentigo.evaluation import Predictions
 from tests.data.sources.test_isic_challenge import SEVEN, one_hot
 
 TEST = "ISIC2018_Task3_Test"
-
-
-@pytest.fixture
-def lentigo(monkeypatch, capsys):
-    """Run `lentigo ARGUMENTS`; gives (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["lentigo", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +46,9 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_isic_2018_test_part_end_to_end(layout, lentigo, lesions, bundle_path, tmp_path):
+def test_isic_2018_test_part_end_to_end(layout, run, lesions, bundle_path, tmp_path):
     root, out = lay_out(tmp_path / "isic2018", lesions, **LAYOUTS[layout]), tmp_path / "out"
-    code, said, err = lentigo("evaluate", bundle_path, "--data", root, "--out", out, "--replicates", 20)
+    code, said, err = run("evaluate", bundle_path, "--data", root, "--out", out, "--replicates", 20)
     assert code == 0, err
     assert "no lesion ids" in said
     predictions = Predictions.load(out / "predictions.parquet")
@@ -73,16 +56,16 @@ def test_isic_2018_test_part_end_to_end(layout, lentigo, lesions, bundle_path, t
     assert dict(zip(predictions.table["image_id"], predictions.table["dx"], strict=True)) == {
         name: dx for name, _, dx in lesions
     }
-    code, _, err = lentigo("report", out / "predictions.parquet", "--out", out / "report", "--bundle", bundle_path)
+    code, _, err = run("report", out / "predictions.parquet", "--out", out / "report", "--bundle", bundle_path)
     assert code == 0, err
     page = (out / "report" / "index.html").read_text(encoding="utf-8")
     assert "External data" in page
     assert "LEAKY" not in page
 
 
-def test_provenance_of_external_data_is_its_own(lentigo, lesions, bundle_path, trained_run, tmp_path):
+def test_provenance_of_external_data_is_its_own(run, lesions, bundle_path, trained_run, tmp_path):
     root = lay_out(tmp_path / "isic2018", lesions)
-    assert lentigo("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)[0] == 0
+    assert run("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)[0] == 0
     meta = Predictions.load(tmp_path / "out" / "predictions.parquet").meta
     assert (meta["data"], meta["protocol"], meta["part"], meta["leaky"]) == ("isic2018", "external", "all", False)
     assert "split_sha256" not in meta
@@ -91,66 +74,66 @@ def test_provenance_of_external_data_is_its_own(lentigo, lesions, bundle_path, t
     assert not (tmp_path / "out" / "validation.parquet").exists()
 
 
-def test_lesion_groupings_become_groups(lentigo, lesions, bundle_path, tmp_path):
+def test_lesion_groupings_become_groups(run, lesions, bundle_path, tmp_path):
     root = lay_out(tmp_path / "isic2018", lesions)
     names = [name for name, _, _ in lesions]
     groupings = pd.DataFrame({"image": names, "lesion_id": [f"T_{i // 2}" for i in range(len(names))]})
     groupings.to_csv(root / f"{TEST}_LesionGroupings.csv", index=False)
-    code, said, _ = lentigo("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)
+    code, said, _ = run("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)
     assert code == 0
     assert "no lesion ids" not in said
     assert len(set(Predictions.load(tmp_path / "out" / "predictions.parquet").groups)) == 21
 
 
-def test_archives_that_were_not_unpacked_are_named(lentigo, lesions, bundle_path, tmp_path):
+def test_archives_that_were_not_unpacked_are_named(run, lesions, bundle_path, tmp_path):
     root = lay_out(tmp_path / "isic2018", lesions)
     shutil.make_archive(str(root / f"{TEST}_Input"), "zip", root / f"{TEST}_Input")
     shutil.rmtree(root / f"{TEST}_Input")
-    code, _, err = lentigo("evaluate", bundle_path, "--data", root)
+    code, _, err = run("evaluate", bundle_path, "--data", root)
     assert code == 1
     assert f"Unpack {TEST}_Input.zip there first" in err
-    code, _, err = lentigo("evaluate", bundle_path, "--data", root / f"{TEST}_Input.zip")
+    code, _, err = run("evaluate", bundle_path, "--data", root / f"{TEST}_Input.zip")
     assert code == 1
     assert "Unpack" in err
 
 
-def test_what_was_left_out_is_said(lentigo, lesions, bundle_path, tmp_path):
+def test_what_was_left_out_is_said(run, lesions, bundle_path, tmp_path):
     root = lay_out(tmp_path / "isic2018", lesions)
     (root / f"{TEST}_Input" / f"{lesions[0][0]}.jpg").write_bytes(b"no image")
     (root / f"{TEST}_Input" / f"{lesions[1][0]}.jpg").unlink()
-    code, said, _ = lentigo("evaluate", bundle_path, "--data", root, "--replicates", 0)
+    code, said, _ = run("evaluate", bundle_path, "--data", root, "--replicates", 0)
     assert code == 0
     assert "Left out of the data set: missing image 1, unreadable image 1." in said
 
 
 def test_the_training_part_beside_it_is_refused_and_listed_and_the_test_part_can_be_named(
-    lentigo, lesions, bundle_path, trained_run, tmp_path
+    run, lesions, bundle_path, trained_run, tmp_path
 ):
     root = lay_out(tmp_path / "isic2018", lesions)
     train = trained_run.split.train.table.head(8)
     known = [(row.image_id, row.path, row.dx) for row in train.itertuples()]
     lay_out(root, known, images="ISIC2018_Task3_Training_Input", truth="ISIC2018_Task3_Training_GroundTruth")
-    code, _, err = lentigo("evaluate", bundle_path, "--data", root)
+    code, _, err = run("evaluate", bundle_path, "--data", root)
     assert code == 1
     assert "has seen 8 of these 50 images" in err
     assert sorted(train["image_id"])[0] in err
     assert "and 3 more" in err
     assert "--source test" in err
-    code, said, _ = lentigo("evaluate", bundle_path, "--data", root, "--source", "test", "--replicates", 0)
+    code, said, _ = run("evaluate", bundle_path, "--data", root, "--source", "test", "--replicates", 0)
     assert code == 0
     assert "n = 42 images" in said
-    code, _, err = lentigo("evaluate", bundle_path, "--data", root, "--source", "val")
+    code, _, err = run("evaluate", bundle_path, "--data", root, "--source", "val")
     assert code == 1
     assert "Known: test, train" in err
 
 
-def test_robustness_is_written_and_goes_on_where_it_stopped(lentigo, lesions, bundle_path, tmp_path):
+def test_robustness_is_written_and_goes_on_where_it_stopped(run, lesions, bundle_path, tmp_path):
     root, out = lay_out(tmp_path / "isic2018", lesions, start=35), tmp_path / "out"
-    code, _, err = lentigo("evaluate", bundle_path, "--data", root, "--robustness")
+    code, _, err = run("evaluate", bundle_path, "--data", root, "--robustness")
     assert code == 1
     assert "--out" in err
     arguments = ("evaluate", bundle_path, "--data", root, "--out", out, "--robustness", "--limit", 5)
-    assert lentigo(*arguments, "--replicates", 0)[0] == 0
+    assert run(*arguments, "--replicates", 0)[0] == 0
     found = json.loads((out / "robustness.json").read_text())
     assert len(found["curves"]) == 8
     assert all(len(curve["points"]) == 5 for curve in found["curves"].values())
@@ -161,34 +144,34 @@ def test_robustness_is_written_and_goes_on_where_it_stopped(lentigo, lesions, bu
     assert "## dx_type" in (out / "fairness.md").read_text()
 
 
-def test_skin_tone_is_a_factor_where_asked_for(lentigo, lesions, bundle_path, tmp_path):
+def test_skin_tone_is_a_factor_where_asked_for(run, lesions, bundle_path, tmp_path):
     root, out = lay_out(tmp_path / "isic2018", lesions, start=30), tmp_path / "out"
-    assert lentigo("evaluate", bundle_path, "--data", root, "--out", out, "--skin-tone", "--replicates", 0)[0] == 0
+    assert run("evaluate", bundle_path, "--data", root, "--out", out, "--skin-tone", "--replicates", 0)[0] == 0
     factors = json.loads((out / "fairness.json").read_text())["factors"]
     assert "by border ring" in factors["skin_tone"]["about"]
 
 
-def test_a_run_has_no_robustness_of_its_own(lentigo, trained_run):
-    code, _, err = lentigo("evaluate", trained_run.path, "--robustness")
+def test_a_run_has_no_robustness_of_its_own(run, trained_run):
+    code, _, err = run("evaluate", trained_run.path, "--robustness")
     assert code == 1
     assert "lentigo export" in err
 
 
-def test_compare_and_combine(lentigo, trained_run, bundle_path, lesions, tmp_path):
+def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):
     root = lay_out(tmp_path / "isic2018", lesions)
     for name in ("a", "b"):
-        assert lentigo("evaluate", bundle_path, "--data", root, "--out", tmp_path / name, "--replicates", 0)[0] == 0
+        assert run("evaluate", bundle_path, "--data", root, "--out", tmp_path / name, "--replicates", 0)[0] == 0
     tables = [tmp_path / name / "predictions.parquet" for name in ("a", "b")]
-    code, said, _ = lentigo("compare", *tables, "--replicates", 100, "--out", tmp_path / "compared.json")
+    code, said, _ = run("compare", *tables, "--replicates", 100, "--out", tmp_path / "compared.json")
     assert code == 0
     assert "**a less b**" in said
     assert "DeLong" in said
     assert "McNemar" in said
     assert json.loads((tmp_path / "compared.json").read_text())["pairs"][0]["first"] == "a"
-    code, _, err = lentigo("combine", *tables)
+    code, _, err = run("combine", *tables)
     assert code == 1
     assert "given twice" in err
-    code, said, _ = lentigo("combine", tables[0], "--out", tmp_path / "combined.json")
+    code, said, _ = run("combine", tables[0], "--out", tmp_path / "combined.json")
     assert code == 0
     assert "1 runs, 1 splits" in said
-    assert lentigo("compare", tables[0], tables[0])[0] == 1
+    assert run("compare", tables[0], tables[0])[0] == 1

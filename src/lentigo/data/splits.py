@@ -13,6 +13,7 @@ from lentigo.data.groups import find_groups
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.records import Records
 from lentigo.errors import DataError, LeakError
+from lentigo.whole_files import write_text
 
 __all__ = ["HEADER", "Split", "freeze", "load_split", "split"]
 
@@ -83,9 +84,7 @@ class Split:
             "sha256": self.hash,
         }
         body = self.manifest.to_csv(index=False, lineterminator="\n")
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        unfinished.write_text(f"{HEADER}{json.dumps(header)}\n{body}", encoding="utf-8")
-        unfinished.replace(path)
+        write_text(path, f"{HEADER}{json.dumps(header)}\n{body}")
 
 
 def split(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lentigo.evaluation.calibration import fit_temperature
+from lentigo.whole_files import write_text
 
 if TYPE_CHECKING:
     from lentigo.training import Run
@@ -34,5 +35,5 @@ def calibrate(run: "Run") -> Calibration:
         return Calibration(**json.loads(path.read_text(encoding="utf-8")))
     validation, logits = run.logits_of(run.split.validation)
     fitted = Calibration(fit_temperature(logits, validation.labels, prevalence=np.array(run.prior)), len(validation))
-    path.write_text(json.dumps(fitted.__dict__, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(fitted.__dict__, indent=2) + "\n")
     return fitted

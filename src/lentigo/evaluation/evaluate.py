@@ -17,6 +17,7 @@ from lentigo.evaluation.skin_tone import skin_tones
 from lentigo.evaluation.summary import summarise
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
+from lentigo.whole_files import replacing, write_text
 
 __all__ = ["evaluate"]
 
@@ -85,12 +86,12 @@ def evaluate(
         _save(predicted.validation, folder / "validation.parquet")
     else:
         (folder / "validation.parquet").unlink(missing_ok=True)  # of an earlier evaluation on other data
-    _write(folder / "metrics.json", metrics.to_json() + "\n")
-    _write(folder / "metrics.md", _page(predicted.test, metrics))
+    write_text(folder / "metrics.json", metrics.to_json() + "\n")
+    write_text(folder / "metrics.md", _page(predicted.test, metrics))
     skin = skin_tones(predicted.records.take(predicted.test.table["image_id"])) if skin_tone else None
     by_group = fairness(predicted.test, skin=skin, replicates=replicates, seed=seed)
-    _write(folder / "fairness.json", by_group.to_json() + "\n")
-    _write(folder / "fairness.md", describe_fairness(by_group))
+    write_text(folder / "fairness.json", by_group.to_json() + "\n")
+    write_text(folder / "fairness.md", describe_fairness(by_group))
     if robustness and bundle:
         partial = folder / "robustness.partial.npz"
         found = measure_robustness(
@@ -102,8 +103,8 @@ def evaluate(
             seed=seed,
             partial=partial,
         )
-        _write(folder / "robustness.json", found.to_json() + "\n")
-        _write(folder / "robustness.md", describe_robustness(found))
+        write_text(folder / "robustness.json", found.to_json() + "\n")
+        write_text(folder / "robustness.md", describe_robustness(found))
         partial.unlink(missing_ok=True)
     return metrics
 
@@ -138,15 +139,8 @@ def _records(bundle: Bundle, root: PathLike | None, source: str | None) -> data.
 
 
 def _save(predictions: Predictions, path: Path) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    predictions.save(partial)
-    partial.replace(path)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        predictions.save(partial)
 
 
 def _page(predictions: Predictions, metrics: Metrics) -> str:

@@ -11,6 +11,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.runs import Combined, combine
 from lentigo.evaluation.summary import HEADLINES
+from lentigo.whole_files import write_text
 
 __all__ = ["combine_tables", "compare_tables"]
 
@@ -72,9 +73,7 @@ def _save(found: Result, out: PathLike | None) -> None:
     if out is not None:
         path = Path(out)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(found.to_json() + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_text(path, found.to_json() + "\n")
 
 
 def _compared(found: Comparison) -> str:

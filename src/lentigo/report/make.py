@@ -11,10 +11,11 @@ from lentigo.evaluation.tasks import task_of
 from lentigo.report.card import model_card
 from lentigo.report.checklist import Checklists, fill, to_markdown
 from lentigo.report.compare import describe_comparison
-from lentigo.report.page import describe, write, write_text
+from lentigo.report.page import describe, write
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
+from lentigo.whole_files import write_text
 
 __all__ = ["report"]
 

@@ -13,8 +13,9 @@ from lentigo.report.figures import COLOURS, draw
 from lentigo.report.first_screen import first_screen
 from lentigo.report.sections import SECTIONS
 from lentigo.report.subject import Subject
+from lentigo.whole_files import write_text
 
-__all__ = ["describe", "write", "write_text"]
+__all__ = ["describe", "write"]
 
 
 def describe(subject: Subject, links: Mapping[str, str] | None = None) -> Document:
@@ -42,13 +43,6 @@ def write(document: Document, folder: Path) -> Path:
     write_text(folder / "report.schema.json", json.dumps(Document.model_json_schema(), indent=2) + "\n")
     write_text(folder / "report.json", document.to_json() + "\n")
     return write_text(folder / "index.html", _render(document))
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a whole file or leave what was there."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)
 
 
 def _render(document: Document) -> str:

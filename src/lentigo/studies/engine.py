@@ -49,7 +49,8 @@ def reproduce(
         budget: 'quick', 'desk' or 'full'.
         protocols: which to run; without it the study's own and the honest one.
         tables: names of the tables to write; without it all.
-        weights: safetensors files by the name of the network that starts from them.
+        weights: safetensors files by the name of the network that starts from them. The ResNet50 of the studies has
+            Keras' stride on the first convolution: torchvision's weights, with a later stride, don't belong in it.
         download: fetch ImageNet weights for pretrained networks without a file; otherwise they start at random, and
             every table says so.
 
@@ -80,7 +81,7 @@ def reproduce(
         for number, job in enumerate(jobs, 1):
             place = folder / "runs" / job.folder
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
-            finished.append(Finished(run_job(job, records, limits, place), place))
+            finished.append(Finished(run_job(job, limits, place), place))
             if number == len(jobs) or jobs[number].system is not job.system:
                 # After each system, so that an interrupted study shows what it has.
                 page = write_study(each, finished, records, limits, command, folder, tables)

@@ -16,7 +16,7 @@ from lentigo.studies.budgets import Budget
 from lentigo.studies.study import PublishedRecipe, Study, System
 from lentigo.training import Recipe
 
-__all__ = ["Job", "Start", "plan", "recipe_for", "thin", "wanted_epochs"]
+__all__ = ["Job", "Start", "images_an_epoch", "plan", "recipe_for", "thin", "wanted_epochs"]
 
 EPOCHS = 30
 BATCH_SIZE = 32
@@ -61,8 +61,7 @@ class Job:
 
     Attributes:
         system: what is trained.
-        protocol: on which kind of split.
-        fold: which fold of it is the test part.
+        split: on what, cut to the budget.
         recipe: how.
         options: of the network's builder.
         weights: a file to start from.
@@ -70,8 +69,7 @@ class Job:
     """
 
     system: System
-    protocol: str
-    fold: int
+    split: data.Split
     recipe: Recipe
     options: Mapping[str, object]
     weights: Path | None
@@ -81,7 +79,7 @@ class Job:
     def folder(self) -> str:
         """Name of the folder of this run, under that of the reproduction."""
         system = re.sub(r"[^a-z0-9]+", "-", self.system.name.lower()).strip("-")
-        return f"{system}/{self.protocol}/fold{self.fold}-seed{self.recipe.seed}"
+        return f"{system}/{self.split.protocol}/fold{self.split.fold}-seed{self.recipe.seed}"
 
 
 def plan(study: Study, records: data.Records, budget: Budget, protocols: Sequence[str], start: Start) -> list[Job]:
@@ -94,22 +92,27 @@ def plan(study: Study, records: data.Records, budget: Budget, protocols: Sequenc
         protocols: names of the splits.
         start: where pretrained systems get their weights.
     """
+    splits = [thin(data.split(records, protocol, fold=fold), budget) for protocol in protocols for fold in budget.folds]
     jobs = []
     for system in study.systems:
         file = start.files.get(system.network) if system.pretrained else None
         download = system.pretrained and file is None and start.download
         # The library's own weights are those of its own variant.
         options = {} if download else dict(system.options)
-        for protocol in protocols:
-            for fold in budget.folds:
-                parted = thin(data.split(records, protocol, fold=fold), budget)
-                images = len(parted.train)
-                if system.recipe.oversampling and not protocol.startswith("oversampled"):
-                    images = int(np.bincount(parted.train.labels).max()) * len(np.unique(parted.train.labels))
-                for seed in budget.seeds:
-                    recipe = recipe_for(system, protocol, budget, images, seed, weights=file)
-                    jobs.append(Job(system, protocol, fold, recipe, options, file, download))
+        for split in splits:
+            for seed in budget.seeds:
+                images = images_an_epoch(system, split)
+                recipe = recipe_for(system, split.protocol, budget, images, seed, weights=file)
+                jobs.append(Job(system, split, recipe, options, file, download))
     return jobs
+
+
+def images_an_epoch(system: System, split: data.Split) -> int:
+    """How many images a system is shown in an epoch: the training part, or all its classes as large as the largest."""
+    if _balance(system.recipe, split.protocol) != "oversampling":
+        return len(split.train)
+    counts = np.bincount(split.train.labels)
+    return int(counts.max() * (counts > 0).sum())
 
 
 def recipe_for(

@@ -7,6 +7,7 @@ paired design of `siblings`, on the networks of two papers.
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,25 @@ from numpy.typing import NDArray
 
 from lentigo import data, training
 from lentigo.data.leaks import nearest_neighbour_study
-from lentigo.evaluation import predict_part
+from lentigo.evaluation import Predictions, predict_part
+from lentigo.evaluation.estimates import estimate
+from lentigo.evaluation.intervals import resamples
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.studies.budgets import Budget
 from lentigo.studies.budgets import budget as find_budget
 from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
 from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
-from lentigo.studies.jobs import Start, plan, recipe_for, thin
+from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, thin, wanted_epochs
 from lentigo.studies.leakage_page import write_leakage
 from lentigo.studies.outcome import Outcome, as_decided, run_job
-from lentigo.studies.siblings import PRESENT, pair_arms
+from lentigo.studies.siblings import pair_arms
 from lentigo.studies.study import System
-from lentigo.training.run import write_text
+from lentigo.whole_files import write_text
 
 __all__ = ["Leakage", "Paired", "leakage"]
 
 PAIRED = (COMPRESSED_CNN.systems[0], EFFICIENT_CNN.systems[1])
 """The networks of the paired design: at 28 and at 64 pixels."""
-RESAMPLES = 10_000
 
 
 class Paired(Result):
@@ -101,7 +103,7 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
     limits, records, folder = find_budget(budget), data.read(root), Path(out) / "leakage"
     study = COMPRESSED_CNN
     networks = [
-        run_job(job, records, limits, Path(out) / study.id / "runs" / job.folder)
+        run_job(job, limits, Path(out) / study.id / "runs" / job.folder)
         for job in plan(study, records, limits, (*study.protocols, study.honest), Start({}))
     ]
     found = Leakage(
@@ -134,13 +136,10 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     if done.exists():
         return Paired.from_json(done.read_text(encoding="utf-8"))
     arms = pair_arms(records)
-    right: dict[str, NDArray[np.bool_]] = {}
+    decided: list[Predictions] = []
     for name, whole in arms.splits.items():
         split = thin(whole, budget)
-        images = len(split.train)
-        if system.recipe.oversampling:
-            images = int(np.bincount(split.train.labels).max()) * len(np.unique(split.train.labels))
-        recipe = recipe_for(system, name, budget, images)
+        recipe = recipe_for(system, name, budget, images_an_epoch(system, split))
         print(f"leakage: {system.network}, {name}, {recipe.epochs} epochs", file=sys.stderr)
         run = training.train(
             system.network,
@@ -150,21 +149,20 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
             options=system.options,
             resume=(place / name / "recipe.json").exists(),
         )
-        decided = as_decided(predict_part(run, "test"), run)
-        order = np.argsort(decided.table["image_id"].to_numpy(dtype=str))
-        right[name] = (decided.probabilities.argmax(axis=1) == decided.labels)[order]
-    present, absent = (values.astype(float) for values in right.values())
+        decided.append(as_decided(predict_part(run, "test"), run))
+    present, absent = (_right(predictions) for predictions in decided)
+    means = _means({"present": present, "absent": absent, "difference": present - absent}, decided[0], budget)
     found = Paired(
         system=system.name,
         network=system.network,
         epochs=recipe.epochs,
-        wanted_epochs=recipe_for(system, PRESENT, find_budget("full"), images).epochs,
+        wanted_epochs=wanted_epochs(system),
         train_images=len(split.train),
         exchanged=arms.exchanged,
         test_images=len(present),
-        present=_mean(present),
-        absent=_mean(absent),
-        difference=_mean(present - absent),
+        present=means["present"],
+        absent=means["absent"],
+        difference=means["difference"],
         gained=int((present > absent).sum()),
         lost=int((present < absent).sum()),
     )
@@ -172,9 +170,17 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     return found
 
 
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    """Mean with the percentile interval of a bootstrap; each value is of another lesion."""
-    generator = np.random.default_rng(0)
-    drawn = values[generator.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
+def _right(predictions: Predictions) -> NDArray[np.float64]:
+    """1 where the network is right and 0 where it is wrong [N]; both arms hold the test images in the same order."""
+    return (predictions.probabilities.argmax(axis=1) == predictions.labels).astype(np.float64)
+
+
+def _means(values: Mapping[str, NDArray[np.float64]], test: Predictions, budget: Budget) -> dict[str, Estimate]:
+    """Means over the test images, each of another lesion, with intervals from the same resamples."""
+    columns = np.stack(list(values.values()), axis=1)
+    blocks = resamples(test.labels, test.groups, budget.replicates, seed=0)
+    drawn = np.concatenate([weights @ columns / len(columns) for weights in blocks])
+    return {
+        name: estimate(of.mean(), many, [len(columns)], scale="difference" if name == "difference" else "share")
+        for (name, of), many in zip(values.items(), drawn.T, strict=True)
+    }

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from lentigo.data.describe.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.studies.markdown import table
-from lentigo.training.run import write_text
+from lentigo.whole_files import write_text
 
 if TYPE_CHECKING:
     from lentigo.studies.leakage import Leakage

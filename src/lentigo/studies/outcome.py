@@ -1,6 +1,5 @@
 """What one training of a reproduction gave: the metrics as the paper decides, ours beside them, and what it cost."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +8,19 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
-from lentigo import data, taxonomy, training
+from lentigo import training
 from lentigo.errors import RunError
 from lentigo.evaluation import PROBABILITIES, Metrics, Predictions, measure, predict_part
 from lentigo.evaluation.cost import measure as measure_cost
 from lentigo.evaluation.result import Result
+from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.budgets import Budget
-from lentigo.studies.jobs import Job, thin, wanted_epochs
-from lentigo.training.run import write_text
+from lentigo.studies.jobs import Job, wanted_epochs
+from lentigo.whole_files import write_text
 
-__all__ = ["Finished", "Outcome", "as_decided", "describe_start", "read_outcomes", "run_job"]
-
-_IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
+__all__ = ["Finished", "Outcome", "as_decided", "describe_start", "run_job"]
 
 
 class Outcome(Result):
@@ -77,7 +75,7 @@ class Finished:
     folder: Path
 
 
-def run_job(job: Job, records: data.Records, budget: Budget, folder: Path) -> Outcome:
+def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
     """Train and measure, or go on where it was interrupted, or read what was measured before.
 
     Leaves outcome.json, test.parquet and the run in `folder`.
@@ -94,7 +92,7 @@ def run_job(job: Job, records: data.Records, budget: Budget, folder: Path) -> Ou
                 f"{folder}: this was run in the budget {found.budget}, not {budget.name}.", "Name another folder."
             )
         return found
-    split = thin(data.split(records, job.protocol, fold=job.fold), budget)
+    split = job.split
     run = training.train(
         job.system.network,
         split,
@@ -111,8 +109,8 @@ def run_job(job: Job, records: data.Records, budget: Budget, folder: Path) -> Ou
     found = Outcome(
         system=job.system.name,
         network=job.system.network,
-        protocol=job.protocol,
-        fold=job.fold,
+        protocol=split.protocol,
+        fold=split.fold,
         seed=job.recipe.seed,
         leaky=split.leaky,
         task=job.system.task,
@@ -155,10 +153,10 @@ def as_decided(predictions: Predictions, run: training.Run) -> Predictions:
 
 def _halves(logits: NDArray[np.float64], offset: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities [N, 7] of a network that tells benign from malignant: each side's is shared by its diagnoses."""
-    sides = np.stack([logits[:, ~_IS_MALIGNANT][:, 0], logits[:, _IS_MALIGNANT][:, 0]], axis=1)
-    own = np.exp(log_softmax(sides + offset, axis=1))
-    counts = np.array([(~_IS_MALIGNANT).sum(), _IS_MALIGNANT.sum()])
-    return (own / counts)[:, _IS_MALIGNANT.astype(int)]
+    side = np.array(TASKS["malignancy"].pools)
+    _, first = np.unique(side, return_index=True)  # all diagnoses of a side have its logit
+    own = softmax(logits[:, first] + offset, axis=1)
+    return (own / np.bincount(side))[:, side]
 
 
 def _seconds(run: Path) -> float:
@@ -179,14 +177,9 @@ def _drop_checkpoints(run: Path) -> None:
         path.unlink()
 
 
-def read_outcomes(folder: Path) -> list[Outcome]:
-    """All outcomes under a folder, sorted by path."""
-    return [Outcome.from_json(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("outcome.json"))]
-
-
 def describe_start(start: Mapping[str, object]) -> str:
     """Where the weights came from, in words."""
     if not start:
         return "random weights"
-    fresh = ", ".join(json.loads(json.dumps(start.get("fresh", []))))
+    fresh = ", ".join(start.get("fresh", ()))  # type: ignore[arg-type]  # names, from JSON
     return f"{start['source']}" + (f", {fresh} fresh" if fresh else "")

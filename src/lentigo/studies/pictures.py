@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lentigo import data, taxonomy
 from lentigo.data.describe.figures import styled
 from lentigo.evaluation import Predictions
+from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.outcome import Finished, as_decided
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
@@ -81,8 +82,8 @@ def _heat_maps(one: Finished, records: data.Records) -> dict[str, NDArray]:
     test = run.split.test
     first = test.take(test.table.drop_duplicates("dx")["image_id"])
     pixels = data.load_pixels(run.split.records, run.recipe.size).of(first)
-    mean, std = (np.array(values, dtype=np.float32) for values in (run.mean, run.std))
-    images = torch.from_numpy(((pixels / np.float32(255) - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
+    inputs = PixelInput(run.recipe, torch.tensor(run.mean), torch.tensor(run.std))
+    images = inputs(torch.from_numpy(pixels).permute(0, 3, 1, 2))
     network = run.network()
     shown: dict[str, NDArray] = {}
     for dx, pixel, heat, answer in zip(first.table["dx"], pixels, *grad_cam(network, images), strict=True):
@@ -143,7 +144,7 @@ def _answer(task: str, row: NDArray) -> tuple[str, float]:
     """What a row of probabilities says, and how surely."""
     if task == "diagnosis":
         return taxonomy.CLASSES[int(row.argmax())], float(row.max())
-    malignant = float(row[np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)].sum())
+    malignant = float(TASKS["malignancy"].probabilities(row)[1])
     return ("malignant", malignant) if malignant > 0.5 else ("benign", 1 - malignant)
 
 

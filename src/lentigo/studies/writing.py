@@ -13,7 +13,7 @@ from lentigo.studies.markdown import number, printed, table
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.study import Study
-from lentigo.training.run import write_text
+from lentigo.whole_files import write_text
 
 __all__ = ["Reproduction", "write_study"]
 

@@ -7,7 +7,6 @@ are filled when they are first asked for; each block is marked after it was writ
 import hashlib
 import json
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,9 @@ from lentigo.data import Pixels, Records
 from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
+from lentigo.training.learner import PixelInput
 from lentigo.training.recipe import Recipe
+from lentigo.whole_files import replacing, write_text
 
 __all__ = ["Features", "keep_features"]
 
@@ -106,8 +107,9 @@ def _fill(
                 file.write(value.tobytes())
             file.flush()
             done[block] = 1
-            _replace(done_path, done.tobytes())
-            _replace(clock_path, json.dumps(clock).encode())
+            with replacing(done_path) as partial:
+                partial.write_bytes(done.tobytes())
+            write_text(clock_path, json.dumps(clock))
     return clock["seconds"] / max(clock["images"], 1)
 
 
@@ -116,19 +118,14 @@ def _compute(
     network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, squares: NDArray[np.uint8]
 ) -> NDArray[np.float16]:
     device = next(network.parameters()).device
-    images = torch.from_numpy(np.array(squares)).to(device).permute(0, 3, 1, 2).float() / 255
-    images = (images - mean.to(device).view(1, 3, 1, 1)) / std.to(device).view(1, 3, 1, 1)
-    with mixed_precision(recipe, device.type):
-        kept = network.frozen_part(images.contiguous(memory_format=torch.channels_last))
+    inputs = PixelInput(recipe, mean, std).to(device)
+    images = inputs(torch.from_numpy(np.array(squares)).to(device).permute(0, 3, 1, 2))
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        kept = network.frozen_part(images)
     values = kept.float().cpu().numpy().astype(np.float16)
     if not np.isfinite(values).all():
         raise RunError("The features of this base are too large for 16 bits.", "Train without frozen_base.")
     return values
-
-
-def mixed_precision(recipe: Recipe, device: str) -> AbstractContextManager:
-    """The recipe's precision, for code that runs outside Lightning's loop."""
-    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 
 def _key(network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, shape: tuple[int, ...]) -> str:
@@ -136,9 +133,3 @@ def _key(network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, shape: tu
     for tensor in network.features.frozen_state():
         digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)

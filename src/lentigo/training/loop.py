@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lentigo.errors import RunError
 from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import write_text
+from lentigo.whole_files import write_text
 
 __all__ = ["SCORE", "fit"]
 

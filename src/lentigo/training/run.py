@@ -27,11 +27,13 @@ from lentigo.errors import RunError
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
 from lentigo.training.features import keep_features
+from lentigo.training.learner import PixelInput
 from lentigo.training.recipe import Recipe
+from lentigo.whole_files import replacing, write_text
 
 __all__ = ["Run", "load_run"]
 
-PIXELS = 256 * 64 * 64
+PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images."""
 _IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
@@ -141,14 +143,13 @@ class Run:
         A network that tells benign from malignant alone gives each diagnosis the logit of its side, for it knows no
         more.
         """
-        mean, std = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std))
         count = max(8, PIXELS // self.recipe.size**2)
 
         def blocks() -> Iterator[Tensor]:
             starts = range(0, len(images), count)
             for start in track(starts, f"Predicting with {self.model}", len(starts)):
-                x = torch.from_numpy(images[start : start + count]).permute(0, 3, 1, 2).float() / 255
-                yield ((x - mean) / std).contiguous(memory_format=torch.channels_last)
+                yield inputs(torch.from_numpy(images[start : start + count]).permute(0, 3, 1, 2))
 
         return self._seven(self.network().to(memory_format=torch.channels_last), blocks())
 
@@ -176,9 +177,8 @@ class Run:
 
     def save_network(self, network: nn.Module) -> None:
         """Write the weights; from here on the run is finished."""
-        partial = self.path / "network.partial"
-        save_file({k: v.contiguous().cpu() for k, v in network.state_dict().items()}, partial)
-        partial.replace(self.path / "network.safetensors")
+        with replacing(self.path / "network.safetensors") as partial:
+            save_file({k: v.contiguous().cpu() for k, v in network.state_dict().items()}, partial)
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -203,10 +203,3 @@ def environment() -> dict[str, str]:
     versions = {name: version(name) for name in PACKAGES}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     return {**versions, "python": platform.python_version(), "machine": f"{platform.machine()}, {device}"}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

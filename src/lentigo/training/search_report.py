@@ -22,8 +22,9 @@ from lentigo import data
 from lentigo.errors import RunError
 from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import environment, write_text
+from lentigo.training.run import environment
 from lentigo.training.space import apply_parameters
+from lentigo.whole_files import replacing, write_text
 
 __all__ = ["Search", "Trial", "write_search"]
 
@@ -236,7 +237,5 @@ def _save(path: Path, draw: Any) -> None:
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
+        with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
             FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
-        partial.replace(path)

@@ -15,7 +15,8 @@ from lentigo.training.batches import FeatureDataset, epoch_positions, train_load
 from lentigo.training.features import keep_features
 from lentigo.training.learner import FeatureInput, Learner
 from lentigo.training.loop import fit
-from lentigo.training.run import Run, write_text
+from lentigo.training.run import Run
+from lentigo.whole_files import write_text
 
 __all__ = ["fit_in_stages"]
 

@@ -15,6 +15,7 @@ from lentigo.data.audit.page import render
 from lentigo.data.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
 from lentigo.data.groups import find_groups
 from lentigo.data.records import Problem, Records
+from lentigo.whole_files import write_text
 
 __all__ = ["Audit", "Conflict", "audit"]
 
@@ -122,9 +123,7 @@ class Audit:
             ("audit.json", json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"),
             ("audit.html", render(self)),
         ):
-            unfinished = out / f"{name}.unfinished"
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(out / name)
+            write_text(out / name, text)
 
 
 def audit(records: Records, prints: Fingerprints | None = None) -> Audit:

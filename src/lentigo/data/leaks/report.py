@@ -17,6 +17,7 @@ from lentigo.data.pixels import load_pixels
 from lentigo.data.records import Records
 from lentigo.data.splits import Split
 from lentigo.errors import DataError
+from lentigo.whole_files import write_text
 
 __all__ = ["LeakReport", "Score", "measure"]
 
@@ -104,9 +105,7 @@ class LeakReport:
             ("leaks.csv", self.table.to_csv(index=False, lineterminator="\n")),
             ("leaks.md", self._markdown()),
         ):
-            unfinished = out / f"{name}.unfinished"
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(out / name)
+            write_text(out / name, text)
 
     def _markdown(self) -> str:
         classes = "\n".join(f"| {c} | {row.images} | {row.leaked} |" for c, row in self.per_class().iterrows())

@@ -16,6 +16,7 @@ from lentigo.data.protocols.dermamnist import has_official_parts
 from lentigo.data.records import Records
 from lentigo.data.splits import split
 from lentigo.progress import track
+from lentigo.whole_files import write_text
 
 __all__ = ["LeakStudy", "nearest_neighbour_study"]
 
@@ -80,9 +81,7 @@ class LeakStudy:
             ("leakage.json", json.dumps(content, indent=1, sort_keys=True) + "\n"),
             ("leakage.md", self._markdown(command)),
         ):
-            unfinished = out / f"{name}.unfinished"
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(out / name)
+            write_text(out / name, text)
 
     def _markdown(self, command: str) -> str:
         means = self.means()
