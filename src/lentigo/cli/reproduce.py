@@ -10,14 +10,16 @@ app = typer.Typer()
 
 @app.command()
 def reproduce(
-    study: Annotated[str, typer.Argument(help="Id of a study, or 'all'.")],
+    study: Annotated[
+        str, typer.Argument(help="efficient_cnn, binary_melanoma, compressed_cnn, explainable_cnn, leakage, or all.")
+    ],
     root: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write into; what is in it already is not run again.")],
     budget: Annotated[str, typer.Option(help="quick, desk or full.")] = "desk",
     protocol: Annotated[
         list[str] | None, typer.Option(help="Which protocols; without it the study's own and the honest one.")
     ] = None,
-    table: Annotated[list[str] | None, typer.Option(help="Names of tables to write; without it all.")] = None,
+    tables: Annotated[str, typer.Option(help="Tables to write, such as III,IV; without it all.")] = "",
     weights: Annotated[
         list[str] | None, typer.Option(help="Start a network from a safetensors file.", metavar="NETWORK=FILE")
     ] = None,
@@ -36,7 +38,7 @@ def reproduce(
         out,
         budget=budget,
         protocols=protocol or (),
-        tables=table or (),
+        tables=[name for name in tables.split(",") if name],
         weights=files,
         download=download,
     ):

@@ -70,11 +70,12 @@ def reproduce(
     limits = find_budget(budget)
     start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
     _check_weights(start, chosen)
-    records = data.read(root)
-    written = []
     for each in chosen:
         for name in tables:
             each.table(name)
+    records = data.read(root)
+    written = []
+    for each in chosen:
         folder, command = Path(out) / each.id, _command(each, budget, protocols, tables, start)
         jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
         finished: list[Finished] = []
@@ -94,7 +95,7 @@ def reproduce(
 def _command(study: Study, budget: str, protocols: Sequence[str], tables: Sequence[str], start: Start) -> str:
     """What to type to do it again."""
     words = ["lentigo reproduce", study.id, "--data ROOT --out DIR --budget", budget]
-    words += [f"--protocol {name}" for name in protocols] + [f"--table {name}" for name in tables]
+    words += [f"--protocol {name}" for name in protocols] + ([f"--tables {','.join(tables)}"] if tables else [])
     own = {system.network for system in study.systems}
     words += [f"--weights {network}={file.name}" for network, file in start.files.items() if network in own]
     return " ".join(words + (["--download"] if start.download else []))
