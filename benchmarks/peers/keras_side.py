@@ -61,7 +61,8 @@ def main() -> None:
         network, pixels = made[name]
         wall, processor = time.perf_counter(), time.process_time()
         if work == "train":
-            network.fit(pixels, labels, batch_size=batch, epochs=1, verbose=0)
+            validation = pixels[:batch], labels[:batch]
+            network.fit(pixels, labels, batch_size=batch, epochs=1, validation_data=validation, verbose=0)
         else:
             network.predict(pixels, batch_size=batch, verbose=0)
         print(time.perf_counter() - wall, time.process_time() - processor, flush=True)

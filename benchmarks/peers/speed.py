@@ -4,7 +4,8 @@
     OMP_WAIT_POLICY=PASSIVE python benchmarks/peers/speed.py --keras /tmp/keras/bin/python --out results/speed/peers.txt
 
 Same parameters, batch size, threads, number of images, Adam, float32; bfloat16 is a row of its own. No augmentation on
-either side. Rows 'bare' are loops of steps and nothing else, which say what layout, fusing and compiling give.
+either side; both validate on one batch after the epoch. Rows 'bare' are loops of steps and nothing else, which say what
+layout, fusing and compiling give.
 """
 
 import argparse

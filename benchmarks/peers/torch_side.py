@@ -69,7 +69,7 @@ def recipe_of(name: str, batch: int, precision: str) -> Recipe:
 
 
 def training_loop(name: str, images: int, batch: int, precision: str = "float32") -> Work:
-    """An epoch of `lentigo train`, all of it but the validation, which gets one batch; the second of two is timed."""
+    """An epoch of `lentigo train`, validated on one batch as Keras' is; the second of two is timed."""
     pixels, labels = pixels_of(name, images)
     recipe = recipe_of(name, batch, precision)
 

@@ -59,6 +59,20 @@ def test_printed_values_stand_as_printed(reproduced):
     assert "| Base Model | MB | 14.74 | 5.100 |" in page
 
 
+def test_every_check_is_shown(reproduced):
+    for name, study in STUDIES.items():
+        page = (reproduced / name / "study.md").read_text()
+        for check in study.checks:
+            assert f"| {check.about} | {check.where} |" in page
+        agreeing = page.partition("## Where arithmetic agrees, or can't tell")[2]
+        assert not any(f"| {check.about} | {check.where} |" in agreeing for check in study.contradictions)
+
+
+def test_a_saving_in_time_says_how_long_either_was_trained(reproduced):
+    rows = (reproduced / "efficient_cnn" / "study.md").read_text().splitlines()
+    assert any("training time reduced" in row and "1 epochs against 1 + 1" in row for row in rows)
+
+
 def test_nothing_is_trained_twice(reproduced, synthetic_root, monkeypatch):
     monkeypatch.setattr(training, "train", lambda *args, **kwargs: pytest.fail("trained again"))
     before = (reproduced / "compressed_cnn" / "study.md").read_text()

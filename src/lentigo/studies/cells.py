@@ -70,7 +70,7 @@ def fill(
                     published=published,
                     recomputed=recompute() if recompute else counts[counted] if counted else None,
                     measured=found,
-                    note=measured.note if measured else "",
+                    note=_note(measured, outcomes) if measured else "",
                 )
             )
     return TableValues(name=table.name, caption=table.caption, cells=tuple(cells))
@@ -113,6 +113,15 @@ def _value(measured: Measured, outcomes: Sequence[Outcome], protocol: str) -> Es
         return found
     low, high = (None if end is None else 100 * end for end in (found.low, found.high))
     return Estimate(value=None if found.value is None else 100 * found.value, low=low, high=high, note=found.note)
+
+
+def _note(measured: Measured, outcomes: Sequence[Outcome]) -> str:
+    """The study's own note; of training time saved, how long either was trained, for a budget cuts them unalike."""
+    if not (measured.saved_over and measured.metric == "seconds"):
+        return measured.note
+    trained = {o.system: o.trained_epochs for o in outcomes}
+    own, other = (trained.get(system) for system in (measured.system, measured.saved_over))
+    return f"measured: {own} epochs against {other}" if own and other and own != other else measured.note
 
 
 _COSTS: dict[str, Callable[[Outcome], float]] = {

@@ -66,6 +66,11 @@ class Outcome(Result):
     decided: Metrics
     honest: Metrics
 
+    @property
+    def trained_epochs(self) -> str:
+        """Epochs of the first stage, and of the second after a plus."""
+        return f"{self.epochs}" + (f" + {self.tail_epochs}" if self.tail_epochs else "")
+
 
 @dataclass(frozen=True)
 class Finished:

@@ -12,7 +12,7 @@ from lentigo.studies.figures import draw_figures
 from lentigo.studies.markdown import number, printed, table
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
-from lentigo.studies.study import Study
+from lentigo.studies.study import Check, Study
 from lentigo.whole_files import write_text
 
 __all__ = ["Reproduction", "write_study"]
@@ -150,12 +150,12 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     for shown in found.tables:
         yield f"### Table {shown.name}: {shown.caption}" if shown.name != "text" else f"### {shown.caption}"
         yield _table_of(shown, protocols)
-    if found.contradictions:
+    if study.contradictions:
         yield "## Where the paper contradicts itself"
-        yield table(
-            ("about", "where", "published", "recomputed", "why"),
-            ((c.about, c.where, printed(c.published), number(c.recompute()), c.because) for c in study.contradictions),
-        )
+        yield _checks_table(study.contradictions)
+    if others := [check for check in study.checks if check not in study.contradictions]:
+        yield "## Where arithmetic agrees, or can't tell"
+        yield _checks_table(others)
     if study.remarks:
         yield "## Remarks"
         yield "\n".join(f"- {remark}" for remark in study.remarks)
@@ -171,8 +171,14 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     )
 
 
+def _checks_table(checks: Sequence[Check]) -> str:
+    return table(
+        ("about", "where", "published", "recomputed", "why"),
+        ((c.about, c.where, printed(c.published), number(c.recompute()), c.because) for c in checks),
+    )
+
+
 def _run_row(outcome: Outcome) -> tuple[str, ...]:
-    epochs = f"{outcome.epochs}" + (f" + {outcome.tail_epochs}" if outcome.tail_epochs else "")
     return (
         outcome.system,
         f"`{outcome.network}`",
@@ -182,7 +188,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
         f"`{outcome.protocol}` {outcome.fold}",
         f"{outcome.train_images:,}",
         f"{outcome.test_images:,}",
-        f"{epochs} ({outcome.wanted_epochs})",
+        f"{outcome.trained_epochs} ({outcome.wanted_epochs})",
         f"{outcome.seconds:,.0f}",
         f"{outcome.milliseconds:.1f}",
     )
