@@ -64,14 +64,14 @@ def _samples(records: data.Records, each: int = 5) -> dict[str, NDArray]:
 def _augmented(one: Finished, records: data.Records) -> dict[str, NDArray]:
     """One image of each of three diagnoses and five changes of it, by the recipe of one training."""
     recipe: Recipe = load_run(one.folder / "run").recipe
-    inputs = PixelInput(recipe, torch.zeros(3), torch.ones(3))
+    inputs, generator = PixelInput(recipe, torch.zeros(3), torch.ones(3)), torch.Generator().manual_seed(0)
     pixels = data.load_pixels(records, SIDE)
     shown: dict[str, NDArray] = {}
     for name in ("mel", "nv", "bkl"):
         first = records.take(records.table.loc[records.table["dx"] == name, "image_id"].iloc[:1])
         batch = torch.from_numpy(pixels.of(first)).permute(0, 3, 1, 2).expand(5, -1, -1, -1)
         shown[f"{name}, as it is"] = pixels.of(first)[0]
-        changed = inputs(batch, torch.Generator().manual_seed(0)).permute(0, 2, 3, 1).numpy()
+        changed = inputs(batch, generator).permute(0, 2, 3, 1).numpy()
         shown |= {f"{name}, draw {i + 1}": image for i, image in enumerate(changed)}
     return shown
 
@@ -135,7 +135,7 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
         task = own[name].outcome.task
         rows = predictions.table.set_index("image_id").index.get_indexer(chosen)
         for i, (answer, sure) in enumerate(_answer(task, row) for row in predictions.probabilities[rows]):
-            captions[i] += f"\n{name[:16]}: {answer} {sure:.0%}"
+            captions[i] += f"\n{name}: {answer} {sure:.0%}"
     images = data.load_pixels(records, SIDE).of(some)
     return _grid(dict(zip([f"{c}\n{i}" for c, i in zip(captions, chosen, strict=True)], images, strict=True)), 4)
 
