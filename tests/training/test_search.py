@@ -189,6 +189,13 @@ class TestReport:
         for name, said in (("history", "lowest so far"), ("importance", "learning_rate")):
             assert said in (found.path / f"{name}.svg").read_text()
 
+    def test_the_page_says_how_to_search_so_again(self, found):
+        command = next(line for line in (found.path / "search.md").read_text().splitlines() if "lentigo search" in line)
+        assert f"--trials {len(found.trials)} " in command
+        assert "--space space.json --recipe recipe.json" in command
+        assert plain_space(load_space(found.path / "space.json")) == plain_space(SPACE)
+        assert training.Recipe.load(found.path / "recipe.json") == RECIPE
+
     def test_the_best_recipe_can_be_trained(self, found):
         recipe = training.Recipe.load(found.path / "best.json")
         assert recipe == training.load_run(found.run).recipe

@@ -4,6 +4,7 @@ The objective is the validation loss of the epoch that a training keeps: a prope
 accuracy, which a handful of images of the rarest diagnosis decide. The folder of a search:
 
 search.json, search.md    trials, the best one, and how much each parameter matters
+space.json, recipe.json   what was chosen from, and what was not searched, for `lentigo search` to do it again
 best.json                 the best recipe, for `lentigo train --recipe`
 history.svg, importance.svg
 trials/000, 001, ...      runs; those of lost trials keep recipe.json and their logs alone

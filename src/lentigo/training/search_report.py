@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
         raise RunError(f"{folder}: no trial came to its end.", "Search lower learning rates, in another folder.")
     found = Search(folder, trials, trials[study.best_trial.number], _importance(study))
     about = {k: v for k, v in study.user_attrs["description"].items() if k != "recipe"}
-    about |= {"split": str(split), "leaky": split.leaky, "objective": f"{SCORE}, lowest is best"}
+    about |= {"split": str(split), "protocol": split.protocol, "fold": split.fold, "leaky": split.leaky}
+    about["objective"] = f"{SCORE}, lowest is best"
     values = {
         **about,
         "recipe": recipe.to_dict(),
@@ -107,6 +109,8 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
     }
     best_recipe, options = apply_parameters(found.best.parameters, recipe)
     write_text(folder / "search.json", json.dumps(values, indent=2) + "\n")
+    write_text(folder / "space.json", json.dumps(about["space"], indent=2) + "\n")
+    write_text(folder / "recipe.json", json.dumps(recipe.to_dict(), indent=2) + "\n")
     write_text(folder / "best.json", json.dumps(best_recipe.to_dict(), indent=2) + "\n")
     write_text(folder / "search.md", _markdown(found, about, values["environment"], options))
     _save(folder / "history.svg", lambda axes: _draw_history(axes, trials))
@@ -155,6 +159,8 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
     lines = [
         f"# Search for hyper-parameters of {about['model']}",
         "",
+        f"```\n{_command(about, len(found.trials))}\n```",
+        "",
         f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {given_up} given up "
         f"early, {repeats} with parameters of an earlier trial, which are not trained again. Split: {about['split']}.",
         "",
@@ -178,9 +184,20 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         f"|--:|{'--:|' * len(names)}:--|--:|--:|--:|--:|--:|",
         *(_row(trial, names) for trial in found.trials),
         "",
+        "![Validation loss of each trial, and the lowest so far](history.svg)",
+        "",
         f"Made with {', '.join(f'{k} {v}' for k, v in where.items())}.",  # type: ignore[attr-defined]
     ]
     return "\n".join(lines) + "\n"
+
+
+def _command(about: Mapping[str, Any], trials: int) -> str:
+    """What to type, in the folder of the search, to do it again elsewhere."""
+    words = (
+        f"lentigo search {about['model']} --data ROOT --out DIR --sampler {about['sampler']} --trials {trials} "
+        f"--seed {about['seed']} --protocol {about['protocol']} --fold {about['fold']}"
+    )
+    return f"{words} --space space.json --recipe recipe.json"
 
 
 def _importance_lines(importance: dict[str, float]) -> list[str]:
@@ -188,7 +205,8 @@ def _importance_lines(importance: dict[str, float]) -> list[str]:
         return [f"Fewer than {ENOUGH} different trials came to their end: too few to tell."]
     rows = [f"| {name} | {share:.2f} |" for name, share in importance.items()]
     said = "Share of the variance of the validation loss over the finished trials (fANOVA):"
-    return [said, "", "| parameter | share |", "|:--|--:|", *rows]
+    picture = "![Share of the variance that each parameter explains](importance.svg)"
+    return [said, "", "| parameter | share |", "|:--|--:|", *rows, "", picture]
 
 
 def _row(trial: Trial, names: list[str]) -> str:
