@@ -8,7 +8,8 @@ factor (Rao and Wu, Resampling inference with complex survey data, JASA 83:231, 
 An interval is the value plus and minus t standard errors of the resamples on the metric's own scale: the logit for
 shares, Fisher's z for correlations, the logarithm for losses. It stays inside the metric's range, and unlike
 percentiles, which cover too seldom where a diagnosis has few lesions, it is widened for them by the degrees of freedom
-of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` measures how often both hold the truth.
+of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` measures how often both hold the truth
+(results/coverage): too seldom for macro precision and F1 at the training prevalence where a diagnosis has few lesions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
