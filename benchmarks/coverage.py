@@ -1,7 +1,7 @@
 """Measure how often intervals of 95 % hold the truth, for lentigo's and for percentiles of the same resamples.
 
-    python benchmarks/coverage.py [--lesions 300] [--datasets 500] [--replicates 300] [--training]
-        [--out results/coverage.txt]
+    python benchmarks/coverage.py --datasets 1000 --out results/coverage/equal_prevalence.txt
+    python benchmarks/coverage.py --datasets 1000 --training --out results/coverage/training_prevalence.txt
 
 Data sets are drawn from an imagined population with HAM10000's mix, 1 or 2 images a lesion, and the truth is measured
 on one of 200,000 images. The standard error of a coverage of 95 % is printed: 93 to 97 % takes many data sets to tell.

@@ -1,7 +1,8 @@
 """Training and inference of two published networks: lentigo against Keras, taking turns in one run.
 
     python -m venv /tmp/keras && /tmp/keras/bin/pip install -r benchmarks/peers/requirements.txt
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/peers/speed.py --keras /tmp/keras/bin/python --out results/speed/peers.txt
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/peers/speed.py --keras /tmp/keras/bin/python --images 2048 --repeats 5 \
+        --out results/speed/peers.txt
 
 Same parameters, batch size, threads, number of images, Adam, float32; bfloat16 is a row of its own. No augmentation on
 either side; both validate on one batch after the epoch. Rows 'bare' are loops of steps and nothing else, which say what

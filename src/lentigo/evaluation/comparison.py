@@ -128,7 +128,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
 
     pairs = []
     for a, b in combinations(aligned, 2):
-        test = mcnemar(_right(aligned[a]), _right(aligned[b]), first.groups)
+        test = mcnemar(aligned[a].right, aligned[b].right, first.groups)
         pairs.append(
             Pair(
                 first=a,
@@ -180,10 +180,6 @@ def _align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
             odd_image = first.loc[table["dx"] != first["dx"], "image_id"].iloc[0]
             raise DataError(f"{names[0]} and {name} disagree on the true diagnosis of image {odd_image}.")
     return ordered
-
-
-def _right(predictions: Predictions) -> NDArray[np.bool_]:
-    return predictions.probabilities.argmax(axis=1) == predictions.labels
 
 
 def _p(value: float, drawn: Array, lesions: Sequence[int]) -> float:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from lentigo import data, taxonomy
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.mistakes import KINDS, Case, Mistakes
+from lentigo.whole_files import replacing, write_text
 
 __all__ = ["draw_mistakes", "write_mistakes"]
 
@@ -32,10 +33,9 @@ def write_mistakes(mistakes: Mistakes, records: data.Records, out: str | os.Path
     figure = draw_mistakes(mistakes, records)
     folder.mkdir(parents=True, exist_ok=True)
     picture, text = folder / "mistakes.png", folder / "mistakes.json"
-    figure.savefig(folder / "mistakes.partial.png", dpi=110)
-    (folder / "mistakes.partial.png").replace(picture)
-    (folder / "mistakes.partial.json").write_text(mistakes.to_json() + "\n", encoding="utf-8")
-    (folder / "mistakes.partial.json").replace(text)
+    with replacing(picture) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+    write_text(text, mistakes.to_json() + "\n")
     return picture, text
 
 

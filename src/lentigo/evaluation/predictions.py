@@ -71,6 +71,11 @@ class Predictions:
         return taxonomy.class_index(self.table["dx"].tolist())
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the most probable diagnosis is the true one [N]."""
+        return self.probabilities.argmax(axis=1) == self.labels
+
+    @property
     def groups(self) -> NDArray:
         """What to resample by: the split's group where known, else the lesion id; object array [N]."""
         return self.table["group" if "group" in self.table.columns else "lesion_id"].to_numpy(dtype=object)

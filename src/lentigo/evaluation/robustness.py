@@ -31,6 +31,7 @@ from lentigo.evaluation.scorer import Scorer
 from lentigo.evaluation.tasks import TASKS, view
 from lentigo.progress import track
 from lentigo.runtime import Bundle
+from lentigo.whole_files import replacing
 
 __all__ = ["Curve", "Point", "Robustness", "robustness"]
 
@@ -192,9 +193,8 @@ def _load(partial: Path | None, key: str) -> dict[str, Array]:
 
 def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
     if partial is not None and done:
-        unfinished = partial.with_name(f".{partial.name}")
-        np.savez(unfinished, key=np.array(key), ids=np.array(list(done)), found=np.stack(list(done.values())))
-        unfinished.replace(partial)
+        with replacing(partial) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, key=np.array(key), ids=np.array(list(done)), found=np.stack(list(done.values())))
 
 
 def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDArray[np.uint8]]:

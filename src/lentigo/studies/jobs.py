@@ -100,8 +100,8 @@ def plan(study: Study, records: data.Records, budget: Budget, protocols: Sequenc
         # The library's own weights are those of its own variant.
         options = {} if download else dict(system.options)
         for split in splits:
+            images = images_an_epoch(system, split)
             for seed in budget.seeds:
-                images = images_an_epoch(system, split)
                 recipe = recipe_for(system, split.protocol, budget, images, seed, weights=file)
                 jobs.append(Job(system, split, recipe, options, file, download))
     return jobs

@@ -150,7 +150,8 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
             resume=(place / name / "recipe.json").exists(),
         )
         decided.append(as_decided(predict_part(run, "test"), run))
-    present, absent = (_right(predictions) for predictions in decided)
+    # Both arms hold the test images in the same order.
+    present, absent = (predictions.right.astype(np.float64) for predictions in decided)
     means = _means({"present": present, "absent": absent, "difference": present - absent}, decided[0], budget)
     found = Paired(
         system=system.name,
@@ -168,11 +169,6 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     )
     write_text(done, found.to_json() + "\n")
     return found
-
-
-def _right(predictions: Predictions) -> NDArray[np.float64]:
-    """1 where the network is right and 0 where it is wrong [N]; both arms hold the test images in the same order."""
-    return (predictions.probabilities.argmax(axis=1) == predictions.labels).astype(np.float64)
 
 
 def _means(values: Mapping[str, NDArray[np.float64]], test: Predictions, budget: Budget) -> dict[str, Estimate]:

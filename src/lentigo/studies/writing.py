@@ -150,10 +150,11 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     for shown in found.tables:
         yield f"### Table {shown.name}: {shown.caption}" if shown.name != "text" else f"### {shown.caption}"
         yield _table_of(shown, protocols)
-    if study.contradictions:
+    contradictions = study.contradictions
+    if contradictions:
         yield "## Where the paper contradicts itself"
-        yield _checks_table(study.contradictions)
-    if others := [check for check in study.checks if check not in study.contradictions]:
+        yield _checks_table(contradictions)
+    if others := [check for check in study.checks if check not in contradictions]:
         yield "## Where arithmetic agrees, or can't tell"
         yield _checks_table(others)
     if study.remarks:

@@ -34,7 +34,8 @@ from lentigo.whole_files import replacing, write_text
 __all__ = ["Run", "load_run"]
 
 PIXELS = 32 * 64 * 64
-"""Pixels that are predicted at a time, so that memory doesn't depend on the size of the images."""
+"""Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
+of a small network stay in the processor's cache."""
 _IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
 

@@ -16,6 +16,7 @@ from lentigo.data.sources.synthetic.skin import photograph, skin
 from lentigo.data.sources.synthetic.structures import LESIONS, Generator
 from lentigo.errors import DataError
 from lentigo.progress import track
+from lentigo.whole_files import replacing
 
 __all__ = ["MARKER", "detect", "make", "read"]
 
@@ -97,9 +98,8 @@ def make(out: Path, *, lesions: int = 300, seed: int = 0, width: int = 200, heig
             image_id = f"ISIC_{next(numbers)}"
             Image.fromarray(picture).save(images / f"{image_id}.jpg", quality=JPEG_QUALITY)
             rows.append({**row, "image_id": image_id})
-    unfinished = out / f"{METADATA}.unfinished"
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(unfinished, index=False)
-    unfinished.replace(out / METADATA)
+    with replacing(out / METADATA) as partial:
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(partial, index=False)
     return out
 
 
