@@ -1,10 +1,13 @@
 """Networks are found by name, and wrong names and options are answered with the right ones."""
 
+import sys
+
 import pytest
 from torch import nn
 
 from lentigo import models
 from lentigo.errors import RunError
+from lentigo.models import registry
 from lentigo.models.registry import register
 from lentigo.normalisation import IMAGENET
 
@@ -35,6 +38,18 @@ def test_an_unknown_option_is_answered_with_the_known_ones():
         models.build("compact", depth=3)
     with pytest.raises(RunError, match="It has no options"):
         models.build("vgg16_tl", depth=3)
+
+
+def test_a_new_module_in_the_package_is_found(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\nfrom lentigo.models.registry import register\n\n"
+        '@register\ndef my_net(num_classes=7):\n    "One layer."\n    return nn.Linear(3, num_classes)\n'
+    )
+    monkeypatch.setattr(models, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    models._discover()
+    monkeypatch.delitem(sys.modules, "lentigo.models.mine")
+    assert models.build("my_net").out_features == 7
 
 
 def test_two_networks_cannot_share_a_name():

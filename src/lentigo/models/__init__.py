@@ -1,13 +1,8 @@
-"""Architectures. They know no data: pixels in, logits out."""
+"""Architectures. They know no data: pixels in, logits out. Every module of this package is searched for networks."""
 
-from lentigo.models import compact as _compact  # noqa: F401  importing a family registers it
-from lentigo.models import compressed_cnn as _compressed_cnn  # noqa: F401
-from lentigo.models import efficient_cnn as _efficient_cnn  # noqa: F401
-from lentigo.models import explainable_cnn as _explainable_cnn  # noqa: F401
-from lentigo.models import melanoma_cnn as _melanoma_cnn  # noqa: F401
-from lentigo.models import plain_cnn as _plain_cnn  # noqa: F401
-from lentigo.models import soft_attention as _soft_attention  # noqa: F401
-from lentigo.models import transfer as _transfer  # noqa: F401
+import importlib
+import pkgutil
+
 from lentigo.models.counting import Counts, count_parameters
 from lentigo.models.mirrors import MirrorAverage
 from lentigo.models.registry import Entry, build, describe, entry, names, parse_options, register
@@ -29,3 +24,12 @@ __all__ = [
     "parse_options",
     "register",
 ]
+
+
+def _discover() -> None:
+    """Import every module of this package: one registers its networks when it is imported."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+
+
+_discover()
