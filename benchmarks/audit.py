@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from common import machine
-from lentigo import data
+from lentigo import audit, data
 
 
 def main() -> None:
@@ -21,12 +21,12 @@ def main() -> None:
     options = parser.parse_args()
     records = data.read(options.root)
     order = np.random.default_rng(options.seed).permutation(records.ids)
-    data.audit(records.take(order[:100]))  # imports and first calls
+    audit.audit(records.take(order[:100]))  # imports and first calls
     first = None
     for size in options.sizes:
         some = records.take(order[:size])
         wall, processor = time.perf_counter(), time.process_time()
-        found = data.audit(some)
+        found = audit.audit(some)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         first = first or (len(some), wall, processor)
         growth = f"{len(some) / first[0]:.2f} times the images in {wall / first[1]:.2f} times the time"

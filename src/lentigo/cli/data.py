@@ -36,9 +36,9 @@ def describe(
     strict: Strict = False,
 ) -> None:
     """Draw a page that shows what is in a data set."""
-    from lentigo import data
+    from lentigo import audit, data
 
-    typer.echo(data.describe(data.read(root, strict=strict), out))
+    typer.echo(audit.describe(data.read(root, strict=strict), out))
 
 
 @app.command()
@@ -51,9 +51,9 @@ def audit(
     strict: Strict = False,
 ) -> None:
     """Find duplicates, conflicts, faults and leaks, with pictures."""
-    from lentigo import data
+    from lentigo import audit, data
 
-    typer.echo(data.write_audit(data.read(root, strict=strict), out, split=split_file))
+    typer.echo(audit.write_audit(data.read(root, strict=strict), out, split=split_file))
 
 
 @app.command()
@@ -63,10 +63,10 @@ def leakage(
     size: Annotated[int, typer.Option(help="Side of the squares that are compared, in pixels.")] = 28,
 ) -> None:
     """Measure what leaks are worth: a lookup that learns nothing, under leaky and honest protocols."""
-    from lentigo.data import leaks, read
+    from lentigo import audit, data
 
     command = f"lentigo data leakage HAM10000/ --size {size} --out {out}"
-    leaks.nearest_neighbour_study(read(root), size).save(out, command)
+    audit.nearest_neighbour_study(data.read(root), size).save(out, command)
     typer.echo(f"Wrote {out / 'leakage.md'}")
 
 

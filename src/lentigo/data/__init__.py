@@ -8,8 +8,6 @@
 from lentigo.errors import MissingExtraError
 
 try:
-    from lentigo.data.audit import Audit, audit, write_audit
-    from lentigo.data.describe import describe
     from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
     from lentigo.data.pixels import Pixels, load_pixels
@@ -25,13 +23,10 @@ except ModuleNotFoundError as missing:
 __all__ = [
     "COLUMNS",
     "PROTOCOLS",
-    "Audit",
     "Pixels",
     "Problem",
     "Records",
     "Split",
-    "audit",
-    "describe",
     "fetch",
     "find_groups",
     "freeze",
@@ -39,5 +34,4 @@ __all__ = [
     "load_split",
     "read",
     "split",
-    "write_audit",
 ]

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
 from lentigo import taxonomy
-from lentigo.data.describe.figures import BENIGN, INK, LINE, MALIGNANT, styled
+from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.evaluation import Predictions
 from lentigo.studies.outcome import Finished, Outcome, as_decided
 from lentigo.studies.study import Study

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import data, training
-from lentigo.data.leaks import nearest_neighbour_study
+from lentigo.audit import nearest_neighbour_study
 from lentigo.evaluation import Predictions, predict_part
 from lentigo.evaluation.estimates import estimate
 from lentigo.evaluation.intervals import resamples
@@ -68,7 +68,7 @@ class Leakage(Result):
     Attributes:
         command, budget: what made it.
         data: the data set, its images and lesions.
-        lookup: the summary that `data.leaks` writes of its study.
+        lookup: the summary that `audit.nearest_neighbour_study` writes of its study.
         networks: the 28x28 network under each protocol.
         published: the accuracy that the paper claims of it.
         paired: the paired design.

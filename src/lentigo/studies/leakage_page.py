@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from lentigo.data.describe.figures import BENIGN, INK, LINE, MALIGNANT, styled
+from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.studies.markdown import table
 from lentigo.whole_files import write_text
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from lentigo import data, taxonomy
-from lentigo.data.describe.figures import styled
+from lentigo.audit.describing.figures import styled
 from lentigo.evaluation import Predictions
 from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.outcome import Finished, as_decided

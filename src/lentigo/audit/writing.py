@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from lentigo.data import leaks
-from lentigo.data.audit.auditing import audit
+from lentigo.audit.auditing import audit
+from lentigo.audit.leaks import leak_report, read_split
 from lentigo.data.records import Records
 
 __all__ = ["write_audit"]
@@ -26,7 +26,7 @@ def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | o
     found.save(folder)
     text = f"{found}\nWrote {folder / 'audit.html'}"
     if split is not None:
-        report = leaks.measure(leaks.read_split(Path(split), records, found.pairs))
+        report = leak_report(read_split(Path(split), records, found.pairs))
         report.save(folder)
         text += f"\n{report}\nWrote {folder / 'leaks.md'}"
     return text

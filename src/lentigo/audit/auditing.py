@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 from numpy.typing import NDArray
 
-from lentigo.data.audit.metadata import find_contradictions, find_faults, find_missing
-from lentigo.data.audit.page import render
-from lentigo.data.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
+from lentigo.audit.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
+from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
+from lentigo.audit.page import render
 from lentigo.data.groups import find_groups
 from lentigo.data.records import Problem, Records
 from lentigo.whole_files import write_text

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import ortho_group
 
-from lentigo.data.duplicates.local_features import Features, normalise
+from lentigo.audit.duplicates.local_features import Features, normalise
 from lentigo.progress import track
 
 __all__ = ["embed", "nearest"]

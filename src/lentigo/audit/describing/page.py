@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo.data.describe.figures import BENIGN, GREEN, INK, LINE, MALIGNANT, styled
+from lentigo.audit.describing.figures import BENIGN, GREEN, INK, LINE, MALIGNANT, styled
 
 __all__ = ["Card", "Gallery", "Section", "inline_svg", "picture_url", "render"]
 

@@ -16,12 +16,12 @@ from PIL import Image
 from scipy import sparse
 
 from lentigo import data
-from lentigo.data.duplicates import find_duplicates, search, take_fingerprints
-from lentigo.data.duplicates.embedding import COMMON, embed, nearest
-from lentigo.data.duplicates.fingerprints import take_fingerprint
-from lentigo.data.duplicates.local_features import Features, count_consistent, extract_features
-from lentigo.data.duplicates.perceptual import BITS, SYMMETRIES, correlate, hash_signs, similar_hashes
-from lentigo.data.duplicates.search import VIEW_FEATURES
+from lentigo.audit.duplicates import find_duplicates, search, take_fingerprints
+from lentigo.audit.duplicates.embedding import COMMON, embed, nearest
+from lentigo.audit.duplicates.fingerprints import take_fingerprint
+from lentigo.audit.duplicates.local_features import Features, count_consistent, extract_features
+from lentigo.audit.duplicates.perceptual import BITS, SYMMETRIES, correlate, hash_signs, similar_hashes
+from lentigo.audit.duplicates.search import VIEW_FEATURES
 from lentigo.data.records import Records, make_table
 from lentigo.errors import DataError
 

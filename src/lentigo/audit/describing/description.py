@@ -7,10 +7,10 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from lentigo.data.describe.appearance import Appearance, examine, samples
-from lentigo.data.describe.findings import Finding, findings
-from lentigo.data.describe.summary import Summary, summarise
-from lentigo.data.describe.wording import count
+from lentigo.audit.describing.appearance import Appearance, examine, samples
+from lentigo.audit.describing.findings import Finding, findings
+from lentigo.audit.describing.summary import Summary, summarise
+from lentigo.audit.describing.wording import count
 from lentigo.data.records import Records
 from lentigo.errors import DataError, MissingExtraError
 
@@ -71,7 +71,7 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
     """
     try:
         # Only here, so that reading a data set doesn't wait for the packages that draw.
-        from lentigo.data.describe.writer import write
+        from lentigo.audit.describing.writer import write
     except ModuleNotFoundError as missing:
         raise MissingExtraError("Describing a data set", "data") from missing
     summary = summarise(records)

@@ -15,9 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lentigo.data.describe.appearance import CHANNELS, Appearance
-from lentigo.data.describe.findings import FIELD_NAMES
-from lentigo.data.describe.summary import AGE_STEP, Summary
+from lentigo.audit.describing.appearance import CHANNELS, Appearance
+from lentigo.audit.describing.findings import FIELD_NAMES
+from lentigo.audit.describing.summary import AGE_STEP, Summary
 
 __all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "figures", "sample_figure", "styled"]
 

@@ -19,7 +19,7 @@ from lentigo.data.splits import Split
 from lentigo.errors import DataError
 from lentigo.whole_files import write_text
 
-__all__ = ["LeakReport", "Score", "measure"]
+__all__ = ["LeakReport", "Score", "leak_report"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Score:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """How much of the test lies in training. Make one with `measure`.
+    """How much of the test lies in training. Make one with `leak_report`.
 
     Attributes:
         split: the split.
@@ -125,7 +125,7 @@ class LeakReport:
         )
 
 
-def measure(split: Split, size: int = 28) -> LeakReport:
+def leak_report(split: Split, size: int = 28) -> LeakReport:
     """Count the test images with a sibling in training, and score a lookup of the nearest training image.
 
     The lookup compares pixels of central squares (Euclidean distance over all channels) and copies the diagnosis of the

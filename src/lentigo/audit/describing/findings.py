@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lentigo import taxonomy
-from lentigo.data.describe.appearance import CHANNELS, Appearance
-from lentigo.data.describe.summary import UNKNOWN, Summary
-from lentigo.data.describe.wording import count, listed, percent
+from lentigo.audit.describing.appearance import CHANNELS, Appearance
+from lentigo.audit.describing.summary import UNKNOWN, Summary
+from lentigo.audit.describing.wording import count, listed, percent
 
 __all__ = ["FIELD_NAMES", "Finding", "class_text", "findings"]
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from lentigo import data
-from lentigo.data.audit import audit
-from lentigo.data.audit.metadata import find_contradictions, find_faults, find_missing
-from lentigo.data.duplicates import Duplicate
-from lentigo.data.duplicates.fingerprints import THUMBNAIL, Fingerprints
-from lentigo.data.duplicates.local_features import Features
+from lentigo.audit import audit
+from lentigo.audit.duplicates import Duplicate
+from lentigo.audit.duplicates.fingerprints import THUMBNAIL, Fingerprints
+from lentigo.audit.duplicates.local_features import Features
+from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
 from lentigo.data.records import Records, make_table
 from lentigo.errors import DataError
 

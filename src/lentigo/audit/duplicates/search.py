@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lentigo.data.duplicates.embedding import embed, nearest
-from lentigo.data.duplicates.fingerprints import THUMBNAIL, Fingerprints
-from lentigo.data.duplicates.local_features import count_consistent
-from lentigo.data.duplicates.perceptual import correlate, hash_signs, similar_hashes
+from lentigo.audit.duplicates.embedding import embed, nearest
+from lentigo.audit.duplicates.fingerprints import THUMBNAIL, Fingerprints
+from lentigo.audit.duplicates.local_features import count_consistent
+from lentigo.audit.duplicates.perceptual import correlate, hash_signs, similar_hashes
 from lentigo.progress import track
 
 __all__ = ["Duplicate", "find_duplicates"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lentigo.data.leaks.report import LeakReport, measure
+from lentigo.audit.leaks.report import LeakReport, leak_report
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.dermamnist import has_official_parts
 from lentigo.data.records import Records
@@ -149,7 +149,7 @@ def nearest_neighbour_study(
     plan = [(protocol, seed, fold) for protocol in protocols for seed in seeds for fold in range(folds)]
     rows = []
     for protocol, seed, fold in track(plan, f"Looking up at {size} px", len(plan)):
-        report = measure(split(records, protocol, fold=fold, folds=folds, seed=seed, pairs=joined), size)
+        report = leak_report(split(records, protocol, fold=fold, folds=folds, seed=seed, pairs=joined), size)
         scores = report.scores()
         rows.append(
             {
@@ -174,7 +174,7 @@ def nearest_neighbour_study(
         size=size,
         pairs=len(joined),
         always_commonest=max(counts.values()) / len(records),
-        official=measure(split(records, OFFICIAL, pairs=joined), size) if has_official_parts(records) else None,
+        official=leak_report(split(records, OFFICIAL, pairs=joined), size) if has_official_parts(records) else None,
         environment=_environment(),
     )
 

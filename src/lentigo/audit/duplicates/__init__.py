@@ -9,7 +9,7 @@ Nothing here knows lesion ids or published pairs. Each search is torch-free and 
   similarity transform that maps enough of them onto each other decides.
 """
 
-from lentigo.data.duplicates.fingerprints import Fingerprints, take_fingerprints
-from lentigo.data.duplicates.search import Duplicate, find_duplicates
+from lentigo.audit.duplicates.fingerprints import Fingerprints, take_fingerprints
+from lentigo.audit.duplicates.search import Duplicate, find_duplicates
 
 __all__ = ["Duplicate", "Fingerprints", "find_duplicates", "take_fingerprints"]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lentigo import data, taxonomy
-from lentigo.data.describe import Description, describe, writer
-from lentigo.data.describe.appearance import examine, samples
-from lentigo.data.describe.findings import findings
-from lentigo.data.describe.summary import class_names, summarise
-from lentigo.data.describe.wording import count, listed, percent
+from lentigo.audit.describing import Description, describe, writer
+from lentigo.audit.describing.appearance import examine, samples
+from lentigo.audit.describing.findings import findings
+from lentigo.audit.describing.summary import class_names, summarise
+from lentigo.audit.describing.wording import count, listed, percent
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.errors import DataError
 

@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from lentigo import data
-from lentigo.data import leaks
+from lentigo.audit import leaks
 from lentigo.data.records import Records, make_table
 from lentigo.data.splits import freeze
 from lentigo.errors import DataError
@@ -41,7 +41,7 @@ def parted(records, parts, leaky=True):
 
 def test_siblings_in_training_are_counted_and_scored(grey):
     parts = ["train", "test", "train", "validation", "test", "test", "train", "test"]
-    report = leaks.measure(parted(grey, parts))
+    report = leaks.leak_report(parted(grey, parts))
     table = report.table.set_index("image_id")
     assert table["leaked"].to_dict() == {"g1": True, "g4": False, "g5": False, "g7": True}
     # Lesion 2 (g4 and g5, of 120 grey levels) is nearest to lesion 1 (70), whose g2 is in training.
@@ -60,7 +60,7 @@ def test_siblings_in_training_are_counted_and_scored(grey):
 
 
 def test_an_honest_split_has_no_leaked_image(synthetic_records):
-    report = leaks.measure(data.split(synthetic_records))
+    report = leaks.leak_report(data.split(synthetic_records))
     assert not report.table["leaked"].any()
     assert set(report.lesions_shared.values()) == set(report.groups_shared.values()) == {0}
     assert report.scores()["leaked"].accuracy is None
@@ -69,7 +69,7 @@ def test_an_honest_split_has_no_leaked_image(synthetic_records):
 
 def test_the_lookup_is_scikit_learns(synthetic_records):
     split = data.split(synthetic_records, "image_level_leaky")
-    report = leaks.measure(split, size=12)
+    report = leaks.leak_report(split, size=12)
     pixels = data.load_pixels(synthetic_records, 12)
     train, test = (pixels.of(part).reshape(len(part), -1).astype(float) for part in (split.train, split.test))
     answers = KNeighborsClassifier(1).fit(train, split.train.table["dx"]).predict(test)
@@ -82,23 +82,23 @@ def test_the_lookup_is_scikit_learns(synthetic_records):
 
 
 def test_copies_find_themselves(synthetic_records):
-    report = leaks.measure(data.split(synthetic_records, "oversampled_then_split_leaky"))
+    report = leaks.leak_report(data.split(synthetic_records, "oversampled_then_split_leaky"))
     assert len(report.table) == len(report.split.test)
     origin = report.table["nearest"].str.partition("+")[0] == report.table["image_id"].str.partition("+")[0]
     assert origin.any()
     assert (report.table.loc[origin, "distance"] == 0).all()
     assert report.table.loc[origin, "leaked"].all()
-    honest = leaks.measure(data.split(synthetic_records))
+    honest = leaks.leak_report(data.split(synthetic_records))
     assert report.scores()["all"].accuracy > honest.scores()["all"].accuracy
 
 
 def test_pairs_make_leaks_that_lesion_ids_hide(grey):
     parts = ["train", "train", "test", "test", "train", "train", "unused", "unused"]
-    assert not leaks.measure(parted(grey, parts, leaky=False)).table["leaked"].any()
+    assert not leaks.leak_report(parted(grey, parts, leaky=False)).table["leaked"].any()
     table = pd.DataFrame({"image": grey.ids[:6], "split": parts[:6]})
     path = grey.root / "theirs.csv"
     table.to_csv(path, index=False)
-    report = leaks.measure(leaks.read_split(path, grey, pairs=[("g0", "g2")]))
+    report = leaks.leak_report(leaks.read_split(path, grey, pairs=[("g0", "g2")]))
     assert report.table["leaked"].all()
     assert report.split.protocol == "foreign_leaky"
     assert (report.lesions_shared["train-test"], report.groups_shared["train-test"]) == (0, 1)
@@ -107,14 +107,14 @@ def test_pairs_make_leaks_that_lesion_ids_hide(grey):
 def test_unreadable_images_are_left_out_of_the_lookup(grey):
     (grey.root / "g1.png").write_bytes(b"no image")
     (grey.root / "g0.png").write_bytes(b"no image")
-    report = leaks.measure(parted(grey, ["train", "test"] * 4))
+    report = leaks.leak_report(parted(grey, ["train", "test"] * 4))
     assert report.table["image_id"].tolist() == ["g3", "g5", "g7"]
     assert report.table["leaked"].all()
 
 
 def test_a_binary_source_is_scored_as_one(grey):
     binary = replace(grey, table=grey.table.assign(dx=None))
-    report = leaks.measure(parted(binary, ["train", "test"] * 4))
+    report = leaks.leak_report(parted(binary, ["train", "test"] * 4))
     assert set(report.table["truth"]) == {"benign", "malignant"}
     assert report.scores()["all"].accuracy == 1
 
@@ -122,11 +122,11 @@ def test_a_binary_source_is_scored_as_one(grey):
 @pytest.mark.parametrize("parts", [["train"] * 8, ["test"] * 8])
 def test_a_split_without_both_sides_is_refused(grey, parts):
     with pytest.raises(DataError, match="no images for training or none for the test"):
-        leaks.measure(parted(grey, parts))
+        leaks.leak_report(parted(grey, parts))
 
 
 def test_the_report_is_written_for_machines_and_people(grey, tmp_path):
-    report = leaks.measure(parted(grey, ["train", "test"] * 4))
+    report = leaks.leak_report(parted(grey, ["train", "test"] * 4))
     report.save(tmp_path / "out")
     content = json.loads((tmp_path / "out" / "leaks.json").read_text())
     assert content == report.summary()
@@ -161,7 +161,7 @@ def test_an_image_that_they_list_twice_is_a_copy(grey, tmp_path):
     path.write_text("image_id,split\ng0,train\ng4,train\ng0,test\ng0,test\n")
     split = leaks.read_split(path, grey)
     assert split.test.ids.tolist() == ["g0+copy1", "g0+copy2"]
-    report = leaks.measure(split)
+    report = leaks.leak_report(split)
     assert report.table["nearest"].tolist() == ["g0", "g0"]
     assert report.table["leaked"].all()
 
@@ -257,7 +257,7 @@ def test_the_official_dermamnist_split_shares_641_lesions(real_root):
         pytest.skip("needs dermamnist_official_split.csv beside the real HAM10000")
     split = leaks.read_split(path, data.read(real_root))
     assert split.leaky
-    report = leaks.measure(split, size=8)
+    report = leaks.leak_report(split, size=8)
     assert report.lesions_shared == {"train-validation": 332, "train-test": 641, "validation-test": 113}
     assert len(report.table) == 2005
     assert report.table["leaked"].sum() > 641

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo.data.duplicates.local_features import Features, extract_features
+from lentigo.audit.duplicates.local_features import Features, extract_features
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import lentigo
-from lentigo.data.describe.description import SHORT, Description, Samples
-from lentigo.data.describe.figures import figures, sample_figure, styled
-from lentigo.data.describe.findings import class_text
-from lentigo.data.describe.page import Card, Gallery, Section, inline_svg, picture_url, render
-from lentigo.data.describe.summary import UNKNOWN, Summary
-from lentigo.data.describe.wording import percent
+from lentigo.audit.describing.description import SHORT, Description, Samples
+from lentigo.audit.describing.figures import figures, sample_figure, styled
+from lentigo.audit.describing.findings import class_text
+from lentigo.audit.describing.page import Card, Gallery, Section, inline_svg, picture_url, render
+from lentigo.audit.describing.summary import UNKNOWN, Summary
+from lentigo.audit.describing.wording import percent
 from lentigo.data.records import Problem, Records
 
 __all__ = ["write"]

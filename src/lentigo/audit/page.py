@@ -11,11 +11,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from lentigo.data.duplicates import Duplicate
+from lentigo.audit.duplicates import Duplicate
 from lentigo.data.records import Records
 
 if TYPE_CHECKING:
-    from lentigo.data.audit.auditing import Audit
+    from lentigo.audit.auditing import Audit
 
 __all__ = ["render"]
 
