@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from lentigo.data.augment import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
-from lentigo.data.augment.affine import sample
+from lentigo.data.augment.geometry import sample
 from lentigo.errors import DataError
 
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from lentigo.data.augment import AddHair, RemoveHair
-from lentigo.data.augment.dehair import DIRECTIONS, _highest
+from lentigo.data.augment.hair import DIRECTIONS, _highest
 
 
 def skin(side: int = 150) -> torch.Tensor:

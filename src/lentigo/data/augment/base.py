@@ -6,13 +6,27 @@ The pattern is TorchIO's (Perez-Garcia et al., 2021): `draw` decides with a gene
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from lentigo.errors import DataError
 
-__all__ = ["Augmentation", "Compose", "Parameters", "Sometimes"]
+__all__ = ["Augmentation", "Compose", "Interval", "Parameters", "Positive", "Share", "Sometimes"]
+
+
+def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
+        raise ValueError(f"{interval[0]} is above {interval[1]}")
+    return interval
+
+
+# What a parameter allows, which `registry.make` checks.
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Interval = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 
 Parameters = dict[str, Tensor]
 """What was drawn for one batch: tensors whose first dimension is the batch, so that a part of a batch has the same
@@ -74,7 +88,7 @@ class Sometimes(Augmentation):
         probability: with which chance, 0 to 1, for each image by itself.
     """
 
-    def __init__(self, step: Augmentation, probability: float = 0.5) -> None:
+    def __init__(self, step: Augmentation, probability: Share = 0.5) -> None:
         self.step, self.probability = step, probability
 
     def draw(self, count: int, generator: torch.Generator) -> Parameters:

@@ -1,18 +1,15 @@
 """RandAugment: a few augmentations for each image, chosen at random, all of one strength."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from lentigo.data.augment.affine import RandomAffine
 from lentigo.data.augment.base import Augmentation, Parameters, apply_to, nest, unnest
-from lentigo.data.augment.brightness import Brightness
-from lentigo.data.augment.cast import ColourCast
-from lentigo.data.augment.constancy import ShadesOfGrey
-from lentigo.data.augment.contrast import Contrast
-from lentigo.data.augment.crop import RandomResizedCrop
-from lentigo.data.augment.flip import RandomFlip
+from lentigo.data.augment.colour import Brightness, ColourCast, Contrast, ShadesOfGrey
+from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
 from lentigo.data.augment.hair import AddHair
-from lentigo.data.augment.rot90 import RandomRot90
 from lentigo.errors import DataError
 
 __all__ = ["RandAugment"]
@@ -39,7 +36,9 @@ class RandAugment(Augmentation):
         DataError: no such magnitude.
     """
 
-    def __init__(self, count: int = 2, magnitude: float = 5.0) -> None:
+    def __init__(
+        self, count: Annotated[int, Field(ge=1)] = 2, magnitude: Annotated[float, Field(ge=0, le=STRONGEST)] = 5.0
+    ) -> None:
         if not 0 <= magnitude <= STRONGEST:
             raise DataError(f"There is no magnitude {magnitude}.", f"Choose one of 0 to {STRONGEST}.")
         self.count, self.magnitude = count, magnitude

@@ -4,32 +4,26 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lentigo.data.augment.affine import RandomAffine
 from lentigo.data.augment.base import Augmentation
-from lentigo.data.augment.brightness import Brightness
-from lentigo.data.augment.cast import ColourCast
-from lentigo.data.augment.constancy import ShadesOfGrey
-from lentigo.data.augment.contrast import Contrast
-from lentigo.data.augment.crop import RandomResizedCrop
-from lentigo.data.augment.cutmix import CutMix
-from lentigo.data.augment.dehair import RemoveHair
-from lentigo.data.augment.flip import RandomFlip
-from lentigo.data.augment.hair import AddHair
-from lentigo.data.augment.mixing import Mixing
-from lentigo.data.augment.mixup import MixUp
+from lentigo.data.augment.colour import Brightness, ColourCast, Contrast, ShadesOfGrey
+from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
+from lentigo.data.augment.hair import AddHair, RemoveHair
+from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
 from lentigo.data.augment.randaugment import RandAugment
-from lentigo.data.augment.rot90 import RandomRot90
 from lentigo.data.records import Records
 from lentigo.errors import DataError, ImageError
 from lentigo.runtime.images import ImageSource, decode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["sheet", "sheet_of"]
 
@@ -157,7 +151,9 @@ def _mixed(mixing: Mixing, first: Tensor, second: Tensor, generator: torch.Gener
     return pictures
 
 
-def _figure(rows: dict[str, Pictures]) -> Figure:
+def _figure(rows: dict[str, Pictures]) -> "Figure":
+    from matplotlib.figure import Figure
+
     height = 1.7 * len(rows) + 0.6
     figure = Figure(figsize=(1.5 * COLUMNS + 0.5, height))
     figure.suptitle("What each augmentation does to one lesion", fontsize=14, y=1 - 0.2 / height, va="top")
