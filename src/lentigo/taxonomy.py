@@ -1,7 +1,7 @@
-"""The seven diagnoses of HAM10000, and every label order in circulation.
+"""The medicine: diagnoses with their codes and names, and every label order in circulation.
 
-This is the only module that knows an order. Readers translate at the border; everything inside lentigo uses
-`CLASSES`, which is alphabetical by id.
+What a data set or a model tells apart is a `lentigo.labels.LabelSet`; this module only says what the words mean.
+`CLASSES` are the seven of HAM10000, alphabetical by id. Readers translate other orders at the border.
 
 Source of the classes: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161, 2018.
 """
@@ -16,7 +16,19 @@ from numpy.typing import NDArray
 
 from lentigo.errors import DataError
 
-__all__ = ["BENIGN", "CLASSES", "DIAGNOSES", "MALIGNANT", "ORDERS", "Diagnosis", "class_index", "diagnosis", "reorder"]
+__all__ = [
+    "ALIASES",
+    "BENIGN",
+    "CLASSES",
+    "DIAGNOSES",
+    "FURTHER",
+    "MALIGNANT",
+    "ORDERS",
+    "Diagnosis",
+    "class_index",
+    "diagnosis",
+    "reorder",
+]
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,30 @@ _DIAGNOSES = (
     ),
 )
 
+_FURTHER = (
+    Diagnosis(
+        "ak",
+        "actinic keratosis",
+        True,
+        "201101007",
+        "Actinic keratosis",
+        "Pre-invasive. Counted as malignant, as akiec is, because it is treated and may become invasive.",
+    ),
+    Diagnosis(
+        "scc",
+        "squamous cell carcinoma",
+        True,
+        "254651007",
+        "Squamous cell carcinoma of skin",
+        "Invasive in ISIC 2019; PAD-UFES-20 counts Bowen's disease (in situ) among it.",
+    ),
+    Diagnosis("sek", "seborrheic keratosis", False, "25499005", "Seborrheic keratosis"),
+)
+
 CLASSES: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES)
 DIAGNOSES = MappingProxyType({d.id: d for d in _DIAGNOSES})
+FURTHER = MappingProxyType({d.id: d for d in _FURTHER})
+"""Diagnoses that other data sets tell apart, and HAM10000 does not."""
 MALIGNANT: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if d.malignant)
 BENIGN: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if not d.malignant)
 
@@ -110,6 +144,17 @@ _ALIASES = {d.name: d.id for d in _DIAGNOSES} | {
     "melanocytic nevi": "nv",
     "vascular lesions": "vasc",
 }
+
+
+ALIASES = MappingProxyType(
+    {c: tuple(alias for alias, id in _ALIASES.items() if id == c and alias != DIAGNOSES[c].name) for c in CLASSES}
+    | {
+        "ak": ("ack", "actinic keratoses", "solar keratosis"),
+        "scc": ("squamous cell carcinomas",),
+        "sek": ("sk", "seborrhoeic keratosis", "seborrheic keratoses"),
+    }
+)
+"""Other names in use of each diagnosis, in small letters."""
 
 
 def diagnosis(text: str) -> Diagnosis:

@@ -1,0 +1,154 @@
+"""Label sets and mappings from a user's files: CSV or JSON.
+
+A CSV of labels has the column `id`, and of the others what is known: `name`, `malignant` (yes, no, or empty), `aliases`
+(parted by '|'), `snomed_ct`, `snomed_term`, `note`, and `melanoma` (yes in the row of the label that is melanoma). What
+a row leaves empty is taken from the taxonomy where that knows the id or the name. A JSON file holds
+`LabelSet.to_dict`. A CSV of a mapping has the columns `from` and `to`; JSON is an object of ids.
+"""
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lentigo import taxonomy
+from lentigo.errors import DataError
+from lentigo.labels.known import KNOWN, find_label_set, label_of
+from lentigo.labels.label_set import Label, LabelSet
+from lentigo.labels.mapping import LabelMapping, find_mapping
+
+__all__ = ["read_label_set", "read_mapping"]
+
+_COLUMNS = ("id", "name", "malignant", "aliases", "snomed_ct", "snomed_term", "note", "melanoma")
+_FLAGS: dict[str, bool | None] = {
+    **dict.fromkeys(("yes", "true", "1", "malignant"), True),
+    **dict.fromkeys(("no", "false", "0", "benign"), False),
+    **dict.fromkeys(("", "unknown", "na", "n/a"), None),
+}
+
+
+def read_label_set(name: str | os.PathLike[str] | LabelSet) -> LabelSet:
+    """A label set: one that ships, by name, or a user's own from a CSV or JSON file.
+
+    Raises:
+        DataError: no such name or file, or no label set in it.
+    """
+    if isinstance(name, LabelSet):
+        return name
+    if not _is_file(name):
+        return find_label_set(str(name))
+    path = Path(name)
+    try:
+        if path.suffix.lower() == ".json":
+            return LabelSet.from_dict({"name": path.stem, **_json_object(path)})
+        return _from_rows(path.stem, _read_csv(path, ("id",), _COLUMNS))
+    except DataError as error:
+        raise DataError(f"{path}: {error.message.removeprefix(f'{path}: ')}", error.hint) from None
+
+
+def read_mapping(name: str | os.PathLike[str] | LabelMapping, source: LabelSet, result: LabelSet) -> LabelMapping:
+    """A mapping from one set to another: one that ships, by the name of what it leads to, or from a file.
+
+    Labels in the file are ids, names or aliases. An empty `to` leaves such images out.
+
+    Raises:
+        DataError: no such name or file, a mapping between other sets, or one that isn't complete.
+    """
+    if isinstance(name, LabelMapping):
+        return name
+    if not _is_file(name):
+        return find_mapping(str(name), source)
+    path = Path(name)
+    try:
+        if path.suffix.lower() == ".json":
+            stated = list(_json_object(path).items())
+        else:
+            stated = [(row["from"], row["to"]) for row in _read_csv(path, ("from", "to"), ("from", "to"))]
+        pairs = [(source.find(str(a)).id, result.find(str(b)).id if b else None) for a, b in stated]
+        return LabelMapping(source, result, tuple(pairs), path.name)
+    except DataError as error:
+        raise DataError(f"{path}: {error.message.removeprefix(f'{path}: ')}", error.hint) from None
+
+
+def _is_file(name: str | os.PathLike[str]) -> bool:
+    """Whether a file is meant: anything with one of the suffixes, so that an absent one is reported as absent."""
+    path = Path(name)
+    if path.suffix.lower() not in (".csv", ".tsv", ".json"):
+        return False
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file.", f"Give a CSV or JSON file, or one of {', '.join(KNOWN)}.")
+    return True
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"not a JSON object ({error}).", "See the documentation of label sets.") from None
+
+
+def _read_csv(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows by column, every one complete; columns in small letters."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
+            rows = [row for row in csv.reader(file, delimiter=delimiter, skipinitialspace=True) if any(row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"not a readable CSV table ({error}).", "Export it again.") from None
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    if missing := [c for c in needed if c not in header]:
+        raise DataError(f"the column {missing[0]!r} is missing.", f"Its columns can be {', '.join(known)}.")
+    if strange := [c for c in header if c not in known]:
+        raise DataError(f"there is a column {strange[0]!r}, which means nothing here.", f"Known: {', '.join(known)}.")
+    if len(set(header)) < len(header):
+        raise DataError("a column occurs twice.", "Rename one of them.")
+    if ragged := [i for i, row in enumerate(rows) if len(row) != len(header)]:
+        raise DataError(f"row {ragged[0] + 1} has {len(rows[ragged[0]])} fields, the header has {len(header)}.")
+    return [dict(zip(header, (value.strip() for value in row), strict=True)) for row in rows[1:]]
+
+
+def _from_rows(name: str, rows: list[dict[str, str]]) -> LabelSet:
+    labels = tuple(_label(row) for row in rows)
+    stated = [row["id"] for row in rows if _flag(row, "melanoma")]
+    if len(stated) > 1:
+        raise DataError(f"{' and '.join(stated)} are both marked as melanoma.", "Mark one label, or merge them.")
+    if not stated and not any("melanoma" in row for row in rows):
+        names = {"mel", "melanoma", *taxonomy.ALIASES["mel"]}
+        stated = [row["id"] for row in rows if names & {row["id"].lower(), row.get("name", "").lower()}][:1]
+    return LabelSet(name, labels, melanoma=stated[0] if stated else None)
+
+
+def _label(row: dict[str, str]) -> Label:
+    known = _known(row)
+    base = Label(row["id"], row.get("name") or row["id"]) if known is None else label_of(known, row["id"])
+    aliases = [a.strip() for a in row.get("aliases", "").split("|") if a.strip()]
+    malignant = _flag(row, "malignant")
+    return Label(
+        id=row["id"],
+        name=row.get("name") or base.name,
+        malignant=base.malignant if malignant is None else malignant,
+        snomed_ct=row.get("snomed_ct") or base.snomed_ct,
+        snomed_term=row.get("snomed_term") or base.snomed_term,
+        aliases=tuple(aliases),
+        note=row.get("note") or base.note,
+    )
+
+
+def _known(row: dict[str, str]) -> taxonomy.Diagnosis | None:
+    """The diagnosis of the taxonomy that has this id or name."""
+    for text in (row["id"], row.get("name", "")):
+        key = text.lower().replace("_", " ")
+        for diagnosis in (*taxonomy.FURTHER.values(), *taxonomy.DIAGNOSES.values()):
+            if key in (diagnosis.id, diagnosis.name):
+                return diagnosis
+    return None
+
+
+def _flag(row: dict[str, str], column: str) -> bool | None:
+    text = row.get(column, "").lower()
+    if text not in _FLAGS:
+        raise DataError(f"{row['id']} has {column} {row[column]!r}.", "Write yes, no, or nothing where it isn't known.")
+    return _FLAGS[text]
