@@ -1,9 +1,10 @@
-"""One progress bar for all long work, on standard error so that piped output stays clean."""
+"""One progress bar for all long work, and remarks, on standard error so that piped output stays clean."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-__all__ = ["track"]
+__all__ = ["note", "track"]
 
 T = TypeVar("T")
 
@@ -20,3 +21,9 @@ def track(items: Iterable[T], description: str, total: int, *, done: int = 0) ->
         for item in items:
             yield item
             bar.advance(task)
+
+
+def note(remark: str) -> None:
+    """Print a remark as one line on standard error; what it can't encode is escaped."""
+    encoding = sys.stderr.encoding or "utf-8"
+    print(remark.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)

@@ -13,9 +13,8 @@ from PIL import Image
 
 from lentigo import Classifier, taxonomy
 from lentigo.data.sources.synthetic.wrong import wrong_image
-from lentigo.errors import BundleError, ImageError
+from lentigo.errors import BundleError
 from lentigo.runtime import Bundle, Failure, classify_files, render, shipped_models
-from lentigo.runtime.files import expand
 
 
 @pytest.fixture(scope="module")
@@ -126,17 +125,12 @@ class TestManyFiles:
         assert "broken.jpg" in results[3].error
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
 
-    def test_files_patterns_and_folders_are_taken_once_in_order(self, folder):
-        one, pattern = folder / "1.jpg", str(folder / "*.jpg")
-        assert [p.name for p in expand([one, pattern, folder])] == ["1.jpg", "0.jpg", "2.jpg", "broken.jpg", "3.jpg"]
-
-    def test_nothing_found_is_an_error(self, tmp_path):
-        with pytest.raises(ImageError, match="no image in this folder"):
-            expand([tmp_path])
-        with pytest.raises(ImageError, match="matches"):
-            expand([str(tmp_path / "*.jpg")])
-        with pytest.raises(ImageError, match="No image was named"):
-            expand([])
+    def test_what_is_no_image_is_counted_on_standard_error(self, bundle_path, folder, capsys):
+        (folder / "notes.txt").write_text("a mole on the back")
+        (folder / "scan").write_bytes(bytes(128) + b"DICM")
+        results = list(classify_files([folder], model=bundle_path))
+        assert "DICOM" in next(r.error for r in results if r.source.endswith("scan"))
+        assert "Not classified: 1 file that is no image (.txt 1)." in capsys.readouterr().err
 
     def test_an_absent_file_is_a_row(self, bundle_path, tmp_path):
         (result,) = classify_files([tmp_path / "absent.jpg"], model=bundle_path)

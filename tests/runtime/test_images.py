@@ -1,7 +1,6 @@
 import io
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from PIL import Image
 
 from lentigo.errors import ImageError
 from lentigo.runtime import images
-from lentigo.runtime.images import decode, find_images
+from lentigo.runtime.images import decode
 
 WIDTH, HEIGHT = 40, 24
 
@@ -296,20 +295,3 @@ def test_arrays_that_are_no_images_are_refused(values):
     with pytest.raises(ImageError, match="is not an image") as caught:
         decode(values)
     assert caught.value.hint
-
-
-# Folders
-
-
-def test_find_images_goes_down_and_sorts_and_leaves_hidden_files_out(tmp_path):
-    for name in ("b.JPG", "a.png", "sub/c.jpeg", "notes.txt", ".hidden.jpg", ".cache/d.jpg", "sub/e.tif"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"")
-    (tmp_path / "folder.jpg").mkdir()
-    found = [path.relative_to(tmp_path) for path in find_images(tmp_path)]
-    assert found == [Path("a.png"), Path("b.JPG"), Path("sub/c.jpeg"), Path("sub/e.tif")]
-
-
-def test_an_empty_folder_holds_no_images(tmp_path):
-    assert find_images(tmp_path) == []

@@ -3,10 +3,11 @@
 from lentigo.runtime.bundle import Bundle, BundleMetadata, OddnessLimit, OperatingPoint, Outputs
 from lentigo.runtime.classifier import Classifier, Failure
 from lentigo.runtime.files import classify_files
-from lentigo.runtime.images import decode, find_images
+from lentigo.runtime.images import decode
 from lentigo.runtime.rendering import render
 from lentigo.runtime.shipped import describe_models, shipped_models
 from lentigo.runtime.verdict import NOTICE, Verdict
+from lentigo.runtime.walking import find_images
 
 __all__ = [
     "NOTICE",

@@ -1,17 +1,15 @@
 """Classify what a user names: files, folders and patterns, with pictures of where the model looked."""
 
-import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lentigo.errors import ImageError
-from lentigo.progress import track
+from lentigo.progress import note, track
 from lentigo.runtime.classifier import Classifier, Failure
-from lentigo.runtime.images import find_images
+from lentigo.runtime.selection import select
 from lentigo.runtime.verdict import Verdict
 
-__all__ = ["classify_files", "expand"]
+__all__ = ["classify_files"]
 
 
 def classify_files(
@@ -22,6 +20,8 @@ def classify_files(
     prevalence: Mapping[str, float] | None = None,
 ) -> Iterator[Verdict | Failure]:
     """Classify files, all images in folders, and what patterns match, in order.
+
+    What lies in folders and is no image is counted in one line on standard error.
 
     Args:
         paths: files, folders or patterns such as 'clinic/*.jpg'.
@@ -37,7 +37,10 @@ def classify_files(
         ImageError: a pattern or folder without any image.
         BundleError: no such model.
     """
-    files = expand(paths)
+    selection = select(paths)
+    if selection.notice:
+        note(selection.notice)
+    files = selection.files
     folder = None if explain is None else Path(explain)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,32 +52,6 @@ def classify_files(
         if folder and isinstance(result, Verdict):
             result.overlay().save(folder / names[file])
         yield result
-
-
-def expand(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Files, the images in folders, and what patterns match; a file that is named twice is taken once.
-
-    Raises:
-        ImageError: a pattern or folder without any image, or nothing named.
-    """
-    files: dict[Path, None] = {}
-    for named in paths:
-        given = os.fspath(named)
-        path = Path(given).expanduser()
-        if path.is_dir():
-            found = find_images(path)
-            if not found:
-                raise ImageError(f"{path}: no image in this folder.", "Name a folder with JPEG or PNG files.")
-        elif not path.exists() and glob.has_magic(given):
-            found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]  # noqa: PTH207
-            if not found:
-                raise ImageError(f"{given}: no file matches this pattern.", "Check the pattern.")
-        else:
-            found = [path]  # if it is absent or no image, its row says so
-        files.update(dict.fromkeys(found))
-    if not files:
-        raise ImageError("No image was named.", "Give files, folders or patterns.")
-    return list(files)
 
 
 def _picture_names(files: list[Path]) -> dict[Path, str]:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lentigo.errors import ImageError
+from lentigo.runtime.formats import image_format, sniff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "ImageSource", "decode", "find_images"]
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+__all__ = ["MAX_PIXELS", "ImageSource", "decode"]
 
 MAX_PIXELS = 64_000_000
 """Largest image that is decoded, in pixels: above any dermatoscope or phone camera, below what exhausts memory."""
@@ -45,7 +44,7 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     except IsADirectoryError:
         raise ImageError(f"{name}: this is a folder.", "Give an image file.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image that can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.") from None
+        raise _unidentified(source, name) from None
     except Image.DecompressionBombError as bomb:
         raise ImageError(f"{name}: too large to decode ({bomb}).", "Scale it down first.") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -55,17 +54,6 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
         raise ImageError(f"{name}: damaged or truncated ({error}).", "Fetch or export the image again.") from None
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All image files below a folder, sorted by path; hidden files and folders are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
 def _open(source: str | os.PathLike[str] | bytes | Image.Image) -> AbstractContextManager[Image.Image]:
     """The image without its pixels, which Pillow decodes when they are first asked for."""
     if isinstance(source, Image.Image):
@@ -73,6 +61,13 @@ def _open(source: str | os.PathLike[str] | bytes | Image.Image) -> AbstractConte
     if isinstance(source, bytes):
         return Image.open(io.BytesIO(source))
     return Image.open(Path(source))
+
+
+def _unidentified(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> ImageError:
+    kind = sniff(source) if isinstance(source, bytes) else image_format(name)
+    if kind and not kind.readable:
+        return ImageError(f"{name}: {kind.name} files are not read here.", kind.next_step)
+    return ImageError(f"{name}: not an image that can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.")
 
 
 def _refuse_bomb(image: Image.Image, name: str) -> None:

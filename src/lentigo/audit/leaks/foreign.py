@@ -11,7 +11,7 @@ from lentigo.data.groups import find_groups
 from lentigo.data.records import Records
 from lentigo.data.splits import HEADER, Split, freeze, load_split
 from lentigo.errors import DataError
-from lentigo.runtime.images import find_images
+from lentigo.runtime.walking import find_images
 
 __all__ = ["PART_WORDS", "read_split"]
 

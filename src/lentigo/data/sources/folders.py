@@ -17,7 +17,7 @@ from lentigo.data.sources.labels import interpret_labels, is_label
 from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import report_no_lesions
 from lentigo.errors import DataError
-from lentigo.runtime.images import find_images
+from lentigo.runtime.walking import find_images
 
 __all__ = ["detect", "read"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lentigo.data.records import Problem
-from lentigo.runtime.images import find_images
+from lentigo.runtime.walking import find_images
 
 __all__ = ["index_images", "packed_hint", "report_extra", "usable_rows"]
 

@@ -1,0 +1,94 @@
+"""From what a user names (files, folders, patterns) to the files to classify, and a count of everything else."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lentigo.errors import ImageError
+from lentigo.runtime.walking import Skipped, survey
+
+__all__ = ["Selection", "select"]
+
+
+@dataclass
+class Selection:
+    """What was found behind the names that a user gave.
+
+    Args:
+        files: what gets a row each: images, images of formats that can't be read here, and all that was named itself.
+        others: files in named folders that are no images.
+        skipped: hidden files, system files, broken links and unreadable folders in named folders.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def notice(self) -> str:
+        """One line that counts what gets no row; empty if nothing was left out."""
+        counts = Counter(path.suffix.lower() or "no suffix" for path in self.others)
+        parts = [f"{_files(len(self.others))} ({_listed(counts)})"] if self.others else []
+        harmless = sum(s.harmless for s in self.skipped)
+        parts += [f"{harmless} hidden or left by the system"] if harmless else []
+        parts += [f"{s.path} ({s.kind}: {s.reason})" for s in self.skipped if not s.harmless]
+        return f"Not classified: {'; '.join(parts)}." if parts else ""
+
+
+def select(paths: Iterable[str | os.PathLike[str]]) -> Selection:
+    """Files, the images in folders, and what patterns match; a file that is named twice is taken once.
+
+    Raises:
+        ImageError: a pattern that matches nothing, or no image at all.
+    """
+    selection = Selection()
+    for named in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        given = os.fspath(named)
+        path = Path(given).expanduser()
+        if path.is_dir():
+            _add_folder(path, selection)
+        elif not path.exists() and glob.has_magic(given):
+            _add_matches(path, given, selection)
+        else:
+            selection.files.append(path)  # if it is absent or no image, its row says so
+    if not selection.files:
+        raise ImageError(f"No image was named. {selection.notice}".strip(), "Give files, folders or patterns.")
+    # Two spellings of one place count as one; a link beside its target keeps a row of its own.
+    once: dict[str, Path] = {}
+    for path in selection.files:
+        once.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - it removes '..', which Path.absolute keeps
+    selection.files = list(once.values())
+    return selection
+
+
+def _add_folder(folder: Path, selection: Selection) -> None:
+    found = survey(folder)
+    images = sorted([*found.images, *(path for path, _ in found.foreign)])
+    selection.files += images
+    selection.others += found.others
+    selection.skipped += found.skipped
+    if not images:
+        selection.skipped.append(Skipped(folder, "folder", "no image in it"))
+
+
+def _add_matches(pattern: Path, given: str, selection: Selection) -> None:
+    """What a pattern matches counts as named; folders among it are gone through."""
+    found = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
+    if not found:
+        raise ImageError(f"{given}: no file matches this pattern.", "Check the pattern.")
+    for path in found:
+        if not path.is_dir():
+            selection.files.append(path)
+        elif "**" not in given:  # that one matches the files below by itself
+            _add_folder(path, selection)
+
+
+def _files(count: int) -> str:
+    return "1 file that is no image" if count == 1 else f"{count} files that are no images"
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))

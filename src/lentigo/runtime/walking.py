@@ -1,0 +1,146 @@
+"""Every file below a folder, links followed, with nothing passed over in silence.
+
+One walk serves `classify` and the readers of data sets: what is an image is decided by content, and whatever isn't
+taken is named with the reason.
+"""
+
+import os
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from lentigo.runtime.formats import Format, image_format
+
+__all__ = ["Skipped", "Survey", "Walk", "find_images", "survey", "walk"]
+
+_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
+_LITTER_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
+"""What operating systems and archives leave beside people's files; `@eaDir` holds thumbnails."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file or folder that wasn't taken.
+
+    Args:
+        path: where it lies.
+        kind: 'hidden', 'system', 'broken link', 'unreadable folder', 'special file' or 'linked again'.
+        reason: what is wrong with it, as half a sentence.
+    """
+
+    path: Path
+    kind: str
+    reason: str
+
+    @property
+    def harmless(self) -> bool:
+        """Whether nobody would expect it to be taken: hidden files and what systems leave behind."""
+        return self.kind in ("hidden", "system")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The ordinary files below a folder, and what wasn't taken; both sorted by path."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The files below a folder by what they are; each of them is in exactly one of the four.
+
+    Args:
+        images: files that `decode` reads by their content, or that are unknown and named like it: sorted.
+        foreign: images of formats that aren't read here, with the format: sorted by path.
+        others: no images: tables, texts, archives.
+        skipped: hidden files, system files, broken links, folders that can't be read.
+    """
+
+    images: tuple[Path, ...]
+    foreign: tuple[tuple[Path, Format], ...]
+    others: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def walk(root: str | os.PathLike[str]) -> Walk:
+    """All files below a folder, sorted; linked files and folders are followed.
+
+    Each real folder is entered once, in its own place rather than through a link where it has both, so links in a
+    circle end. A link to a folder that `root` lies in is not followed: it would leave what the user named.
+    """
+    root = Path(root)
+    files: list[Path] = []
+    skipped: list[Skipped] = []
+    seen: dict[tuple[int, int], Path] = {}
+    above = {_identity(parent) for parent in root.resolve().parents}
+    # Links wait until all real folders that are reached so far have been entered.
+    real, linked = deque([root]), deque[Path]()
+    while real or linked:
+        folder = real.popleft() if real else linked.popleft()
+        try:
+            identity = _identity(folder)
+            if identity in above:
+                skipped.append(Skipped(folder, "linked again", f"a link to a folder that holds {root}"))
+                continue
+            if identity in seen:
+                skipped.append(Skipped(folder, "linked again", f"the same folder as {seen[identity]}"))
+                continue
+            seen[identity] = folder
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            skipped.append(Skipped(folder, "unreadable folder", error.strerror or str(error)))
+            continue
+        for entry in listed:
+            path = folder / entry.name
+            if reason := _passed_over(entry):
+                skipped.append(Skipped(path, *reason))
+            elif entry.is_dir():
+                (linked if entry.is_symlink() else real).append(path)
+            else:
+                files.append(path)
+    return Walk(tuple(sorted(files)), tuple(sorted(skipped, key=lambda s: s.path)))
+
+
+def survey(root: str | os.PathLike[str]) -> Survey:
+    """All files below a folder by what they are; the first bytes of each are read."""
+    found = walk(root)
+    images, foreign, others = [], [], []
+    for path in found.files:
+        kind = image_format(path)
+        if kind is None:
+            others.append(path)
+        elif kind.readable:
+            images.append(path)
+        else:
+            foreign.append((path, kind))
+    return Survey(tuple(images), tuple(foreign), tuple(others), found.skipped)
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """The images below a folder that can be read here, by content, sorted by path; `survey` also names the rest."""
+    return list(survey(folder).images)
+
+
+def _passed_over(entry: os.DirEntry[str]) -> tuple[str, str] | None:
+    """Kind and reason if an entry of a folder is not to be taken."""
+    if entry.name.startswith("."):
+        return "hidden", "its name starts with a dot"
+    try:
+        if entry.name.lower() in (_LITTER_FOLDERS if entry.is_dir() else _LITTER):
+            return "system", "left by the operating system or an archive"
+        if entry.is_file() or entry.is_dir():
+            return None
+        if entry.is_symlink():  # and what it names is neither file nor folder
+            there = os.path.exists(entry.path)  # noqa: PTH110 - a DirEntry's path is a string
+            return ("special file", "no ordinary file") if there else ("broken link", "it links to nothing")
+    except OSError as error:  # a link in a circle, a name too long, a share that went away
+        return "broken link" if entry.is_symlink() else "special file", error.strerror or str(error)
+    return "special file", "no ordinary file"
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """Device and number of a folder: the same for all its names, mounts and junctions included."""
+    state = folder.stat()
+    return state.st_dev, state.st_ino
