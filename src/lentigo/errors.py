@@ -1,5 +1,11 @@
 """Errors that a user can act on: what is wrong, with which file, and what to do next."""
 
+import errno
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
 __all__ = [
     "BundleError",
     "DataError",
@@ -7,7 +13,11 @@ __all__ = [
     "LeakError",
     "LentigoError",
     "MissingExtraError",
+    "OutputError",
     "RunError",
+    "install_command",
+    "next_step",
+    "reason",
 ]
 
 
@@ -45,8 +55,63 @@ class RunError(LentigoError):
     """A training run that can't be started, resumed or read."""
 
 
+_NEXT_STEPS = {
+    errno.EACCES: "Choose a place that you may write to, or change its permissions.",
+    errno.EPERM: "Choose a place that you may write to, or change its permissions.",
+    errno.EROFS: "Choose a place on a disk that can be written to.",
+    errno.ENOSPC: "Free some space on this disk, or choose another.",
+    errno.EDQUOT: "Free some of your quota on this disk, or choose another.",
+    errno.ENOENT: "Check the name; a folder on the way to it is missing.",
+    errno.EEXIST: "A file bears the name of a folder that is needed: choose another name, or move that file.",
+    errno.ENOTDIR: "A file bears the name of a folder that is needed: choose another name, or move that file.",
+    errno.EISDIR: "This is a folder: name a file.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ELOOP: "Links lead in a circle: name the file itself.",
+    errno.EMFILE: "Too many files are open: close some, or raise the limit (ulimit -n).",
+}
+
+
+class OutputError(LentigoError, OSError):
+    """A file that can't be written, or must not be."""
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], error: OSError) -> "OutputError":
+        """What the operating system refused, with the next step for that very reason."""
+        return cls(f"{Path(path)}: {reason(error)}.", next_step(error))
+
+
+def reason(error: OSError) -> str:
+    """The operating system's words for an error, in lower case."""
+    words = error.strerror or str(error) or type(error).__name__
+    return words[:1].lower() + words[1:]
+
+
+def next_step(error: OSError) -> str:
+    """What to do about an error of the operating system."""
+    return _NEXT_STEPS.get(error.errno or 0, "Check that the place exists and can be used.")
+
+
 class MissingExtraError(LentigoError, ImportError):
     """A part of lentigo that needs packages which the plain install doesn't bring."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed.", f"Run: pip install 'lentigo[{extra}]'")
+        super().__init__(f"{what} needs packages that are not installed.", f"Run: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an extra to this very installation, which may come from a folder and not from an index."""
+    # Imported here: every start of the command line would pay for them.
+    import json
+    import shlex
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    origin: dict = {}
+    with suppress(PackageNotFoundError, ValueError):
+        origin = json.loads(distribution("lentigo").read_text("direct_url.json") or "{}")
+    place, editable = "lentigo", ""
+    if "dir_info" in origin:
+        place = url2pathname(urlsplit(origin["url"]).path)
+        editable = "--editable " if origin["dir_info"].get("editable") else ""
+    return f"{shlex.quote(sys.executable)} -m pip install {editable}{shlex.quote(f'{place}[{extra}]')}"

@@ -1,25 +1,93 @@
-"""Files that appear whole or not at all: what was there before stays until the new content is complete."""
+"""Files that appear whole or not at all: what was there before stays until the new content is complete.
 
+Everything that lentigo writes goes through here, so that two threads or processes that write one file leave one of two
+whole files, a crash leaves the former one, and a disk that refuses is an error with a next step.
+"""
+
+import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["replacing", "write_text"]
+from lentigo.errors import OutputError
+
+__all__ = ["make_folder", "replacing", "write_bytes", "write_text"]
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place at the end, or goes if an error came first."""
-    partial = path.with_name(f".{path.name}.partial")
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place at the end, or goes if an error came first.
+
+    The folder is made if need be. The name is new each time; permissions are those of any new file under the user's
+    umask; a link is kept, and what it points to is replaced.
+
+    Raises:
+        OutputError: the file can't be written; the message names the next step.
+    """
+    named = Path(path)
+    make_folder(named.parent)
+    target = Path(os.path.realpath(named))
+    if os.path.isdir(target):  # noqa: PTH112  # False for a name that is too long, where Path raises
+        raise OutputError(f"{named}: this is a folder.", "Name a file.")
+    partial = target.with_name(f".{target.name[-100:]}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         yield partial
-        partial.replace(path)
+        _sync(partial)
+        partial.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (partial, target, target.parent):
+            raise  # of something else that the caller did meanwhile
+        raise OutputError.of(named, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> Path:
-    """Write a text in UTF-8; gives the path."""
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text in UTF-8, its line ends as they are; gives the path.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write bytes; gives the path.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return path
+        partial.write_bytes(content)
+    return Path(path)
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Make a folder and those above it, unless it is there; gives the path.
+
+    Raises:
+        OutputError: it can't be made, or a file bears its name.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError.of(folder, error) from error
+    return folder
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold what was written, so that a power failure after the replacement can't empty the file."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # folders on some systems
+        return
+    try:
+        os.fsync(handle)
+    except OSError:  # a file system without fsync, such as some network shares
+        pass
+    finally:
+        os.close(handle)

@@ -1,15 +1,18 @@
 """Command line: each verb is one call of a public function, which a Python user would call too."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from lentigo import __version__
 from lentigo.cli import classify, cost, data, evaluate, report, reproduce, search, train
-from lentigo.errors import LentigoError
+from lentigo.errors import LentigoError, next_step, reason
 
 __all__ = ["app", "main"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
 
 app = typer.Typer(
     name="lentigo",
@@ -40,13 +43,25 @@ def _options(
 
 
 def main() -> None:
-    """Entry point: errors that lentigo raises on purpose become one message and exit code 1."""
+    """Entry point: what goes wrong for a known reason becomes one message and an exit code.
+
+    1: an error that lentigo raises on purpose, or that the operating system does; 130: interrupted by Ctrl-C.
+    """
     try:
         app()
     except LentigoError as error:
-        typer.secho(f"Error: {error.message}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"       {error.hint}", err=True)
-        sys.exit(1)
+        _fail(error.message, error.hint)
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         sys.stderr.close()
+    except OSError as error:
+        _fail(f"{error.filename or 'The operating system'}: {reason(error)}.", next_step(error))
+    except KeyboardInterrupt:
+        typer.secho("Interrupted.", fg="red", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _fail(message: str, hint: str) -> NoReturn:
+    typer.secho(f"Error: {message}", fg="red", err=True)
+    if hint:
+        typer.echo(f"       {hint}", err=True)
+    sys.exit(1)
