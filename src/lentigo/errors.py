@@ -9,6 +9,7 @@ from pathlib import Path
 __all__ = [
     "BundleError",
     "DataError",
+    "DataWarning",
     "ImageError",
     "LeakError",
     "LentigoError",
@@ -45,6 +46,10 @@ class BundleError(LentigoError):
 
 class DataError(LentigoError):
     """A data set that can't be read as what it claims to be."""
+
+
+class DataWarning(UserWarning):
+    """A data set was read, but not all of it: what was left out, ignored or kept with a fault, counted by kind."""
 
 
 class LeakError(LentigoError):

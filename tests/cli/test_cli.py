@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import lentigo
 from lentigo import data
 from lentigo.cli import app
-from lentigo.data.sources import load_manifests
+from lentigo.data.sources import load_manifests, synthetic
 
 
 def test_help_names_every_verb():
@@ -130,3 +130,30 @@ def test_augmentations_are_drawn_on_a_lesion(run, synthetic_root, tmp_path):
     assert code == 1
     assert "can't write the sheet" in err
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+
+
+@pytest.fixture(scope="module")
+def faulty_root(tmp_path_factory):
+    """A synthetic data set with an image missing, a diagnosis misspelt and an image that no row names."""
+    root = synthetic.make(tmp_path_factory.mktemp("faulty"), lesions=35, seed=3, width=64, height=48)
+    metadata = root / "HAM10000_metadata.csv"
+    header, first, second, *rest = metadata.read_text().splitlines()
+    image_id, dx = (second.split(",")[header.split(",").index(c)] for c in ("image_id", "dx"))
+    metadata.write_text("\n".join([header, first, second.replace(f",{dx},", ",wart,"), *rest]) + "\n")
+    images = sorted(p for p in (root / "images").iterdir() if p.stem != image_id)
+    images[-1].unlink()
+    (root / "images" / "stranger.jpg").write_bytes(images[0].read_bytes())
+    return root
+
+
+@pytest.mark.parametrize("verb", ["audit", "describe", "split", "pixels"])
+def test_every_verb_that_reads_data_says_in_one_line_what_was_left_out(run, faulty_root, tmp_path, verb):
+    out = {"split": "s.csv", "pixels": "p.csv"}.get(verb, verb)
+    code, _, err = run("data", verb, faulty_root, "--out", tmp_path / out)
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if line.startswith("Warning: ")]
+    assert "2 left out (" in line
+    assert "missing image 1" in line
+    assert "unknown label 1" in line
+    assert "1 ignored (extra image 1)" in line
+    assert f"lentigo data audit {faulty_root}" in line

@@ -94,3 +94,20 @@ def test_a_picture_comes_from_its_file_or_from_its_row_of_the_array(tmp_path):
     assert np.array_equal(array.decode(array.table["path"][0]), pictures[2])
     with pytest.raises(ImageError, match=r"absent\.png"):
         files.decode(str(tmp_path / "absent.png"))
+
+
+def test_problems_are_summed_up_in_one_line(toy_records):
+    table = toy_records(["x"], ["nv"]).table
+    found = (
+        *[Problem(str(i), "gone", "missing image") for i in range(1_063)],
+        Problem("a", "odd", "unknown label"),
+        Problem("b", "odd", "extra image", "ignored"),
+        Problem("c", "odd", "bad age", "kept"),
+    )
+    records = Records(table, "toy", Path("toy"), found)
+    assert records.problem_summary() == (
+        "1,064 left out (missing image 1,063, unknown label 1); 1 ignored (extra image 1); "
+        "1 kept with a fault (bad age 1)"
+    )
+    assert records.problem_counts("kept") == {"bad age": 1}
+    assert Records(table, "toy", Path("toy")).problem_summary() == ""

@@ -1,18 +1,21 @@
 """Command line: each verb is one call of a public function, which a Python user would call too."""
 
 import sys
+import warnings
 from typing import Annotated, NoReturn
 
 import typer
 
 from lentigo import __version__
 from lentigo.cli import classify, cost, data, evaluate, report, reproduce, search, train
-from lentigo.errors import LentigoError, next_step, reason
+from lentigo.errors import DataWarning, LentigoError, next_step, reason
 
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
+
+_show_as_python_does = warnings.showwarning
 
 app = typer.Typer(
     name="lentigo",
@@ -40,6 +43,16 @@ def _options(
     ] = False,
 ) -> None:
     """Options before the verb."""
+    warnings.simplefilter("default", DataWarning)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: object, **options: object) -> None:
+    """A line on standard error for a warning of lentigo's own; others as Python shows them."""
+    if issubclass(category, DataWarning):
+        typer.secho(f"Warning: {message}", fg="yellow", err=True)
+    else:
+        _show_as_python_does(message, category, *where, **options)  # type: ignore[arg-type]  # passed on as it came
 
 
 def main() -> None:

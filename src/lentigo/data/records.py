@@ -1,5 +1,6 @@
 """The table of images that everything starts from, and the problems met while reading it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ absolute path or, for sources that hold pixels in one file, that file's path, '#
 know is missing (NA); only `image_id`, `malignant` and `path` are always there. A source without lesion ids gets one
 lesion an image; a source that knows only benign and malignant has no `dx`. A source that knows its patients has one
 more column, `patient_id`, and groups then never part a patient."""
+
+
+_SEVERITIES = {"dropped": "left out", "ignored": "ignored", "kept": "kept with a fault"}
 
 
 @dataclass(frozen=True)
@@ -124,9 +128,19 @@ class Records:
         found = self.table["dx"].value_counts()
         return {c: int(found.get(c, 0)) for c in taxonomy.CLASSES}
 
-    def problem_counts(self) -> dict[str, int]:
-        """Problems per kind."""
-        return pd.Series([p.kind for p in self.problems], dtype=object).value_counts().to_dict()
+    def problem_counts(self, severity: str | None = None) -> dict[str, int]:
+        """Problems per kind, the most frequent first; of one severity alone where it is given."""
+        return dict(Counter(p.kind for p in self.problems if severity in (None, p.severity)).most_common())
+
+    def problem_summary(self) -> str:
+        """What was left out, ignored or kept with a fault, in one line; '' where nothing is wrong."""
+        parts = []
+        for severity, words in _SEVERITIES.items():
+            kinds = self.problem_counts(severity)
+            if kinds:
+                listed = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
+                parts.append(f"{sum(kinds.values()):,} {words} ({listed})")
+        return "; ".join(parts)
 
 
 def make_table(rows: pd.DataFrame) -> pd.DataFrame:

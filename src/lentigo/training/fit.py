@@ -111,8 +111,6 @@ def train_from(
         RunError: as `train`.
     """
     records = data.read(root, strict=strict)
-    if records.problems:
-        print(f"{len(records.problems)} problems in {root}: {records.problem_counts()}", file=sys.stderr)
     split = data.split(records, protocol, fold=fold)
     start = {"options": options, "pretrained": pretrained, "weights": weights}
     return train(model, split, recipe, out=out, resume=resume, strict=strict, **start)  # type: ignore[arg-type]

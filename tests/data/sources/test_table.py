@@ -1,7 +1,7 @@
 import pytest
 
 from lentigo import data
-from lentigo.errors import DataError
+from lentigo.errors import DataError, DataWarning
 from tests.data.sources.made import save_pictures
 
 
@@ -131,3 +131,10 @@ def test_an_unknown_layout_lists_what_was_looked_for(tmp_path):
         assert word in str(caught.value)
     with pytest.raises(DataError, match="there is no such folder or file"):
         data.read(tmp_path / "absent")
+
+
+def test_a_reader_in_python_is_warned_of_what_was_left_out(tmp_path):
+    save_pictures(tmp_path, ["a"])
+    (tmp_path / "t.csv").write_text("path,label,lesion_id\na.jpg,mel,1\nabsent.jpg,nv,2\n")
+    with pytest.warns(DataWarning, match=r"1 left out \(missing image 1\)\. To list them: lentigo data audit"):
+        data.read(tmp_path)

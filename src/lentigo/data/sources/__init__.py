@@ -1,5 +1,6 @@
 """Readers, one file a layout, and the detection of the layout from what lies on disk."""
 
+import warnings
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -8,7 +9,7 @@ from lentigo.data.records import Records
 from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
 from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
-from lentigo.errors import DataError
+from lentigo.errors import DataError, DataWarning
 
 __all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
 
@@ -28,6 +29,8 @@ READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
 
 def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     """Read a data set in any layout that lentigo knows.
+
+    What is left out, ignored or kept with a fault stands in `Records.problems`, and one `DataWarning` counts it.
 
     Args:
         root: the folder or file that holds it; a folder that holds nothing but one other, archives aside,
@@ -54,6 +57,9 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
         raise DataError(
             f"{start}: {len(records.problems)} problems; the first: {first}.", "Mend them, or read without strict."
         )
+    if records.problems:
+        line = f"{start}: {records.problem_summary()}. To list them: lentigo data audit {start}"
+        warnings.warn(line, DataWarning, stacklevel=1)  # here, so that one text is shown once, whoever reads
     return records
 
 
