@@ -7,6 +7,7 @@ from PIL import Image
 
 from lentigo.data.records import COLUMNS, Problem, Records, make_table
 from lentigo.errors import DataError, ImageError
+from lentigo.labels import BINARY, HAM10000, ISIC2019, Label, LabelSet, find_mapping
 
 
 def test_make_table_completes_and_types_the_columns():
@@ -37,8 +38,47 @@ def binary() -> Records:
 
 def test_a_source_that_knows_only_benign_and_malignant(binary):
     assert binary.counts() == {"benign": 2, "malignant": 1}
-    with pytest.raises(DataError, match="binary has no seven-class diagnoses"):
-        _ = binary.labels
+    assert binary.label_set == BINARY
+    assert binary.labels.tolist() == [1, 0, 0]
+
+
+def test_labels_are_of_the_records_own_set():
+    rows = pd.DataFrame({"image_id": list("abc"), "dx": ["nv", "scc", "ak"], "path": list("abc")})
+    records = Records(make_table(rows, ISIC2019), "isic", Path("isic"), label_set=ISIC2019)
+    assert records.labels.tolist() == [5, 6, 0]
+    assert records.table["malignant"].tolist() == [False, True, True]
+    assert records.counts() == {"ak": 1, "bcc": 0, "bkl": 0, "df": 0, "mel": 0, "nv": 1, "scc": 1, "vasc": 0}
+    assert records.take(["b"]).label_set is ISIC2019
+    with pytest.raises(DataError, match=r"2 records have a label that HAM10000 .* doesn't have, the first 'scc'"):
+        Records(records.table, "isic", Path("isic"))
+
+
+def test_labels_are_mapped_as_stated_and_what_has_no_place_is_reported():
+    rows = pd.DataFrame({"image_id": list("abc"), "dx": ["nv", "scc", "ak"], "path": list("abc")})
+    records = Records(make_table(rows, ISIC2019), "isic", Path("isic"), label_set=ISIC2019)
+    mapped = records.mapped(find_mapping("ham10000", ISIC2019))
+    assert mapped.label_set is HAM10000
+    assert mapped.table["dx"].tolist() == ["nv", "akiec"]
+    assert mapped.problem_counts() == {"scc has no place in HAM10000": 1}
+    binary = records.mapped(find_mapping("binary", ISIC2019))
+    assert binary.labels.tolist() == [0, 1, 1]
+    assert binary.counts() == {"benign": 1, "malignant": 2}
+    with pytest.raises(DataError, match="the mapping is for HAM10000"):
+        records.mapped(find_mapping("binary", HAM10000))
+    with pytest.raises(DataError, match="none of its 1 labels has a place"):
+        records.take(["b"]).mapped(find_mapping("ham10000", ISIC2019))
+
+
+def test_what_is_not_known_to_be_malignant_is_not_called_benign():
+    mine = LabelSet("mine", (Label("a", "first", True), Label("b", "second")))
+    table = make_table(pd.DataFrame({"image_id": list("xy"), "dx": ["a", "b"], "path": list("xy")}), mine)
+    assert table["malignant"].tolist() == [True, pd.NA]
+
+
+def test_some_images_without_a_diagnosis_are_not_labelled(toy_records):
+    records = toy_records(["x", "y"], ["nv", None])
+    with pytest.raises(DataError, match="1 of 2 images have no diagnosis"):
+        _ = records.labels
 
 
 def test_labels_and_counts(toy_records):

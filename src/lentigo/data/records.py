@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
+from lentigo.labels import BINARY, HAM10000, LabelMapping, LabelSet
 from lentigo.runtime.images import decode
 
 __all__ = ["COLUMNS", "Problem", "Records"]
@@ -19,8 +19,9 @@ __all__ = ["COLUMNS", "Problem", "Records"]
 COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source", "path")
 """Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
 absolute path or, for sources that hold pixels in one file, that file's path, '#' and the row. What a source doesn't
-know is missing (NA); only `image_id`, `malignant` and `path` are always there. A source without lesion ids gets one
-lesion an image; a source that knows only benign and malignant has no `dx`. A source that knows its patients has one
+know is missing (NA); only `image_id` and `path` are always there, and `malignant` where the label set knows it of each
+label. `dx` holds ids of the records' label set. A source without lesion ids gets one lesion an image; a source that
+knows only benign and malignant has no `dx`. A source that knows its patients has one
 more column, `patient_id`, and groups then never part a patient."""
 
 
@@ -61,6 +62,7 @@ class Records:
         pixels: uint8 [M, H, W, 3] for a source that holds its images as one array; rows are named after '#' in `path`.
         licence: licence of the images, in a few words.
         citation: what to cite.
+        label_set: the diagnoses that the source tells apart; `labels.BINARY` where there are no diagnoses at all.
     """
 
     table: pd.DataFrame
@@ -71,6 +73,7 @@ class Records:
     pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     licence: str = ""
     citation: str = ""
+    label_set: LabelSet = HAM10000
 
     def __post_init__(self) -> None:
         missing = [c for c in COLUMNS if c not in self.table.columns]
@@ -79,6 +82,15 @@ class Records:
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
             raise DataError(f"{self.root}: image id {twice} occurs twice in the records.")
+        if len(self.table) and self.table["dx"].isna().all():
+            object.__setattr__(self, "label_set", BINARY)
+        strange = self.table.loc[self.table["dx"].notna() & ~self.table["dx"].isin(self.label_set.classes), "dx"]
+        if len(strange):
+            raise DataError(
+                f"{self.root}: {len(strange)} records have a label that {self.label_set} doesn't have, the first "
+                f"{strange.iloc[0]!r}.",
+                "Read the data with their own label set (--labels).",
+            )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -90,14 +102,42 @@ class Records:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Positions of the diagnoses in `taxonomy.CLASSES`, int64 [N].
+        """Positions of the diagnoses in `label_set`, int64 [N].
 
         Raises:
-            DataError: the source knows only benign and malignant.
+            DataError: some images have a diagnosis and others have none.
         """
-        if self.table["dx"].isna().any():
-            raise DataError(f"{self.name} has no seven-class diagnoses.", "Use the benign/malignant task for it.")
-        return taxonomy.class_index(self.table["dx"].tolist())
+        if self.table["dx"].notna().all():
+            return self.label_set.index(self.table["dx"])
+        if self.label_set == BINARY and self.table["malignant"].notna().all():
+            return self.table["malignant"].to_numpy(dtype=np.int64)
+        missing = int(self.table["dx"].isna().sum())
+        raise DataError(
+            f"{self.name}: {missing} of {len(self)} images have no diagnosis of {self.label_set}.", "Leave them out."
+        )
+
+    def mapped(self, mapping: LabelMapping) -> "Records":
+        """The records with the labels of another set, as a mapping states; what has no place there is left out and
+        reported.
+
+        Raises:
+            DataError: the mapping is from another label set, or leaves no image.
+        """
+        if mapping.source != self.label_set:
+            raise DataError(f"{self.name} has the labels of {self.label_set}, and the mapping is for {mapping.source}.")
+        before = [self.label_set.classes[label] for label in self.labels]
+        after = np.array(mapping.ids(before), dtype=object)
+        kept = np.array([label is not None for label in after], dtype=bool)
+        if not kept.any():
+            raise DataError(f"{self.name}: none of its {len(self)} labels has a place in {mapping.result}.")
+        kinds = {c: f"{c} has no place in {mapping.result.name}" for c in mapping.left_out}
+        lost = zip(self.ids[~kept], np.array(before, dtype=object)[~kept], strict=True)
+        problems = tuple(Problem(str(i), f"{c} is left out by the mapping {mapping}", kinds[c]) for i, c in lost)
+        table = make_table(
+            self.table.assign(dx=after)[kept].drop(columns="malignant"),
+            mapping.result,
+        )
+        return replace(self, table=table, problems=(*self.problems, *problems), label_set=mapping.result)
 
     def take(self, image_ids: Iterable[str]) -> "Records":
         """The records of some images, in the order given.
@@ -121,12 +161,12 @@ class Records:
         return decode(path if self.pixels is None else self.pixels[int(path.rpartition("#")[2])])
 
     def counts(self) -> dict[str, int]:
-        """Images per diagnosis, or per benign and malignant where that is all the source knows."""
-        if self.table["dx"].isna().all():
-            malignant = int(self.table["malignant"].sum())
-            return {"benign": len(self) - malignant, "malignant": malignant}
-        found = self.table["dx"].value_counts()
-        return {c: int(found.get(c, 0)) for c in taxonomy.CLASSES}
+        """Images per label of the label set; those without a diagnosis are counted only where none has one."""
+        if self.label_set == BINARY:
+            found = np.bincount(self.labels, minlength=len(BINARY)).tolist()
+            return dict(zip(self.label_set.classes, found, strict=True))
+        each = self.table["dx"].value_counts()
+        return {c: int(each.get(c, 0)) for c in self.label_set.classes}
 
     def problem_counts(self, severity: str | None = None) -> dict[str, int]:
         """Problems per kind, the most frequent first; of one severity alone where it is given."""
@@ -143,12 +183,13 @@ class Records:
         return "; ".join(parts)
 
 
-def make_table(rows: pd.DataFrame) -> pd.DataFrame:
+def make_table(rows: pd.DataFrame, label_set: LabelSet = HAM10000) -> pd.DataFrame:
     """Complete a reader's rows to `COLUMNS` with the right types.
 
     Args:
-        rows: at least `image_id`, `path` and one of `dx` (ids of `taxonomy.CLASSES`) and `malignant`; `patient_id` is
-            kept where there is one.
+        rows: at least `image_id`, `path` and one of `dx` (ids of the label set) and `malignant`; `patient_id` is kept
+            where there is one.
+        label_set: says which labels are malignant where the rows don't.
     """
     patient = [c for c in ("patient_id",) if c in rows.columns]
     table = rows.reindex(columns=[*COLUMNS, *patient]).reset_index(drop=True)
@@ -158,6 +199,8 @@ def make_table(rows: pd.DataFrame) -> pd.DataFrame:
     table["lesion_id"] = table["lesion_id"].where(table["lesion_id"].notna(), table["image_id"])
     table["age"] = pd.to_numeric(table["age"], errors="coerce").astype(float)
     if "malignant" not in rows.columns:
-        table["malignant"] = table["dx"].isin(taxonomy.MALIGNANT)
-    table["malignant"] = table["malignant"].astype(bool)
+        kinds = {label.id: label.malignant for label in label_set.labels}
+        table["malignant"] = table["dx"].map(kinds)
+    known = table["malignant"].notna().all()
+    table["malignant"] = table["malignant"].astype(bool if known else "boolean")
     return table

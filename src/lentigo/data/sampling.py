@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.data.splits import Split
 from lentigo.errors import DataError, MissingExtraError
+from lentigo.labels import BINARY, find_mapping
 
 __all__ = ["Scheme", "Target", "class_weights", "draw_weighted", "oversample"]
 
@@ -19,13 +19,13 @@ Scheme = Literal["balanced", "effective"]
 """'balanced' weighs a class by 1 / n, n its images; 'effective' by 1 / E(n), E the effective number of samples."""
 
 Target = Literal["dx", "malignant"]
-"""What is learnt: the seven diagnoses in the order of `taxonomy.CLASSES`, or benign (0) and malignant (1)."""
+"""What is learnt: the labels in the order of the records' label set, or benign (0) and malignant (1)."""
 
 
 def class_weights(
     split: Split, scheme: Scheme = "balanced", *, beta: float = 0.999, target: Target = "dx"
 ) -> NDArray[np.float64]:
-    """A weight for each class, for a loss: [7] or [2], scaled so that the mean over the training images is 1.
+    """A weight for each class, for a loss: [K] or [2], scaled so that the mean over the training images is 1.
 
     'balanced': w = n / (K n_c), with n images, n_c of the class, and K classes that occur (King, Zeng, 'Logistic
     regression in rare events data', 2001; scikit-learn's formula). 'effective': w ~ (1 - beta) / (1 - beta ^ n_c), from
@@ -103,9 +103,9 @@ def _labels(split: Split, target: Target) -> NDArray[np.int64]:
     train = split.train
     if len(train) == 0:
         raise DataError("The split has no training images.", "Make one that has.")
-    return train.labels if target == "dx" else train.table["malignant"].to_numpy(dtype=np.int64)
+    return train.labels if target == "dx" else train.mapped(find_mapping(BINARY, train.label_set)).labels
 
 
 def _counts(split: Split, target: Target) -> NDArray[np.int64]:
-    """Training images of each class, [7] or [2]."""
-    return np.bincount(_labels(split, target), minlength=len(taxonomy.CLASSES) if target == "dx" else 2)
+    """Training images of each class, [K] or [2]."""
+    return np.bincount(_labels(split, target), minlength=len(split.records.label_set) if target == "dx" else 2)

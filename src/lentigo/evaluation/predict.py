@@ -20,6 +20,7 @@ from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibrate import calibrate
 from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.labels import HAM10000
 from lentigo.progress import track
 from lentigo.runtime import Bundle, Outputs
 
@@ -66,9 +67,10 @@ def predict(bundle: Bundle, records: data.Records) -> Predictions:
     Raises:
         LeakError: the bundle was trained, or its thresholds were chosen, on some of these images or lesions; the
             message lists the first and says which sources of the data are free of them.
-        DataError: no seven-class diagnoses, or no image can be read.
+        DataError: other labels than the bundle's, or no image can be read.
     """
-    _ = records.labels  # before hours of predicting what has no truth
+    if records.label_set != HAM10000:  # before hours of predicting what has no truth
+        raise DataError(f"{records.name} has the labels of {records.label_set}, {bundle.path.name} {HAM10000}.")
     table = records.table
     seen = bundle.seen(records.ids) | bundle.seen(table["lesion_id"])
     if seen.any():

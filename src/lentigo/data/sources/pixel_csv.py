@@ -29,6 +29,7 @@ from lentigo.data.sources.delimited import read_header
 from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import HAM10000_NAMES, join_metadata, read_ham10000_metadata, read_known_pairs
 from lentigo.errors import DataError
+from lentigo.labels import HAM10000
 from lentigo.progress import track
 
 __all__ = ["detect", "read", "write"]
@@ -100,12 +101,17 @@ def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"
         mode: 'RGB', or 'L' for grey.
 
     Raises:
-        DataError: no such mode or size, no seven-class diagnoses, or the files can't be written.
+        DataError: no such mode or size, other labels than HAM10000's, or the files can't be written.
         ImageError: an image can't be decoded; the message names it.
     """
     if mode not in ("L", "RGB") or size < 1:
         raise DataError(f"A pixel table of mode {mode!r} and side {size} can't be made.", "Mode is 'L' or 'RGB'.")
-    labels = [ORDER.index(taxonomy.CLASSES[label]) for label in records.labels]
+    if records.label_set != HAM10000:
+        raise DataError(
+            f"{records.name} has the labels of {records.label_set}; Kaggle's pixel tables have those of {HAM10000}.",
+            "Write images of these seven.",
+        )
+    labels = [ORDER.index(HAM10000.classes[label]) for label in records.labels]
     names = [f"pixel{i:04d}" for i in range(size * size * len(mode))]
     ham10000_names = {ours: theirs for theirs, ours in HAM10000_NAMES.items()}
     metadata = records.table.rename(columns=ham10000_names)[
