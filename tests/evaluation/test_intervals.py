@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from lentigo.evaluation.confusion import confusion_matrices, decision_metrics
+from lentigo.evaluation.confusion import Decisions, balanced_accuracy, confusion_matrices, recall
 from lentigo.evaluation.estimates import estimate
 from lentigo.evaluation.intervals import SCALES, edge_interval, freedom, interval, resamples
 from lentigo.evaluation.ranking import Sweep, auc, sensitivity_at
@@ -107,11 +107,11 @@ def _draw(rng, positives):
 
 def _values(labels, groups, scores, weights=None):
     weights = np.ones((1, len(labels))) if weights is None else weights
-    decided = decision_metrics(confusion_matrices(labels, (scores > 0).astype(int), weights, 2), ("no", "yes"), "no")
+    decided = Decisions(confusion_matrices(labels, (scores > 0).astype(int), weights, 2))
     swept = Sweep.of(scores, labels == 1).counts(weights)
     return {
-        "recall": decided["recall.yes"],
-        "balanced_accuracy": decided["balanced_accuracy"],
+        "recall": recall(decided)[:, 1],
+        "balanced_accuracy": balanced_accuracy(decided),
         "auc": auc(*swept),
         "sensitivity": sensitivity_at(*swept, 0.80),
     }

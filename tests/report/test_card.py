@@ -19,7 +19,7 @@ def test_card_carries_the_measured_numbers(bundle_path, synthetic_records, tmp_p
     front = yaml.safe_load((tmp_path / "out" / "README.md").read_text().split("---\n")[1])
     measured = Subject.read(path, replicates=0).metrics.get("balanced_accuracy").value
     found = {m["name"]: m["value"] for m in front["model-index"][0]["results"][0]["metrics"]}
-    assert found["Balanced accuracy (diagnoses equally common)"] == pytest.approx(measured)
+    assert found["Balanced accuracy, decided at the balanced prior, counted on these images"] == pytest.approx(measured)
     assert front["license"]
     assert "Threshold: melanoma" in (tmp_path / "out" / "index.html").read_text()
 

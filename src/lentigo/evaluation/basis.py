@@ -1,13 +1,11 @@
-"""What the metrics of a task rest on: how many lesions, on which scale they vary, and why one may be undefined."""
+"""What the metrics of a task rest on: how many lesions, and why one may be undefined."""
 
 from numpy.typing import NDArray
 
+from lentigo.evaluation.catalogue import entry
 from lentigo.evaluation.scorer import Scorer
 
-__all__ = ["SCALE_OF", "Lesions", "undefined"]
-
-SCALE_OF = {"mcc": "correlation", "kappa": "correlation", "brier": "loss", "log_loss": "loss"}
-"""Scale of each metric's interval; all others are shares."""
+__all__ = ["Lesions", "undefined"]
 
 
 class Lesions:
@@ -22,13 +20,13 @@ class Lesions:
 
     def behind(self, name: str) -> list[int]:
         """Lesions of each class that a metric rests on, at least one number."""
-        metric, _, answer = name.partition(".")
-        if answer in self._sides and metric != "accuracy_always":
+        metric, answer = entry(name), name.partition(".")[2]
+        if answer in self._sides and metric.kind != "baseline":
             yes, no = self._sides[answer]
-            found = {"recall": [yes], "specificity": [no]}.get(metric, [yes, no])
-        elif self._balanced and metric in ("brier", "log_loss", "ece", "ece_equal_mass"):
+            found = {"positives": [yes], "negatives": [no], "both": [yes, no]}[metric.rests_on]
+        elif self._balanced and metric.kind in ("loss", "calibration"):
             found = self._diagnoses
-        elif answer in ("macro", "pairwise") or metric == "balanced_accuracy":
+        elif answer in ("macro", "pairwise") or metric.averages_classes:
             found = [yes for yes, _ in self._sides.values()]
         else:
             found = [self._all]
@@ -36,12 +34,11 @@ class Lesions:
 
     def trials(self, name: str) -> int | None:
         """Lesions that a plain proportion is a share of; None for other metrics."""
-        metric, _, answer = name.partition(".")
-        kind = metric.partition("_")[0]
-        if answer not in self._sides or kind not in ("recall", "sensitivity", "specificity"):
+        metric, answer = entry(name), name.partition(".")[2]
+        if answer not in self._sides or not metric.share_of:
             return None
         yes, no = self._sides[answer]
-        return no if kind == "specificity" else yes
+        return yes if metric.share_of == "positives" else no
 
 
 def undefined(name: str, scorer: Scorer) -> str:

@@ -14,6 +14,7 @@ from scipy.stats import norm, t
 
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions
+from lentigo.evaluation.catalogue import choice
 from lentigo.evaluation.delong import delong_test
 from lentigo.evaluation.estimates import estimate
 from lentigo.evaluation.intervals import LEVEL, freedom, resamples
@@ -29,15 +30,9 @@ __all__ = ["COMPARED", "Comparison", "Difference", "Pair", "compare", "holm"]
 Array = NDArray[np.float64]
 
 COMPARED = (
-    ("equal_prevalence", "diagnosis", "balanced_accuracy"),
-    ("equal_prevalence", "diagnosis", "auc.macro"),
-    ("equal_prevalence", "diagnosis", "sensitivity_at_80_specificity.mel"),
-    ("equal_prevalence", "diagnosis", "specificity_at_95_sensitivity.mel"),
-    ("equal_prevalence", "diagnosis", "f1.macro"),
-    ("equal_prevalence", "diagnosis", "log_loss"),
-    ("equal_prevalence", "diagnosis", "ece"),
-    ("equal_prevalence", "malignancy", "auc.malignant"),
-    ("training_prevalence", "diagnosis", "accuracy"),
+    *(("equal_prevalence", "diagnosis", name) for name in choice("compared")),
+    *(("equal_prevalence", "malignancy", name) for name in choice("compared_malignancy", alarm="malignant")),
+    *(("training_prevalence", "diagnosis", name) for name in choice("compared_training")),
 )
 """View, task and metric of the differences that are tested."""
 AREAS = (("diagnosis", "mel"), ("malignancy", "malignant"))

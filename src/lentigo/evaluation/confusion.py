@@ -1,9 +1,24 @@
 """Metrics of decisions, from weighted confusion matrices: a whole stack of them at once."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["confusion_matrices", "decision_metrics"]
+__all__ = [
+    "Decisions",
+    "accuracy",
+    "balanced_accuracy",
+    "confusion_matrices",
+    "f1",
+    "kappa",
+    "mcc",
+    "precision",
+    "ratio",
+    "recall",
+    "specificity",
+]
 
 Array = NDArray[np.float64]
 
@@ -22,56 +37,83 @@ def confusion_matrices(labels: NDArray[np.int64], decisions: NDArray[np.int64], 
     return (weights @ cell).reshape(-1, classes, classes)
 
 
-def decision_metrics(matrices: Array, classes: tuple[str, ...], usual: str) -> dict[str, Array]:
-    """Accuracy, balanced accuracy, precision, recall, F1, specificity, MCC and kappa: name to [R].
+@dataclass(frozen=True)
+class Decisions:
+    """Confusion matrices [R, K, K], truth in rows, and their margins."""
 
-    Averages run over the classes that are present in the truth. A class that is never decided has no precision (NaN),
-    which counts as 0 in the averages, as in scikit-learn.
+    matrices: Array
 
-    Args:
-        matrices: confusion matrices [R, K, K], truth in rows.
-        classes: names of the K classes.
-        usual: the class whose share of the truth is reported as `accuracy_always.<class>`.
-    """
-    total = matrices.sum(axis=(1, 2))
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    truth, decided = matrices.sum(axis=2), matrices.sum(axis=1)
-    present = truth[0] > 0
-    per_class = {
-        "precision": ratio(hits, decided),
-        "recall": ratio(hits, truth),
-        "f1": ratio(2 * hits, truth + decided),
-        "specificity": ratio(total[:, None] - truth - decided + hits, total[:, None] - truth),
-    }
-    found = {
-        "accuracy": ratio(hits.sum(axis=1), total),
-        f"accuracy_always.{usual}": ratio(truth[:, classes.index(usual)], total),
-        "balanced_accuracy": per_class["recall"][:, present].mean(axis=1),
-        "mcc": _mcc(total, hits.sum(axis=1), truth, decided),
-        "kappa": _kappa(total, hits.sum(axis=1), truth, decided),
-    }
-    for name, values in per_class.items():
-        counted = np.nan_to_num(values[:, present]) if name == "precision" else values[:, present]
-        found[f"{name}.macro"] = counted.mean(axis=1)
-        found[f"{name}.weighted"] = ratio((counted * truth[:, present]).sum(axis=1), total)
-        found |= {f"{name}.{c}": values[:, k] for k, c in enumerate(classes)}
-    return found
+    @cached_property
+    def total(self) -> Array:
+        """All images [R]."""
+        return self.matrices.sum(axis=(1, 2))
+
+    @cached_property
+    def hits(self) -> Array:
+        """Correct decisions by class [R, K]."""
+        return np.diagonal(self.matrices, axis1=1, axis2=2)
+
+    @cached_property
+    def truth(self) -> Array:
+        """Images of each class [R, K]."""
+        return self.matrices.sum(axis=2)
+
+    @cached_property
+    def decided(self) -> Array:
+        """Decisions for each class [R, K]."""
+        return self.matrices.sum(axis=1)
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """Classes that the truth of the first weighting holds [K]."""
+        return self.truth[0] > 0
+
+
+def accuracy(d: Decisions) -> Array:
+    """Share of correct decisions [R]."""
+    return ratio(d.hits.sum(axis=1), d.total)
+
+
+def balanced_accuracy(d: Decisions) -> Array:
+    """Recall, averaged over the classes that are present [R]."""
+    return recall(d)[:, d.present].mean(axis=1)
+
+
+def precision(d: Decisions) -> Array:
+    """Share of the decisions for a class that are correct [R, K]; NaN for a class that is never decided."""
+    return ratio(d.hits, d.decided)
+
+
+def recall(d: Decisions) -> Array:
+    """Share of a class that is decided correctly [R, K]."""
+    return ratio(d.hits, d.truth)
+
+
+def f1(d: Decisions) -> Array:
+    """Harmonic mean of precision and recall [R, K]."""
+    return ratio(2 * d.hits, d.truth + d.decided)
+
+
+def specificity(d: Decisions) -> Array:
+    """Share of the other classes that is not decided for a class [R, K]."""
+    others = d.total[:, None] - d.truth
+    return ratio(others - d.decided + d.hits, others)
+
+
+def mcc(d: Decisions) -> Array:
+    """Matthews correlation for K classes [R] (Gorodkin, Comput. Biol. Chem. 28:367, 2004, equation 8)."""
+    top = d.hits.sum(axis=1) * d.total - (d.truth * d.decided).sum(axis=1)
+    spread = (d.total**2 - (d.truth**2).sum(axis=1)) * (d.total**2 - (d.decided**2).sum(axis=1))
+    return ratio(top, np.sqrt(np.maximum(spread, 0)))
+
+
+def kappa(d: Decisions) -> Array:
+    """Cohen's kappa [R]: agreement beyond what the margins alone would give."""
+    chance = (d.truth * d.decided).sum(axis=1)
+    return ratio(d.hits.sum(axis=1) * d.total - chance, d.total**2 - chance)
 
 
 def ratio(top: Array, bottom: Array) -> Array:
     """`top / bottom`, NaN where the bottom is 0."""
     top, bottom = np.broadcast_arrays(top, bottom)
     return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
-
-
-def _mcc(total: Array, hits: Array, truth: Array, decided: Array) -> Array:
-    """Matthews correlation for K classes (Gorodkin, Comput. Biol. Chem. 28:367, 2004, equation 8)."""
-    top = hits * total - (truth * decided).sum(axis=1)
-    spread = (total**2 - (truth**2).sum(axis=1)) * (total**2 - (decided**2).sum(axis=1))
-    return ratio(top, np.sqrt(np.maximum(spread, 0)))
-
-
-def _kappa(total: Array, hits: Array, truth: Array, decided: Array) -> Array:
-    """Cohen's kappa: agreement beyond what the margins alone would give."""
-    chance = (truth * decided).sum(axis=1)
-    return ratio(hits * total - chance, total**2 - chance)

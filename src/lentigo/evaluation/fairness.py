@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lentigo import taxonomy
-from lentigo.evaluation.basis import SCALE_OF, Lesions, undefined
+from lentigo.evaluation.basis import Lesions, undefined
+from lentigo.evaluation.catalogue import HEADLINE, choice, entry
 from lentigo.evaluation.estimates import estimate, estimate_gap
 from lentigo.evaluation.intervals import LEVEL, resamples
-from lentigo.evaluation.metrics import HEADLINE
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import FEW, Provenance
 from lentigo.evaluation.ranges import range_of
@@ -32,7 +32,7 @@ from lentigo.progress import track
 
 __all__ = ["METRICS", "Factor", "Fairness", "Gap", "Group", "fairness"]
 
-METRICS = (*HEADLINE, "auc.mel", "recall.mel", "specificity.mel")
+METRICS = tuple(dict.fromkeys((*HEADLINE, *choice("group"))))
 """The headline, and melanoma alone: its AUC, and what one decision for everyone finds and clears in each group."""
 AVERAGES = ("balanced_accuracy", "auc.macro")
 NOT_COMPARED = {
@@ -224,7 +224,7 @@ def _values(scorer: Scorer, groups: NDArray, blocks: Sequence[NDArray[np.float64
             value[name][0],
             np.concatenate([d[name] for d in drawn]) if drawn else None,
             lesions.behind(name),
-            scale=SCALE_OF.get(name, "share"),
+            scale=entry(name).scale,
             trials=lesions.trials(name),
             undefined=undefined(name, scorer),
         )

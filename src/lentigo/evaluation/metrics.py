@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo.errors import DataError
-from lentigo.evaluation.basis import SCALE_OF, Lesions, undefined
+from lentigo.evaluation.basis import Lesions, undefined
+from lentigo.evaluation.catalogue import HEADLINE, entry
 from lentigo.evaluation.estimates import estimate, estimate_gap
 from lentigo.evaluation.intervals import LEVEL, resamples
 from lentigo.evaluation.predictions import Predictions
@@ -29,17 +30,6 @@ __all__ = ["HEADLINE", "Metrics", "TaskMetrics", "estimates_of", "measure", "rep
 Array = NDArray[np.float64]
 Key = tuple[str, str]
 """Names of a view and a task."""
-
-HEADLINE = (
-    "balanced_accuracy",
-    "auc.macro",
-    "sensitivity_at_80_specificity.mel",
-    "specificity_at_95_sensitivity.mel",
-    "ece",
-    "accuracy",
-    "accuracy_always.nv",
-)
-"""What to lead with, of the task 'diagnosis'; accuracy never without 'always nevus' beside it."""
 
 
 class TaskMetrics(Result):
@@ -170,7 +160,7 @@ def estimates_of(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> d
             value[0],
             None if drawn is None else drawn.values[name],
             lesions.behind(name),
-            scale=SCALE_OF.get(name, "share"),
+            scale=entry(name).scale,
             trials=lesions.trials(name),
             undefined=undefined(name, scorer),
         )

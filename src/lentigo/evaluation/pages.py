@@ -1,20 +1,11 @@
 """Fairness and robustness as Markdown that a person reads."""
 
-from collections.abc import Sequence
-
+from lentigo.evaluation.catalogue import VIEW_LABELS, choice, label
 from lentigo.evaluation.fairness import Factor, Fairness
 from lentigo.evaluation.robustness import Robustness
-from lentigo.evaluation.summary import HEADLINES
+from lentigo.render.markdown import table
 
-__all__ = ["NAMES", "SHOWN", "describe_fairness", "describe_robustness"]
-
-NAMES = {
-    **HEADLINES,
-    "auc.mel": "Melanoma AUC",
-    "recall.mel": "Melanomas called so",
-    "specificity.mel": "Others not called melanoma",
-}
-SHOWN = ("balanced_accuracy", "auc.macro", "auc.mel", "recall.mel", "specificity.mel")
+__all__ = ["describe_fairness", "describe_robustness"]
 
 
 def describe_fairness(found: Fairness) -> str:
@@ -24,7 +15,7 @@ def describe_fairness(found: Fairness) -> str:
         f"# {what.model} by group",
         "",
         f"Written by `lentigo evaluate`. n = {what.images:,} images of {what.groups:,} lesions, protocol "
-        f"{what.protocol}, {what.part}; diagnoses equally common; {found.level:.0%} intervals from "
+        f"{what.protocol}, {what.part}; {VIEW_LABELS['equal_prevalence']}; {found.level:.0%} intervals from "
         f"{found.replicates:,} resamples of lesions, seed {found.seed}.",
         *(f"- {warning}" for warning in what.warnings),
     ]
@@ -33,25 +24,25 @@ def describe_fairness(found: Fairness) -> str:
         if factor.unknown:
             lines += ["", f"Unknown: {factor.unknown:,} images."]
         if factor.groups:
-            lines += ["", *_groups(factor), "", *_gaps(factor)]
+            lines += ["", _groups(factor), "", _gaps(factor)]
     return "\n".join(lines) + "\n"
 
 
-def _groups(factor: Factor) -> list[str]:
+def _groups(factor: Factor) -> str:
     rows = [
-        (g.name, f"{g.images:,}", f"{g.lesions:,}", f"{g.lesions_of['mel']:,}", *(g.values[m] for m in SHOWN))
+        (g.name, f"{g.images:,}", f"{g.lesions:,}", f"{g.lesions_of['mel']:,}", *(g.values[m] for m in choice("group")))
         for g in factor.groups
     ]
-    return _table(("group", "images", "lesions", "melanomas", *(NAMES[m] for m in SHOWN)), rows)
+    return table(("group", "images", "lesions", "melanomas", *map(label, choice("group"))), rows)
 
 
-def _gaps(factor: Factor) -> list[str]:
+def _gaps(factor: Factor) -> str:
     rows = []
-    for metric in SHOWN:
+    for metric in choice("group"):
         gap = factor.gaps[metric]
         pair = (gap.best, gap.worst) if gap.best else ("–", "–")
-        rows.append((NAMES[metric], *pair, gap.difference, gap.difference.note if gap.best else ""))
-    return _table(("gap", "best", "worst", "difference", "note"), rows)
+        rows.append((label(metric), *pair, gap.difference, gap.difference.note if gap.best else ""))
+    return table(("gap", "best", "worst", "difference", "note"), rows)
 
 
 def describe_robustness(found: Robustness) -> str:
@@ -81,19 +72,11 @@ def describe_robustness(found: Robustness) -> str:
         f"# {what.model} on worse images",
         "",
         f"Written by `lentigo evaluate --robustness`. Of {found.available:,} images, protocol {what.protocol}, "
-        f"{what.part}, {chosen}; diagnoses equally common; {found.level:.0%} intervals from {found.replicates:,} "
-        f"resamples of lesions, seed {found.seed}; changes are paired.",
+        f"{what.part}, {chosen}; {VIEW_LABELS['equal_prevalence']}; {found.level:.0%} intervals from "
+        f"{found.replicates:,} resamples of lesions, seed {found.seed}; changes are paired.",
         "",
-        *_table(("perturbation", "strength", "balanced accuracy", "change", "melanoma AUC", "change of the AUC"), rows),
+        table(("perturbation", "strength", "balanced accuracy", "change", "melanoma AUC", "change of the AUC"), rows),
         "",
         *(f"- {name}: {curve.unit}" for name, curve in found.curves.items()),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    return [
-        f"| {' | '.join(heads)} |",
-        "|---" * len(heads) + "|",
-        *(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows),
-    ]

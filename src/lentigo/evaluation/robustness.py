@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lentigo import data, taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions, undefined
-from lentigo.evaluation.confusion import confusion_matrices, decision_metrics
+from lentigo.evaluation.confusion import Decisions, balanced_accuracy, confusion_matrices
 from lentigo.evaluation.estimates import estimate
 from lentigo.evaluation.intervals import LEVEL, resamples
 from lentigo.evaluation.perturb import PERTURBATIONS
@@ -247,7 +247,7 @@ def _values(probabilities: Array, labels: NDArray[np.int64], weights: list[Array
     classes = taxonomy.CLASSES
     sweep = Sweep.of(probabilities[:, MELANOMA], labels == MELANOMA)
     matrices = [confusion_matrices(labels, probabilities.argmax(axis=1), block, len(classes)) for block in weights]
-    decided = [decision_metrics(m, classes, "nv")["balanced_accuracy"] for m in matrices]
+    decided = [balanced_accuracy(Decisions(m)) for m in matrices]
     return {
         "balanced_accuracy": np.concatenate(decided),
         "auc.mel": np.concatenate([auc(*sweep.counts(block)) for block in weights]),

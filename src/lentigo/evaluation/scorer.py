@@ -1,4 +1,4 @@
-"""Every metric of one view and task, under any number of weightings of the images at once.
+"""Every metric of the catalogue for one view and task, under any number of weightings of the images at once.
 
 A weighting of all ones is the plain value, a resample's counts are one bootstrap replicate: there is one
 implementation of each metric, and both come from it.
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation import ranking, reliability
-from lentigo.evaluation.confusion import confusion_matrices, decision_metrics, ratio
+from lentigo.evaluation.catalogue import Metric, of_kind
+from lentigo.evaluation.confusion import Decisions, confusion_matrices, ratio
 from lentigo.evaluation.tasks import Task, View
 
 __all__ = ["Scorer"]
 
 Array = NDArray[np.float64]
-AT_SPECIFICITY, AT_SENSITIVITY = 0.80, 0.95
 
 
 class Scorer:
@@ -40,14 +40,14 @@ class Scorer:
         self.present = np.bincount(self.labels, minlength=len(task.classes)) > 0
         self._sweeps = [ranking.Sweep.of(p, t) for p, t in zip(self.probabilities.T, self.truth.T, strict=True)]
         self._pairs = self._pair_sweeps()
-        self._losses = self._proper_scores()
+        self._losses = {m.name: m.function(self.probabilities, self.truth) for m in of_kind("loss")}
         self._bins = self._make_bins()
 
     def __call__(self, weights: Array) -> dict[str, Array]:
         """Metrics by name, [R] each, under R weightings of the images [R, N]; NaN where one is undefined."""
         scored = self.weigh(weights)
         return (
-            decision_metrics(self.confusion(weights), self.task.classes, self.task.usual)
+            self._decided(Decisions(self.confusion(weights)))
             | self._ranked(weights)
             | {name: ratio(scored @ loss, scored.sum(axis=1)) for name, loss in self._losses.items()}
             | {name: np.abs(gaps).sum(axis=1) for name, gaps in self._gaps(scored).items()}
@@ -87,55 +87,61 @@ class Scorer:
             sweeps += [ranking.Sweep.of(self.probabilities[:, k], self.truth[:, k], among) for k in (i, j)]
         return sweeps
 
-    def _ranked(self, weights: Array) -> dict[str, Array]:
-        found: dict[str, Array] = {}
-        per_class: dict[str, list[Array]] = {
-            name: [] for name in ("auc", "average_precision", _AT_SPECIFICITY, _AT_SENSITIVITY)
-        }
-        for sweep in self._sweeps:
-            tp, fp = sweep.counts(weights)
-            per_class["auc"].append(ranking.auc(tp, fp))
-            per_class["average_precision"].append(ranking.average_precision(tp, fp))
-            per_class[_AT_SPECIFICITY].append(ranking.sensitivity_at(tp, fp, AT_SPECIFICITY))
-            per_class[_AT_SENSITIVITY].append(ranking.specificity_at(tp, fp, AT_SENSITIVITY))
-        for name, values in per_class.items():
-            found |= {f"{name}.{c}": v for c, v in zip(self.task.classes, values, strict=True)}
-        for name in ("auc", "average_precision"):
-            stacked = np.stack(per_class[name], axis=1)[:, self.present]
-            share = (weights @ self.truth)[:, self.present]
-            found[f"{name}.macro"] = stacked.mean(axis=1)
-            found[f"{name}.weighted"] = ratio((stacked * share).sum(axis=1), share.sum(axis=1))
-        pairs = [ranking.auc(*sweep.counts(weights)) for sweep in self._pairs]
-        found["auc.pairwise"] = np.mean(pairs, axis=0) if pairs else np.full(len(weights), np.nan)
+    def _decided(self, decisions: Decisions) -> dict[str, Array]:
+        """Metrics of the decisions alone."""
+        found = {}
+        for metric in of_kind("decisions"):
+            found[metric.name] = metric.function(decisions)
+        for metric in of_kind("baseline"):
+            found[f"{metric.name}.{self.task.usual}"] = metric.function(
+                decisions, self.task.classes.index(self.task.usual)
+            )
+        for metric in of_kind("decisions of a class"):
+            found |= self._averaged(metric, metric.function(decisions), decisions.truth)
         return found
 
-    def _proper_scores(self) -> dict[str, Array]:
-        """Loss of each image [N]. Brier's as in scikit-learn: halved for two classes, so that it lies in 0 to 1."""
-        brier = ((self.probabilities - self.truth) ** 2).sum(axis=1)
-        eps = np.finfo(np.float64).eps
-        own = np.take_along_axis(self.probabilities, self.labels[:, None], axis=1)[:, 0]
-        return {
-            "brier": brier / 2 if len(self.task.classes) == 2 else brier,
-            "log_loss": -np.log(np.clip(own, eps, 1 - eps)),
-        }
+    def _ranked(self, weights: Array) -> dict[str, Array]:
+        """Metrics of the order of each class's probability."""
+        counts = [sweep.counts(weights) for sweep in self._sweeps]
+        found: dict[str, Array] = {}
+        images = weights @ self.truth
+        for metric in of_kind("ranking"):
+            values = np.stack([metric.function(tp, fp) for tp, fp in counts], axis=1)
+            found |= self._averaged(metric, values, images)
+        of_pairs = [sweep.counts(weights) for sweep in self._pairs]
+        for metric in of_kind("ranking"):
+            if "pairwise" in metric.averages:
+                pairs = [metric.function(tp, fp) for tp, fp in of_pairs]
+                found[f"{metric.name}.pairwise"] = np.mean(pairs, axis=0) if pairs else np.full(len(weights), np.nan)
+        return found
+
+    def _averaged(self, metric: Metric, values: Array, images: Array) -> dict[str, Array]:
+        """A metric of each class [R, K] and its averages over the classes that are present."""
+        found = {f"{metric.name}.{c}": values[:, k] for k, c in enumerate(self.task.classes)}
+        counted = np.nan_to_num(values[:, self.present], nan=metric.undefined_counts)
+        share = images[:, self.present]
+        if "macro" in metric.averages:
+            found[f"{metric.name}.macro"] = counted.mean(axis=1)
+        if "weighted" in metric.averages:
+            found[f"{metric.name}.weighted"] = ratio((counted * share).sum(axis=1), share.sum(axis=1))
+        return found
 
     def _make_bins(self) -> dict[str, reliability.Bins]:
         mass = self.weigh(np.ones((1, len(self.labels))))[0]
-        top, right = self.event(None)
-        bins = {
-            "ece": reliability.Bins(top, right, reliability.equal_width(top)),
-            "ece_equal_mass": reliability.Bins(top, right, reliability.equal_mass(top, mass)),
-        }
-        for answer in self.task.classes:
-            predicted, happened = self.event(answer)
-            bins[f"ece.{answer}"] = reliability.Bins(predicted, happened, reliability.equal_mass(predicted, mass))
+        top, correct = self.event(None)
+        bins = {}
+        for metric in of_kind("calibration"):
+            bins[metric.name] = reliability.Bins(top, correct, metric.function(top, mass))
+            for answer in self.task.classes if metric.per_class else ():
+                predicted, happened = self.event(answer)
+                by_mass = reliability.equal_mass(predicted, mass)
+                bins[f"{metric.name}.{answer}"] = reliability.Bins(predicted, happened, by_mass)
         return bins
 
     def _gaps(self, weights: Array) -> dict[str, Array]:
         found = {name: bins.gaps(weights) for name, bins in self._bins.items()}
-        each = [found[f"ece.{c}"] / len(self.task.classes) for c in self.task.classes]
-        return found | {"ece.macro": np.concatenate(each, axis=1)}
-
-
-_AT_SPECIFICITY = f"sensitivity_at_{AT_SPECIFICITY:.0%}_specificity".replace("%", "")
-_AT_SENSITIVITY = f"specificity_at_{AT_SENSITIVITY:.0%}_sensitivity".replace("%", "")
+        for metric in of_kind("calibration"):
+            if "macro" in metric.averages:
+                each = [found[f"{metric.name}.{c}"] / len(self.task.classes) for c in self.task.classes]
+                found[f"{metric.name}.macro"] = np.concatenate(each, axis=1)
+        return found

@@ -1,41 +1,41 @@
 """Metrics as Markdown that a person reads: the headline first, never accuracy without its baseline."""
 
 from lentigo import taxonomy
+from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, VIEW_NOTE, choice, label
 from lentigo.evaluation.metrics import Metrics
+from lentigo.render.markdown import table
 
 __all__ = ["summarise"]
-
-HEADLINES = {
-    "balanced_accuracy": "Balanced accuracy",
-    "auc.macro": "Macro AUC",
-    "sensitivity_at_80_specificity.mel": "Melanoma sensitivity at 0.80 specificity",
-    "specificity_at_95_sensitivity.mel": "Melanoma specificity at 0.95 sensitivity",
-    "ece": "Calibration error (ECE)",
-    "accuracy": "Accuracy",
-    "accuracy_always.nv": "Accuracy of always saying nevus",
-}
-PER_CLASS = ("precision", "recall", "f1", "specificity", "auc")
 
 
 def summarise(metrics: Metrics) -> str:
     """Headline, per-class and confusion tables as Markdown."""
-    views = list(metrics.views)
-    names = {"equal_prevalence": "diagnoses equally common", "training_prevalence": "as common as in training"}
-    lines = [f"| metric | {' | '.join(names[v] for v in views)} |", "|---" * (len(views) + 1) + "|"]
-    for key, name in HEADLINES.items():
-        lines.append(f"| {name} | {' | '.join(str(metrics.get(key, view=v)) for v in views)} |")
-    lines += ["", _scale(metrics), ""]
-    lines += [f"- {warning}" for warning in metrics.provenance.warnings]
-    lines += ["", f"| diagnosis | n | {' | '.join(PER_CLASS)} |", "|---" * (len(PER_CLASS) + 2) + "|"]
-    for c in taxonomy.CLASSES:
-        values = " | ".join(str(metrics.get(f"{m}.{c}")) for m in PER_CLASS)
-        lines.append(f"| {taxonomy.DIAGNOSES[c].name} | {metrics.provenance.images_of[c]} | {values} |")
-    lines += ["", "Confusion (rows: truth, columns: what the model says, diagnoses equally common):", ""]
-    lines += [f"| | {' | '.join(taxonomy.CLASSES)} |", "|---" * (len(taxonomy.CLASSES) + 1) + "|"]
+    views, classes, per_class = list(metrics.views), taxonomy.CLASSES, choice("class")
     confusion = metrics.views["equal_prevalence"]["diagnosis"].confusion
-    for c, row in zip(taxonomy.CLASSES, confusion, strict=True):
-        lines.append(f"| **{c}** | {' | '.join(map(str, row))} |")
-    return "\n".join(lines) + "\n"
+    blocks = [
+        table(
+            ("metric", *(VIEW_LABELS[v] for v in views)),
+            ((label(name), *(metrics.get(name, view=v) for v in views)) for name in HEADLINE),
+        ),
+        VIEW_NOTE,
+        _scale(metrics),
+        "\n".join(f"- {warning}" for warning in metrics.provenance.warnings),
+        f"By diagnosis, {VIEW_LABELS['equal_prevalence']}:",
+        table(
+            ("diagnosis", "n", *map(label, per_class)),
+            (
+                (
+                    taxonomy.DIAGNOSES[c].name,
+                    metrics.provenance.images_of[c],
+                    *(metrics.get(f"{name}.{c}") for name in per_class),
+                )
+                for c in classes
+            ),
+        ),
+        f"Confusion matrix (rows: truth, columns: the decision at the {PRIORS['equal_prevalence']}):",
+        table(("", *classes), ((f"**{c}**", *row) for c, row in zip(classes, confusion, strict=True))),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _scale(metrics: Metrics) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lentigo.errors import DataError
+from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, entry, label
 from lentigo.evaluation.comparison import Comparison, Difference, compare
 from lentigo.evaluation.metrics import measure
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.runs import Combined, combine
-from lentigo.evaluation.summary import HEADLINES
+from lentigo.render.markdown import table
 from lentigo.whole_files import write_text
 
 __all__ = ["combine_tables", "compare_tables"]
@@ -81,9 +82,9 @@ def _compared(found: Comparison) -> str:
     lines += [f"- {warning}" for warning in found.warnings]
     for pair in found.pairs:
         test = pair.mcnemar
-        lines += ["", f"**{pair.first} less {pair.second}**", "", "| metric | view | test | difference | p |"]
-        lines += ["|---|---|---|---|---|"]
-        lines += [_row(d, "bootstrap") for d in pair.differences] + [_row(d, "DeLong") for d in pair.delong]
+        lines += ["", f"**{pair.first} less {pair.second}**", ""]
+        rows = [_row(d, "bootstrap") for d in pair.differences] + [_row(d, "DeLong") for d in pair.delong]
+        lines.append(table(("metric", "better", "view", "test", "difference", "p"), rows))
         lines += [
             "",
             f"McNemar: lesions that only the first has right {test.first_only:,}, only the second "
@@ -92,10 +93,10 @@ def _compared(found: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Difference, test: str) -> str:
+def _row(found: Difference, test: str) -> tuple[object, ...]:
     p = "–" if found.p_holm is None else f"{found.p_holm:.4f}"
-    name = found.metric if found.task == "diagnosis" else f"{found.metric} ({found.task})"
-    return f"| {name} | {found.view.replace('_', ' ')} | {test} | {found.difference} | {p} |"
+    name = label(found.metric) if found.task == "diagnosis" else f"{label(found.metric)} ({found.task})"
+    return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p
 
 
 def _combined(found: Combined) -> str:
@@ -103,12 +104,13 @@ def _combined(found: Combined) -> str:
     lines = [f"{found.runs} runs, {found.folds} splits. Mean over folds of means over seeds.", ""]
     lines += [f"- {warning}" for warning in found.warnings]
     for view in views:
-        lines += ["", f"**{view.replace('_', ' ')}**", ""]
-        lines += ["| metric | mean (95 % interval) | SD of folds | SD of seeds |", "|---|---|---|---|"]
-        for key, name in HEADLINES.items():
+        lines += ["", f"**{VIEW_LABELS[view]}**", ""]
+        rows = []
+        for key in HEADLINE:
             spread = found.views[view]["diagnosis"][key]
             interval = "" if spread.low is None else f" ({spread.low:.3f} to {spread.high:.3f})"
             mean = f"– ({spread.note})" if spread.mean is None else f"{spread.mean:.3f}{interval}"
             folds, seeds = ("–" if sd is None else f"{sd:.3f}" for sd in (spread.sd_folds, spread.sd_seeds))
-            lines.append(f"| {name} | {mean} | {folds} | {seeds} |")
+            rows.append((label(key), mean, folds, seeds))
+        lines.append(table(("metric", "mean (95 % interval)", "SD of folds", "SD of seeds"), rows))
     return "\n".join(lines) + "\n"

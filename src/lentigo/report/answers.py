@@ -6,7 +6,7 @@ An answer is a sentence, or None where the subject doesn't know it; then the ite
 from collections.abc import Callable
 
 from lentigo import __version__, taxonomy
-from lentigo.evaluation.summary import HEADLINES
+from lentigo.evaluation.catalogue import HEADLINE, label
 from lentigo.report.answers_measured import MEASURED
 from lentigo.report.first_screen import PALE, first_screen
 from lentigo.report.sections.mistakes import confusion
@@ -108,7 +108,7 @@ def _selection(subject: Subject) -> str | None:
 
 
 def _metrics(subject: Subject) -> str:
-    return ", ".join(HEADLINES.values()) + "; by diagnosis precision, recall, F1, specificity, AUC."
+    return ", ".join(map(label, HEADLINE)) + "; by diagnosis precision, recall, F1, specificity, AUC."
 
 
 def _uncertainty(subject: Subject) -> str | None:
@@ -150,7 +150,7 @@ def _demographics(subject: Subject) -> str | None:
 
 
 def _performance(subject: Subject) -> str:
-    return "; ".join(f"{name} {number(subject.metrics.get(key))}" for key, name in HEADLINES.items()) + "."
+    return "; ".join(f"{label(name)} {number(subject.metrics.get(name))}" for name in HEADLINE) + "."
 
 
 def _melanoma(subject: Subject) -> str:
@@ -207,7 +207,7 @@ def _labels(subject: Subject) -> str:
 
 def _baseline(subject: Subject) -> str:
     get = subject.metrics.get
-    return f"Accuracy {number(get('accuracy'))}; always saying nevus {number(get('accuracy_always.nv'))}."
+    return f"Accuracy {number(get('accuracy'))}; always naming nevus {number(get('accuracy_always.nv'))}."
 
 
 def _thresholds(subject: Subject) -> str:
@@ -215,7 +215,9 @@ def _thresholds(subject: Subject) -> str:
         f"{at.point.task} at {at.point.threshold:.4f} for a sensitivity of {at.point.target:.2f}"
         for at in subject.evidence.bundle_points
     )
-    stated = "Seven probabilities that assume equally common diagnoses, and the most probable diagnosis."
+    stated = (
+        "Seven probabilities at the balanced prior (as if the diagnoses were equally common), and the most probable."
+    )
     return f"{stated} Thresholds, chosen on validation images: {chosen}." if chosen else stated
 
 

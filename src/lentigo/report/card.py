@@ -10,7 +10,8 @@ import yaml
 
 from lentigo import taxonomy
 from lentigo.errors import DataError
-from lentigo.evaluation.summary import HEADLINES, summarise
+from lentigo.evaluation.catalogue import HEADLINE, label
+from lentigo.evaluation.summary import summarise
 from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
@@ -65,12 +66,14 @@ def _licence(text: str) -> str:
 def _result(subject: Subject) -> dict[str, object]:
     what, values = subject.metrics.provenance, []
     for view in subject.views:
-        for key, name in HEADLINES.items():
+        for key in HEADLINE:
             found = subject.metrics.get(key, view=view)
             if found.value is None:
                 continue
             interval = {} if found.low is None else {"args": {"interval_95": [found.low, found.high], "view": view}}
-            values.append({"type": key, "name": f"{name} ({subject.views[view]})", "value": found.value, **interval})
+            values.append(
+                {"type": key, "name": f"{label(key)}, {subject.views[view]}", "value": found.value, **interval}
+            )
     split = f"{what.part or 'unknown part'}, protocol {what.protocol or 'unknown'}"
     return {
         "task": {"type": "image-classification", "name": "Seven diagnoses of pigmented skin lesions"},
@@ -93,7 +96,7 @@ def _body(subject: Subject, bundle: Bundle) -> str:
 {described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, in one ONNX file
 with preprocessing, calibration (temperature {described.temperature:.3f}) and class-activation maps in its graph. It
 looks at the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and gives
-probabilities of {names}, which assume that all are equally common.
+probabilities of {names}, at the balanced prior: as if all were equally common.
 
 ```python
 from lentigo import Classifier

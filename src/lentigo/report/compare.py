@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from lentigo import __version__
 from lentigo.errors import DataError
+from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, VIEW_NOTE, entry, label
 from lentigo.evaluation.comparison import Comparison, compare
-from lentigo.evaluation.summary import HEADLINES
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
 from lentigo.report.subject import Subject
@@ -20,7 +20,6 @@ MOST_MODELS = 7
 
 FEWEST = 100
 """Resamples that a paired difference takes at least: it is nothing without its interval."""
-_NAMES = {**HEADLINES, "f1.macro": "Macro F1", "log_loss": "Log loss", "auc.malignant": "AUC of malignant"}
 
 
 def describe_comparison(
@@ -77,7 +76,7 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
         balanced = of_hundred(subject.metrics.get("balanced_accuracy"))
         text = (
             f"Finds {melanoma} of 100 melanomas where 20 of 100 other lesions are flagged falsely, and names the right "
-            f"diagnosis for {balanced} of 100 images, were all diagnoses equally common."
+            f"diagnosis for {balanced} of 100 images averaged over the diagnoses (balanced accuracy)."
         )
         found.append(Statement(label=name, text=text))
     text = (
@@ -93,18 +92,17 @@ def side_by_side(subjects: Mapping[str, Subject]) -> Section:
     for view in ("equal_prevalence", "training_prevalence"):
         if any(view not in s.metrics.views for s in subjects.values()):
             continue
-        words = next(iter(subjects.values())).views[view]
         tables.append(
             Table(
-                caption=f"With {words}. In brackets the 95 % interval of each model alone.",
+                caption=f"{VIEW_LABELS[view].capitalize()}. In brackets the 95 % interval of each model alone.",
                 columns=("metric", *subjects),
                 rows=tuple(
-                    (text, *(number(s.metrics.get(key, view=view)) for s in subjects.values()))
-                    for key, text in HEADLINES.items()
+                    (label(name), *(number(s.metrics.get(name, view=view)) for s in subjects.values()))
+                    for name in HEADLINE
                 ),
             )
         )
-    return Section(name="side-by-side", title="Side by side", blocks=tuple(tables))
+    return Section(name="side-by-side", title="Side by side", blocks=(*tables, Text(text=VIEW_NOTE)))
 
 
 def differences(found: Comparison) -> Section:
@@ -114,11 +112,12 @@ def differences(found: Comparison) -> Section:
             caption=f"{pair.first} less {pair.second}, in the same resamples of lesions; above 0 the first has the "
             "larger number. p is corrected for the number of pairs of models (Holm), not for metrics. McNemar's "
             f"test of the seven-class decisions: p = {pair.mcnemar_p_holm:.3f}.",
-            columns=("metric", "view", "difference", "p"),
+            columns=("metric", "better", "view", "difference", "p"),
             rows=tuple(
                 (
-                    _NAMES.get(d.metric, d.metric),
-                    d.view.replace("_", " "),
+                    label(d.metric),
+                    entry(d.metric).better,
+                    PRIORS[d.view],
                     number(d.difference),
                     "–" if d.p_holm is None else "below 0.001" if d.p_holm < 0.001 else f"{d.p_holm:.3f}",
                 )

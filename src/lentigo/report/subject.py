@@ -8,6 +8,7 @@ from typing import Self
 
 from lentigo import data
 from lentigo.errors import DataError
+from lentigo.evaluation.catalogue import VIEW_LABELS
 from lentigo.evaluation.metrics import Metrics, measure
 from lentigo.evaluation.predictions import Predictions
 from lentigo.report.evidence import Evidence, gather
@@ -90,10 +91,7 @@ class Subject:
     @property
     def views(self) -> dict[str, str]:
         """The known views and what they are called in a table's head."""
-        return {view: VIEW_NAMES[view] for view in self.metrics.views}
-
-
-VIEW_NAMES = {"equal_prevalence": "diagnoses equally common", "training_prevalence": "as common as in training"}
+        return {view: VIEW_LABELS[view] for view in self.metrics.views}
 
 
 def _fits(bundle: Bundle, predictions: Predictions) -> bool:

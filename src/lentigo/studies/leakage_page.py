@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
-from lentigo.studies.markdown import table
+from lentigo.render.markdown import table
 from lentigo.whole_files import write_text
 
 if TYPE_CHECKING:

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lentigo import data
+from lentigo.evaluation.catalogue import VIEW_LABELS, choice, entry, label
 from lentigo.evaluation.cost import cost
 from lentigo.evaluation.result import Estimate, Result
+from lentigo.evaluation.tasks import TASKS
+from lentigo.render.markdown import table
 from lentigo.studies.budgets import Budget
 from lentigo.studies.cells import TableValues, fill, metric_of, of_system
 from lentigo.studies.figures import draw_figures
-from lentigo.studies.markdown import number, printed, table
+from lentigo.studies.numbers import number, printed
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.study import Check, Study
@@ -17,28 +20,10 @@ from lentigo.whole_files import write_text
 
 __all__ = ["Reproduction", "write_study"]
 
-HEADLINE: Mapping[str, tuple[str, ...]] = {
-    "diagnosis": ("accuracy", "accuracy_always.nv", "balanced_accuracy", "f1.macro", "auc.macro"),
-    "malignancy": ("accuracy", "accuracy_always.benign", "balanced_accuracy", "f1.macro", "auc.macro"),
-}
-"""Of each system's own decisions."""
-HONEST: Mapping[str, tuple[str, ...]] = {
-    "diagnosis": (
-        "balanced_accuracy",
-        "auc.macro",
-        "sensitivity_at_80_specificity.mel",
-        "specificity_at_95_sensitivity.mel",
-        "ece",
-    ),
-    "malignancy": (
-        "balanced_accuracy",
-        "auc.macro",
-        "sensitivity_at_80_specificity.malignant",
-        "specificity_at_95_sensitivity.malignant",
-        "ece",
-    ),
-}
-"""Of the calibrated answers, diagnoses equally common."""
+ALARM: Mapping[str, str] = {"diagnosis": "mel", "malignancy": "malignant"}
+"""Of each task, the class that must not be missed."""
+NO_MERIT = ("accuracy", "accuracy_always")
+"""Of the headline, what is shown of each network's own decisions alone."""
 
 
 class Reproduction(Result):
@@ -143,9 +128,9 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     )
     yield "Parameters as Keras counts them; s: seconds of training; ms: one image through the network, batch of one."
     yield "## As each network decides"
-    yield _metrics_table(found.outcomes, protocols, HEADLINE, honest=False)
-    yield "## As lentigo reports it: calibrated on validation, diagnoses equally common"
-    yield _metrics_table(found.outcomes, protocols, HONEST, honest=True)
+    yield _metrics_table(found.outcomes, protocols, honest=False)
+    yield f"## As lentigo reports it: calibrated on validation, {VIEW_LABELS['equal_prevalence']}"
+    yield _metrics_table(found.outcomes, protocols, honest=True)
     yield "## The paper's tables"
     for shown in found.tables:
         yield f"### Table {shown.name}: {shown.caption}" if shown.name != "text" else f"### {shown.caption}"
@@ -200,18 +185,22 @@ def _classes(outcome: Outcome) -> tuple[str, ...]:
     return outcome.decided.views["equal_prevalence"][outcome.task].classes
 
 
-def _metrics_table(
-    outcomes: Sequence[Outcome], protocols: Sequence[str], names: Mapping[str, tuple[str, ...]], *, honest: bool
-) -> str:
-    task = outcomes[0].task
+def _metrics_table(outcomes: Sequence[Outcome], protocols: Sequence[str], *, honest: bool) -> str:
+    names = _metrics(outcomes[0].task, honest=honest)
     rows = []
     for system in dict.fromkeys(o.system for o in outcomes):
         for protocol in protocols:
             own = of_system(outcomes, system, protocol)
             if own:
-                values = (metric_of(own, name, honest=honest) for name in names[task])
+                values = (metric_of(own, name, honest=honest) for name in names)
                 rows.append((system, f"`{protocol}`", f"{sum(o.test_images for o in own):,}", *map(_estimate, values)))
-    return table(("system", "protocol", "n", *names[task]), rows)
+    return table(("system", "protocol", "n", *map(label, names)), rows)
+
+
+def _metrics(task: str, *, honest: bool) -> tuple[str, ...]:
+    """What is shown of the calibrated answers (honest), or of the network's own decisions as papers judge them."""
+    names = choice("headline" if honest else "paper", alarm=ALARM[task], majority=TASKS[task].usual)
+    return tuple(name for name in names if not honest or entry(name).name not in NO_MERIT)
 
 
 def _table_of(shown: TableValues, protocols: Sequence[str]) -> str:

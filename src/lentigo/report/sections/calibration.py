@@ -1,20 +1,14 @@
 """Whether percentages mean what they say: reliability diagrams and calibration errors."""
 
+from lentigo.evaluation.catalogue import PRIORS, label
 from lentigo.report import curves
 from lentigo.report.document import Block, Curve, Figure, Section, Table
-from lentigo.report.subject import VIEW_NAMES, Subject
+from lentigo.report.subject import Subject
 from lentigo.report.words import number, points
 
 __all__ = ["calibration"]
 
-MEASURES = {
-    "ece": "ECE, bins of equal width",
-    "ece_equal_mass": "ECE, bins of equal mass",
-    "ece.macro": "ECE, mean over diagnoses",
-    "ece.mel": "ECE of melanoma",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-}
+MEASURES = ("ece", "ece_equal_mass", "ece.macro", "ece.mel", "brier", "log_loss")
 
 
 def calibration(subject: Subject) -> Section:
@@ -22,10 +16,9 @@ def calibration(subject: Subject) -> Section:
     table = Table(
         caption="ECE: mean distance of stated from observed frequency. A finite sample shows some even of a perfectly "
         "calibrated model, so that an interval may lie below its value.",
-        columns=("measure", *subject.views.values()),
+        columns=("measure", *(PRIORS[v] for v in subject.views)),
         rows=tuple(
-            (words, *(number(subject.metrics.get(name, view=v)) for v in subject.views))
-            for name, words in MEASURES.items()
+            (label(name), *(number(subject.metrics.get(name, view=v)) for v in subject.views)) for name in MEASURES
         ),
     )
     blocks: tuple[Block, ...] = (_of_being_right(subject), _of_melanoma(subject), table)
@@ -33,7 +26,7 @@ def calibration(subject: Subject) -> Section:
 
 
 def _of_being_right(subject: Subject) -> Figure:
-    errors = {words: subject.metrics.get("ece", view=name) for name, words in subject.views.items()}
+    errors = {PRIORS[name]: subject.metrics.get("ece", view=name) for name in subject.views}
     return Figure(
         name="reliability",
         title="How sure it is, and how often it is right",
@@ -49,7 +42,7 @@ def _of_being_right(subject: Subject) -> Figure:
 
 
 def _of_melanoma(subject: Subject) -> Figure:
-    errors = {words: subject.metrics.get("ece.mel", view=name) for name, words in subject.views.items()}
+    errors = {PRIORS[name]: subject.metrics.get("ece.mel", view=name) for name in subject.views}
     return Figure(
         name="reliability-melanoma",
         title="Stated risk of melanoma, and how often it was one",
@@ -65,8 +58,6 @@ def _of_melanoma(subject: Subject) -> Figure:
 def _curves(subject: Subject, answer: str | None) -> tuple[Curve, ...]:
     found = [d for d in subject.evidence.reliability if d.answer == answer]
     return tuple(
-        curves.estimates(
-            VIEW_NAMES[d.view], [b.predicted for b in d.bins], [b.observed for b in d.bins], colour, dots=True
-        )
+        curves.estimates(PRIORS[d.view], [b.predicted for b in d.bins], [b.observed for b in d.bins], colour, dots=True)
         for colour, d in enumerate(found)
     )

@@ -1,7 +1,7 @@
 """How well each diagnosis is told from the rest."""
 
 from lentigo import taxonomy
-from lentigo.evaluation.summary import PER_CLASS
+from lentigo.evaluation.catalogue import VIEW_LABELS, choice, label
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Section, Table
 from lentigo.report.subject import Subject
@@ -62,15 +62,15 @@ def diagnoses(subject: Subject) -> Section:
 def _per_class(subject: Subject) -> Table:
     metrics = subject.metrics
     return Table(
-        caption="Diagnoses equally common. Precision: how many of those called so are so. Recall: how many of those "
-        "that are so are called so.",
-        columns=("diagnosis", "images", "lesions", *PER_CLASS),
+        caption=f"{VIEW_LABELS['equal_prevalence'].capitalize()}. Precision: how many of those called so are so. "
+        "Recall (sensitivity): how many of those that are so are called so.",
+        columns=("diagnosis", "images", "lesions", *map(label, choice("class"))),
         rows=tuple(
             (
                 f"{taxonomy.DIAGNOSES[c].name} ({c})",
                 f"{metrics.provenance.images_of[c]:,}",
                 f"{metrics.provenance.groups_of[c]:,}",
-                *(number(metrics.get(f"{name}.{c}")) for name in PER_CLASS),
+                *(number(metrics.get(f"{name}.{c}")) for name in choice("class")),
             )
             for c in taxonomy.CLASSES
         ),

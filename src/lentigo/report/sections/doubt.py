@@ -1,12 +1,13 @@
 """Knowing when not to answer: conformal sets, risk against coverage, and images that are refused as odd."""
 
+from lentigo.evaluation.catalogue import PRIORS
 from lentigo.evaluation.conformal import ConformalReport
 from lentigo.evaluation.flags import OddFlags
 from lentigo.evaluation.result import Estimate
 from lentigo.evaluation.selective import RiskCoverage
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Forest, Mark, Section, Table, Text, Whisker
-from lentigo.report.subject import VIEW_NAMES, Subject
+from lentigo.report.subject import Subject
 from lentigo.report.words import number, of_hundred
 
 __all__ = ["doubt"]
@@ -38,7 +39,7 @@ def _risk(found: RiskCoverage) -> Figure:
         caption=f"Answering every image, it is wrong in {of_hundred(found.points[-1].risk)} of 100. Answering only the "
         f"{half.coverage:.0%} that it is surest of, in {of_hundred(half.risk)}. Area under the curve "
         f"{number(found.area)}; a model that knew all its mistakes would have {found.least_area:.3f}. "
-        f"Prevalence: {VIEW_NAMES[found.view]}.",
+        f"Prevalence: {PRIORS[found.view]}.",
         x_label="share of images that are answered",
         y_label="share of answers that are wrong",
         curves=(curve,),

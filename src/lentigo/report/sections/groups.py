@@ -1,7 +1,7 @@
 """Whether it serves some people, sites and cameras worse: each group's metrics, counts and gaps."""
 
+from lentigo.evaluation.catalogue import PRIORS, choice, label
 from lentigo.evaluation.fairness import Factor, Fairness
-from lentigo.evaluation.pages import NAMES, SHOWN
 from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
@@ -57,7 +57,7 @@ def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
         caption="AUC: how often a melanoma of the group is ranked above another lesion of the group; 0.5 is guessing. "
         "In brackets lesions that are melanomas, of all lesions. Where a group has few melanomas its interval is long, "
         f"and nothing can be said. Groups of fewer than 10 lesions have no numbers. {found.replicates:,} resamples.",
-        x_label="AUC of melanoma, diagnoses equally common",
+        x_label=f"{label('auc.mel')}, {PRIORS['equal_prevalence']}",
         rows=tuple(rows),
         x_range=(min(0.5, *ends, 0.5), 1.0),
     )
@@ -66,7 +66,7 @@ def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
 def _gaps(known: dict[str, Factor]) -> list[Block]:
     rows = []
     for factor, f in known.items():
-        for metric in SHOWN:
+        for metric in choice("group"):
             gap = f.gaps[metric]
             if gap.best is None or gap.difference.value is None:
                 continue
@@ -74,7 +74,7 @@ def _gaps(known: dict[str, Factor]) -> list[Block]:
             beyond = "yes" if difference.low else "not shown"
             rows.append(
                 (
-                    f"{TITLES[factor].partition(' (')[0]}: {NAMES[metric]}",
+                    f"{TITLES[factor].partition(' (')[0]}: {label(metric)}",
                     gap.best,
                     gap.worst or "",
                     str(difference),
@@ -99,14 +99,14 @@ def _table(factor: str, found: Factor, subject: Subject) -> Table:
     unknown = f" Unknown: {found.unknown:,} of {n:,} images." if found.unknown else ""
     return Table(
         caption=f"{TITLES[factor]}. {found.about}{unknown}",
-        columns=("group", "images", "lesions", "melanomas", *(NAMES[m] for m in SHOWN), "note"),
+        columns=("group", "images", "lesions", "melanomas", *map(label, choice("group")), "note"),
         rows=tuple(
             (
                 g.name,
                 f"{g.images:,} ({g.images / n:.0%})",
                 f"{g.lesions:,}",
                 f"{g.lesions_of['mel']:,}",
-                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in SHOWN),
+                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in choice("group")),
                 g.note,
             )
             for g in found.groups

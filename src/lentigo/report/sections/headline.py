@@ -1,6 +1,6 @@
 """The headline metrics, and the seven diagnoses pooled into questions of yes or no."""
 
-from lentigo.evaluation.summary import HEADLINES
+from lentigo.evaluation.catalogue import HEADLINE, VIEW_NOTE, label
 from lentigo.report.document import Section, Table
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
@@ -12,13 +12,9 @@ def headline(subject: Subject) -> Section:
     """The headline metrics in the known views."""
     metrics = subject.metrics
     table = Table(
-        caption="In brackets the interval that would hold the true value in 95 of 100 such studies. Scores at equal "
-        "prevalence tell how well the diagnoses are told apart; those at the training prevalence what share of such a "
-        "clinic's images is named rightly.",
+        caption=f"{VIEW_NOTE} In brackets the interval that would hold the true value in 95 of 100 such studies.",
         columns=("metric", *subject.views.values()),
-        rows=tuple(
-            (name, *(number(metrics.get(key, view=v)) for v in subject.views)) for key, name in HEADLINES.items()
-        ),
+        rows=tuple((label(name), *(number(metrics.get(name, view=v)) for v in subject.views)) for name in HEADLINE),
     )
     return Section(name="headline", title="Headline numbers", blocks=(table,))
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from lentigo.evaluation.catalogue import PRIORS
 from lentigo.evaluation.operating_points import Performance, Yield
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Mark, Section, Table, Text
-from lentigo.report.subject import VIEW_NAMES, Subject
+from lentigo.report.subject import Subject
 from lentigo.report.words import number
 
 __all__ = ["melanoma"]
@@ -64,7 +65,7 @@ def _tables(found: Sequence[Performance], caption: str, *, explain: bool) -> lis
 
 
 def _name(at: Performance) -> str:
-    return f"{WORDS[at.point.task]}, {at.point.target:.2f} wanted, {VIEW_NAMES[at.point.view]}"
+    return f"{WORDS[at.point.task]}, {at.point.target:.2f} wanted, {PRIORS[at.point.view]}"
 
 
 def _shares(found: Sequence[Performance], caption: str) -> Table:

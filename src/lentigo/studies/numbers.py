@@ -1,14 +1,6 @@
-"""Tables and numbers in Markdown."""
+"""Numbers as papers' tables show them."""
 
-from collections.abc import Iterable, Sequence
-
-__all__ = ["number", "printed", "table"]
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; bars in its cells are escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+__all__ = ["number", "printed"]
 
 
 def number(value: float | None) -> str:

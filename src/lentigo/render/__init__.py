@@ -1,0 +1,1 @@
+"""How results are shown: Markdown tables, HTML pages, plots, thumbnails. It knows no result."""
