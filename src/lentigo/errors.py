@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "RunError",
+    "did_you_mean",
     "install_command",
     "next_step",
     "reason",
@@ -120,3 +122,14 @@ def install_command(extra: str) -> str:
         place = url2pathname(urlsplit(origin["url"]).path)
         editable = "--editable " if origin["dir_info"].get("editable") else ""
     return f"{shlex.quote(sys.executable)} -m pip install {editable}{shlex.quote(f'{place}[{extra}]')}"
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """The hint for a name that doesn't exist: the one that it is closest to, if any is close, and all there are."""
+    from difflib import get_close_matches  # only here: it costs every start of the command line some milliseconds
+
+    plain = {name.lower().replace("_", "").replace("-", ""): name for name in known}
+    asked = str(word).lower().replace("_", "").replace("-", "")
+    close = get_close_matches(asked, plain, n=1) or [name for name in plain if asked and name.startswith(asked)]
+    hint = f"Did you mean {plain[close[0]]!r}? " if close else ""
+    return f"{hint}There are: {', '.join(plain.values())}."

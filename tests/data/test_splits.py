@@ -1,5 +1,7 @@
 import json
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from lentigo import data
 from lentigo.data import protocols, splits
 from lentigo.data.protocols import FOLDS, PROTOCOLS, Protocol
+from lentigo.data.records import Records, make_table
 from lentigo.errors import DataError, LeakError
 
 
@@ -77,7 +80,36 @@ def test_a_source_that_knows_only_benign_and_malignant_is_split(toy_records):
     assert split.test.counts() == {"benign": 4, "malignant": 4}
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_fold_has_its_share_of_every_class(seed):
+    """Within the largest lesion; the shuffle of scikit-learn before 1.8 missed a class's share by 25 images here."""
+    chance = np.random.default_rng(seed)
+    shares = {"nv": 0.67, "mel": 0.11, "bkl": 0.11, "bcc": 0.05, "akiec": 0.03, "vasc": 0.015, "df": 0.015}
+    kinds, counts = chance.choice(list(shares), 400, p=list(shares.values())), chance.integers(1, 5, 400)
+    rows = {"lesion_id": np.repeat([f"L{i:03d}" for i in range(400)], counts), "dx": np.repeat(kinds, counts)}
+    ids = [f"i{i:04d}" for i in range(counts.sum())]
+    records = Records(make_table(pd.DataFrame({**rows, "image_id": ids, "path": ids})), "toy", Path("toy"))
+    whole = records.table["dx"].value_counts()
+    for fold in range(FOLDS):
+        split = data.split(records, fold=fold, seed=seed)
+        test, validation = (
+            p.table["dx"].value_counts().reindex(whole.index, fill_value=0) for p in (split.test, split.validation)
+        )
+        assert (test - whole / FOLDS).abs().max() <= 4
+        assert (validation - (whole - test) / protocols.VALIDATION_SHARE).abs().max() <= 4
+
+
 # The hash
+
+
+def test_the_folds_are_these_very_ones(toy_records):
+    """Whatever changes them (a library, the way of hashing) makes published results impossible to check."""
+    names = [f"L{i * 7 % 90:02d}" for i in range(200)]
+    records = toy_records(names, [["nv", "nv", "nv", "mel", "df"][int(name[1:]) % 5] for name in names])
+    assert [data.split(records, fold=fold).hash[:16] for fold in range(FOLDS)] == [
+        "eb52861d0017a4ca", "f8143c190b9f9889", "fcf392c494a131a7", "86f7505541b5c430", "00a721af597ec5a9",
+    ]  # fmt: skip
+    assert data.split(records, "image_level_leaky").hash[:16] == "3793f4760d3adf38"
 
 
 def test_the_hash_is_stable_and_this_very_one(toy_records):
@@ -141,9 +173,11 @@ def test_the_file_says_what_it_is(synthetic_records, tmp_path):
     split.save(tmp_path / "split.csv")
     first, second, *rows = (tmp_path / "split.csv").read_text().splitlines()
     header = json.loads(first.removeprefix("# lentigo split "))
+    assert len(header.pop("checksum")) == 64
     assert header == {
         "protocol": "grouped", "leaky": False, "fold": 0, "folds": 5, "seed": 0, "source": "synthetic",
-        "sha256": split.hash,
+        "sha256": split.hash, "pairs": 0, "pairs_sha256": None,
+        "versions": {name: version(name) for name in ("lentigo", "scikit-learn", "numpy")},
     }  # fmt: skip
     assert second == "image_id,group,part"
     assert len(rows) == len(synthetic_records)
@@ -169,7 +203,18 @@ def tamper_flag(text: str) -> str:
     return text.replace('"leaky": false', '"leaky": true')
 
 
-@pytest.mark.parametrize("tamper", [tamper_part, tamper_group, tamper_rows, tamper_seed, tamper_flag])
+def tamper_folds(text: str) -> str:
+    return text.replace('"folds": 5', '"folds": 7')
+
+
+def tamper_versions(text: str) -> str:
+    return text.replace('"scikit-learn": "', '"scikit-learn": "0.')
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [tamper_part, tamper_group, tamper_rows, tamper_seed, tamper_flag, tamper_folds, tamper_versions],
+)
 def test_a_changed_file_is_refused(synthetic_records, tmp_path, tamper):
     path = tmp_path / "split.csv"
     data.split(synthetic_records).save(path)
@@ -187,6 +232,8 @@ def test_a_changed_file_is_refused(synthetic_records, tmp_path, tamper):
         "image_id,group,part\n",
         "# lentigo split 5\nimage_id\n",
         "# lentigo split {}\nimage_id,group,part\n",
+        '# lentigo split {"protocol": "grouped", "leaky": "no"}\nimage_id,group,part\n',
+        '"# lentigo split {""protocol"": ""grouped""}",,\nimage_id,group,part\n',  # as a spreadsheet saves it
         "\0\xff",
     ],
 )
@@ -197,6 +244,32 @@ def test_what_is_no_split_is_refused(synthetic_records, tmp_path, content):
         data.load_split(path, synthetic_records)
     with pytest.raises(DataError, match="not a split of lentigo"):
         data.load_split(tmp_path / "nowhere.csv", synthetic_records)
+
+
+def test_a_split_of_version_0_1_is_read(synthetic_records, tmp_path):
+    """Its header had no checksum, pairs and versions."""
+    split = data.split(synthetic_records)
+    header = {"protocol": "grouped", "leaky": False, "fold": 0, "folds": 5, "seed": 0, "source": "synthetic"}
+    first = f"# lentigo split {json.dumps(header | {'sha256': split.hash})}\n"
+    (tmp_path / "split.csv").write_text(first + split.manifest.to_csv(index=False))
+    assert data.load_split(tmp_path / "split.csv", synthetic_records).hash == split.hash
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: f"\ufeff{text}"])
+def test_line_ends_and_marks_of_other_systems_change_nothing(synthetic_records, tmp_path, change):
+    split = data.split(synthetic_records)
+    split.save(tmp_path / "split.csv")
+    text = (tmp_path / "split.csv").read_text()
+    (tmp_path / "split.csv").write_bytes(change(text).encode())
+    assert data.load_split(tmp_path / "split.csv", synthetic_records).hash == split.hash
+
+
+def test_a_part_that_does_not_exist_is_refused(synthetic_records, tmp_path):
+    split = data.split(synthetic_records)
+    renamed = split.manifest.assign(part=split.manifest["part"].replace("validation", "dev"))
+    splits.freeze(synthetic_records, renamed, "grouped", False, 0, 5, 0).save(tmp_path / "split.csv")
+    with pytest.raises(DataError, match="unknown part 'dev'"):
+        data.load_split(tmp_path / "split.csv", synthetic_records)
 
 
 def test_a_split_of_other_images_is_refused(synthetic_records, tmp_path):
@@ -223,6 +296,47 @@ def test_a_split_whose_writing_fails_leaves_the_old_one(synthetic_records, tmp_p
     with pytest.raises(OSError, match="no space"):
         data.split(synthetic_records, fold=1).save(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["image_id,dx\n1,nv\n", "", "\0\xff"])
+def test_a_file_that_is_no_split_is_never_overwritten(synthetic_records, tmp_path, content):
+    path = tmp_path / "HAM10000_metadata.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"HAM10000_metadata\.csv: a file that is not a split lies there"):
+        data.split(synthetic_records).save(path)
+    assert path.read_text() == content
+    with pytest.raises(DataError, match="that is a folder"):
+        data.split(synthetic_records).save(tmp_path)
+
+
+def test_another_split_is_not_overwritten_but_the_same_is_made_again(synthetic_records, tmp_path):
+    path = tmp_path / "split.csv"
+    said = data.write_split(synthetic_records, path)
+    assert data.write_split(synthetic_records, path) == said
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=r"split\.csv: another split lies there"):
+        data.write_split(synthetic_records, path, fold=1)
+    assert path.read_bytes() == before
+
+
+# Pairs and folds
+
+
+def test_pairs_and_folds_are_stored_and_come_back(synthetic_records, tmp_path):
+    apart = data.split(synthetic_records, folds=3)
+    pair = (apart.train.ids[0], apart.test.ids[0])
+    split = data.split(synthetic_records, folds=3, pairs=[pair])
+    split.save(tmp_path / "split.csv")
+    loaded = data.load_split(tmp_path / "split.csv", synthetic_records)
+    assert (loaded.folds, loaded.pairs) == (3, 1)
+    assert loaded.pairs_sha256 == data.split(synthetic_records, folds=3, pairs=[pair[::-1]]).pairs_sha256
+    assert loaded.versions == split.versions
+    side = loaded.manifest.set_index("image_id")["part"]
+    assert side[pair[0]] == side[pair[1]]
+    assert data.split(synthetic_records, folds=3, pairs=[(pair[0], loaded.train.ids[-1])]).pairs_sha256 not in (
+        None,
+        loaded.pairs_sha256,
+    )
 
 
 # Leaks
@@ -271,9 +385,16 @@ def test_leaky_protocols_say_so_in_their_names():
 def test_unknown_protocols_and_folds_are_refused(synthetic_records):
     with pytest.raises(DataError, match=r"Unknown protocol 'random'.*grouped"):
         data.split(synthetic_records, "random")
+    for typed, meant in (("gruoped", "grouped"), ("image-level", "image_level_leaky"), ("External", "external")):
+        with pytest.raises(DataError, match=f"Did you mean '{meant}'"):
+            data.split(synthetic_records, typed)
     for fold in (-1, FOLDS):
         with pytest.raises(DataError, match=f"no fold {fold}"):
             data.split(synthetic_records, fold=fold)
+    for wrong in ({"fold": 1.5}, {"fold": "1"}, {"folds": None}, {"folds": 1}, {"seed": -1}, {"seed": 2**32}):
+        with pytest.raises(DataError):
+            data.split(synthetic_records, **wrong)
+    assert data.split(synthetic_records, fold=np.int64(1)).hash == data.split(synthetic_records, fold=1).hash
 
 
 def test_too_few_lesions_are_refused(toy_records):
@@ -297,3 +418,15 @@ def test_the_real_ham10000_splits_without_a_shared_lesion(real_root):
     assert all(side[a] == side[b] for a, b in records.known_pairs)
     share = (split.test.table["dx"] == "mel").mean()
     assert abs(share - (records.table["dx"] == "mel").mean()) < 0.01
+
+
+def test_the_folds_of_the_real_ham10000_are_these_very_ones(real_root):
+    """Fold 0 is what lentigo-s was trained and measured on."""
+    records = data.read(real_root)
+    assert [data.split(records, fold=fold).hash for fold in range(FOLDS)] == [
+        "a82800493b2b07d1af6ef94b605f4529aaaad80d3b83fcaa6299b997ad5d52bc",
+        "fe141c1d52001773988db4185cbcf0dfa9a2fef5bac7b0c40a7cdc8e6eeffca4",
+        "0acc5573168f25982042cc90d9c517bfe7175c87c79dfa8b60cbd91966c9825b",
+        "941750afa56c2d0657e1efa40f0b21a32023577616e2fb473a10d58106df9f2e",
+        "06ec3a87691eb5a2b6424ccc6e2759f277d2532bebe84a4da620123abd129fce",
+    ]

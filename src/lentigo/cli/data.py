@@ -74,17 +74,20 @@ def leakage(
 def split(
     root: Root,
     out: Annotated[Path, typer.Option(help="CSV file for the manifest.")] = Path("split.csv"),
-    protocol: Annotated[str, typer.Option(help="How to part the images.")] = "grouped",
-    fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
+    protocol: Annotated[str, typer.Option(help="How to split the images.")] = "grouped",
+    fold: Annotated[int, typer.Option(help="Which fold to keep for testing, from 0.")] = 0,
+    folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Images that show one lesion: an audit's folder, or a CSV table of pairs.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
     strict: Strict = False,
 ) -> None:
-    """Part a data set by a named protocol and freeze the result under a hash."""
+    """Split a data set by a named protocol and freeze the result under a hash."""
     from lentigo import data
 
-    made = data.split(data.read(root, strict=strict), protocol, fold=fold, seed=seed)
-    made.save(out)
-    typer.echo(f"{made}\nWrote {out}")
+    records = data.read(root, strict=strict)
+    typer.echo(data.write_split(records, out, protocol=protocol, fold=fold, folds=folds, seed=seed, pairs=pairs))
 
 
 @app.command()

@@ -10,11 +10,12 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
+    from lentigo.data.pairs import Pairs, read_pairs
     from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
     from lentigo.data.records import COLUMNS, Problem, Records
     from lentigo.data.sources import read
-    from lentigo.data.splits import Split, freeze, load_split, split
+    from lentigo.data.splits import Split, freeze, load_split, split, write_split
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -23,6 +24,7 @@ except ModuleNotFoundError as missing:
 __all__ = [
     "COLUMNS",
     "PROTOCOLS",
+    "Pairs",
     "Pixels",
     "Problem",
     "Records",
@@ -33,5 +35,7 @@ __all__ = [
     "load_pixels",
     "load_split",
     "read",
+    "read_pairs",
     "split",
+    "write_split",
 ]

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lentigo.data.records import Records
 
@@ -23,6 +21,9 @@ def find_groups(records: Records, pairs: Iterable[tuple[str, str]] = ()) -> NDAr
         records: the images.
         pairs: image ids that show the same lesion, such as near-duplicates found by the audit.
     """
+    from scipy.sparse import coo_array  # only here: it takes a third of a second to import
+    from scipy.sparse.csgraph import connected_components
+
     position = {image_id: i for i, image_id in enumerate(records.ids)}
     lesions, lesion_of = np.unique(records.table["lesion_id"].to_numpy(dtype=str), return_inverse=True)
     links = [

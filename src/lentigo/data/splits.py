@@ -1,24 +1,34 @@
 """A split: a frozen, hashed manifest of which image is for training, validation and test."""
 
 import hashlib
+import io
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lentigo.data.copies import refuse_copies, with_copies
 from lentigo.data.groups import find_groups
+from lentigo.data.outputs import refuse_foreign
+from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.records import Records
-from lentigo.errors import DataError, LeakError
+from lentigo.errors import DataError, LeakError, did_you_mean
 from lentigo.whole_files import write_text
 
-__all__ = ["HEADER", "Split", "freeze", "load_split", "split"]
+__all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
 
 HEADER = "# lentigo split "
 """What the first line of a saved split starts with."""
+
+COLUMNS = ("image_id", "group", "part")
+PARTS = frozenset({"train", "validation", "test", "unused"})
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,9 @@ class Split:
         folds: number of folds that were asked for.
         seed: seed of the shuffle.
         hash: SHA-256 over manifest, protocol, fold and seed, hexadecimal.
+        pairs: number of pairs of images that were given to join groups by, beside those that the source publishes.
+        pairs_sha256: over those pairs, see `hash_pairs`; None without any.
+        versions: of the packages that the folds depend on, when the split was made.
     """
 
     records: Records
@@ -44,6 +57,9 @@ class Split:
     folds: int
     seed: int
     hash: str
+    pairs: int = 0
+    pairs_sha256: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def train(self) -> Records:
@@ -72,19 +88,38 @@ class Split:
         parts = ", ".join(f"{part} {n.images:,} images of {n.groups:,} groups" for part, n in self.counts().iterrows())
         return f"{self.protocol}{' (LEAKY)' if self.leaky else ''}, fold {self.fold}: {parts}; hash {self.hash[:12]}"
 
-    def save(self, path: Path) -> None:
-        """Write the manifest as CSV, under one comment line with its description and hash."""
-        header = {
-            "protocol": self.protocol,
-            "leaky": self.leaky,
-            "fold": self.fold,
-            "folds": self.folds,
-            "seed": self.seed,
-            "source": self.records.name,
-            "sha256": self.hash,
-        }
-        body = self.manifest.to_csv(index=False, lineterminator="\n")
-        write_text(path, f"{HEADER}{json.dumps(header)}\n{body}")
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the manifest as CSV, under one comment line with its description, its hash and a checksum of the file.
+
+        Raises:
+            DataError: the file can't be written, or holds something other than a split, which is never overwritten.
+        """
+        refuse_foreign(path, HEADER.encode(), "split")
+        header = _Header(**{k: getattr(self, k) for k in _SETTINGS}, source=self.records.name, sha256=self.hash)
+        body = self.manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
+        header.checksum = _checksum(header, body)
+        write_text(Path(path), f"{HEADER}{json.dumps(header.model_dump())}\n{body}")
+
+
+class _Header(BaseModel):
+    """The first line of a saved split."""
+
+    model_config = ConfigDict(strict=True)
+
+    protocol: str
+    leaky: bool
+    fold: int = Field(ge=0)
+    folds: int = Field(ge=1)
+    seed: int
+    source: str
+    sha256: str
+    pairs: int = Field(default=0, ge=0)
+    pairs_sha256: str | None = None
+    versions: Mapping[str, str] = {}
+    checksum: str | None = None  # the splits of version 0.1 have none
+
+
+_SETTINGS = ("protocol", "leaky", "fold", "folds", "seed", "pairs", "pairs_sha256", "versions")
 
 
 def split(
@@ -108,24 +143,67 @@ def split(
             `Audit.pairs`.
 
     Raises:
-        DataError: unknown protocol, no such fold, or too few lesions.
+        DataError: unknown protocol, no such fold, no seed that scikit-learn takes, or too few lesions.
         LeakError: records that were resampled already.
     """
     if protocol not in PROTOCOLS:
-        raise DataError(f"Unknown protocol {protocol!r}.", f"Known protocols: {', '.join(PROTOCOLS)}.")
+        raise DataError(f"Unknown protocol {protocol!r}.", did_you_mean(protocol, PROTOCOLS))
+    fold, folds, seed = (_whole(n, v) for n, v in (("fold", fold), ("number of folds", folds), ("seed", seed)))
+    if not 0 <= seed < 2**32:
+        raise DataError(f"There is no seed {seed}.", "Seeds are 0 to 4,294,967,295.")
+    joined = tuple(pairs)
     refuse_copies(records)
     maker = PROTOCOLS[protocol]
     if maker.resample:
         records = maker.resample(records, seed)
-    groups = find_groups(records, pairs)
+    groups = find_groups(records, joined)
     parts = maker.make(records, groups, fold, folds, seed)
     manifest = pd.DataFrame({"image_id": records.ids, "group": groups, "part": parts})
-    return freeze(records, manifest, protocol, maker.leaky, fold, folds, seed)
+    return freeze(
+        records, manifest, protocol, maker.leaky, fold, folds, seed,
+        pairs=len(joined), pairs_sha256=hash_pairs(joined) if joined else None, versions=_versions(),
+    )  # fmt: skip
+
+
+def write_split(
+    records: Records,
+    out: str | os.PathLike[str],
+    *,
+    protocol: str = "grouped",
+    fold: int = 0,
+    folds: int = FOLDS,
+    seed: int = 0,
+    pairs: str | os.PathLike[str] | None = None,
+) -> str:
+    """Split a data set and save the manifest; say what went where.
+
+    Args:
+        records: the images.
+        out: CSV file for the manifest.
+        protocol, fold, folds, seed: as in `split`.
+        pairs: images known to show one lesion: the folder of an audit, or a table, as in `read_pairs`.
+
+    Raises:
+        DataError: as `split` and `read_pairs`; or `out` can't be written, or holds something else already.
+    """
+    known = read_pairs(pairs, records) if pairs is not None else Pairs()
+    made = split(records, protocol, fold=fold, folds=folds, seed=seed, pairs=known.joining)
+    _refuse_other(Path(out), made)
+    made.save(out)
+    return "\n".join([str(made), *known.notices(), f"Wrote {out}"])
+
+
+def _refuse_other(path: Path, made: Split) -> None:
+    """Stop where another split lies at `path`: a run may rest on it."""
+    refuse_foreign(path, HEADER.encode(), "split")
+    if path.exists() and made.hash not in path.read_text(encoding="utf-8").partition("\n")[0]:
+        raise DataError(f"{path}: another split lies there.", "Choose another --out, or remove that file first.")
 
 
 def freeze(
-    records: Records, manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, folds: int, seed: int
-) -> Split:
+    records: Records, manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, folds: int, seed: int,
+    *, pairs: int = 0, pairs_sha256: str | None = None, versions: Mapping[str, str] | None = None,
+) -> Split:  # fmt: skip
     """Make a split of a manifest that some protocol made; users call `split`.
 
     Raises:
@@ -134,32 +212,65 @@ def freeze(
     if not leaky:
         _refuse_leak(manifest)
     digest = _hash(manifest, protocol, leaky, fold, seed)
-    return Split(records, manifest, protocol, leaky, fold, folds, seed, digest)
+    return Split(records, manifest, protocol, leaky, fold, folds, seed, digest, pairs, pairs_sha256, versions or {})
 
 
-def load_split(path: Path, records: Records) -> Split:
-    """Read a saved split back, for the same records.
+def load_split(path: str | os.PathLike[str], records: Records) -> Split:
+    """Read a saved split back, for the same records: with its folds, and with the groups that its pairs made.
 
     Raises:
         DataError: not a split file, changed since it was saved, or made for other images.
     """
-    try:
-        first, _, _ = path.read_text(encoding="utf-8").partition("\n")
-        header = json.loads(first.removeprefix(HEADER))
-        manifest = pd.read_csv(path, skiprows=1, dtype=str, keep_default_na=False)
-        settings = {k: header[k] for k in ("protocol", "leaky", "fold", "folds", "seed")}
-        actual = _hash(manifest, *(header[k] for k in ("protocol", "leaky", "fold", "seed")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a split of lentigo ({error}).", "Make one with lentigo data split.") from None
-    if actual != header["sha256"]:
-        raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew.")
+    header, manifest = _read(Path(path))
+    if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
+        raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
     parted = with_copies(records, manifest["image_id"])  # says which image is missing
     if len(records) > parted.table["path"].nunique():
         raise DataError(
             f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
             "Make a split of these images.",
         )
-    return freeze(parted, manifest, **settings)
+    return freeze(parted, manifest, **{k: getattr(header, k) for k in _SETTINGS})
+
+
+def _read(path: Path) -> tuple[_Header, pd.DataFrame]:
+    """Header and manifest of a saved split, with the hash not yet checked."""
+    try:
+        first, _, body = path.read_text(encoding="utf-8-sig").partition("\n")
+        if not first.startswith(HEADER):
+            raise ValueError(f"its first line does not start with {HEADER.strip()!r}")
+        header = _Header.model_validate_json(first.removeprefix(HEADER))
+        manifest = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)[list(COLUMNS)]
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        reason = ": ".join([*map(str, wrong["loc"]), wrong["msg"]])
+        raise DataError(f"{path}: not a split of lentigo ({reason}).", "Make one with lentigo data split.") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a split of lentigo ({error}).", "Make one with lentigo data split.") from None
+    if unknown := set(manifest["part"]) - PARTS:
+        raise DataError(f"{path}: unknown part {min(unknown)!r}.", f"Parts are {', '.join(sorted(PARTS))}.")
+    if header.checksum not in (None, _checksum(header, body)):
+        raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
+    return header, manifest
+
+
+def _checksum(header: _Header, body: str) -> str:
+    """SHA-256 over everything in the file, so that no setting can be changed by hand unnoticed."""
+    settings = json.dumps(header.model_dump(exclude={"checksum"}), sort_keys=True)
+    return hashlib.sha256(f"{settings}\n{body}".encode()).hexdigest()
+
+
+def _whole(name: str, value: object) -> int:
+    """A whole number, numpy's included."""
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise DataError(f"The {name} is no whole number: {value!r}.", "Give one, such as 0.") from None
+
+
+def _versions() -> dict[str, str]:
+    """scikit-learn chooses the folds, from numpy's random numbers."""
+    return {name: version(name) for name in ("lentigo", "scikit-learn", "numpy")}
 
 
 def _hash(manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, seed: int) -> str:

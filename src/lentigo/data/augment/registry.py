@@ -4,7 +4,6 @@ A new augmentation is one file in this package: each `Augmentation` and `Mixing`
 in its `__all__`, is found by itself.
 """
 
-import difflib
 import inspect
 import pkgutil
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from lentigo.data import augment
 from lentigo.data.augment.base import Augmentation, Sometimes
 from lentigo.data.augment.mixing import Mixing
-from lentigo.errors import DataError
+from lentigo.errors import DataError, did_you_mean
 
 __all__ = ["make", "names"]
 
@@ -39,10 +38,7 @@ def make(name: str, *, probability: float = 1.0, **parameters: object) -> Augmen
     """
     found = _found()
     if name not in found:
-        plain = {n.lower(): n for n in found}
-        close = difflib.get_close_matches(str(name).lower().replace("_", ""), plain, n=1)
-        hint = f"Did you mean {plain[close[0]]!r}? " if close else ""
-        raise DataError(f"No augmentation is named {name!r}.", f"{hint}There are: {', '.join(names())}.")
+        raise DataError(f"No augmentation is named {name!r}.", did_you_mean(name, names()))
     step = found[name](**_checked(name, found[name], parameters))
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
         raise DataError(f"{name}: a probability of {probability!r}.", "Give one of 0 to 1.")

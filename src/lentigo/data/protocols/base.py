@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from lentigo.data.records import Records
 from lentigo.errors import DataError
@@ -111,6 +110,9 @@ def _choose_fold(classes: NDArray, groups: NDArray | None, folds: int, fold: int
         raise DataError(
             f"{len(np.unique(names))} {what} are too few to part into {folds} groups.", f"Add {what} of every class."
         )
+    # Only here: scikit-learn takes most of a second to import, and whoever reads a data set need not wait for it.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     maker = StratifiedKFold if groups is None else StratifiedGroupKFold
     with warnings.catch_warnings():
         # A class with fewer lesions than folds is rare but legal; the split table shows it.
