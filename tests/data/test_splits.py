@@ -13,7 +13,7 @@ from lentigo import data
 from lentigo.data import protocols, splits
 from lentigo.data.protocols import FOLDS, PROTOCOLS, Protocol
 from lentigo.data.records import Records, make_table
-from lentigo.errors import DataError, LeakError
+from lentigo.errors import DataError, LeakError, OutputError
 
 
 @st.composite
@@ -302,10 +302,10 @@ def test_a_split_whose_writing_fails_leaves_the_old_one(synthetic_records, tmp_p
 def test_a_file_that_is_no_split_is_never_overwritten(synthetic_records, tmp_path, content):
     path = tmp_path / "HAM10000_metadata.csv"
     path.write_text(content)
-    with pytest.raises(DataError, match=r"HAM10000_metadata\.csv: a file that is not a split lies there"):
+    with pytest.raises(OutputError, match=r"HAM10000_metadata\.csv: a file that is not a split lies there"):
         data.split(synthetic_records).save(path)
     assert path.read_text() == content
-    with pytest.raises(DataError, match="that is a folder"):
+    with pytest.raises(OutputError, match="that is a folder"):
         data.split(synthetic_records).save(tmp_path)
 
 
@@ -314,7 +314,7 @@ def test_another_split_is_not_overwritten_but_the_same_is_made_again(synthetic_r
     said = data.write_split(synthetic_records, path)
     assert data.write_split(synthetic_records, path) == said
     before = path.read_bytes()
-    with pytest.raises(DataError, match=r"split\.csv: another split lies there"):
+    with pytest.raises(OutputError, match=r"split\.csv: another split lies there"):
         data.write_split(synthetic_records, path, fold=1)
     assert path.read_bytes() == before
 

@@ -19,7 +19,7 @@ from lentigo.data.outputs import refuse_foreign
 from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.records import Records
-from lentigo.errors import DataError, LeakError, did_you_mean
+from lentigo.errors import DataError, LeakError, OutputError, did_you_mean
 from lentigo.whole_files import write_text
 
 __all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
@@ -92,7 +92,7 @@ class Split:
         """Write the manifest as CSV, under one comment line with its description, its hash and a checksum of the file.
 
         Raises:
-            DataError: the file can't be written, or holds something other than a split, which is never overwritten.
+            OutputError: the file can't be written, or holds something other than a split, which is never overwritten.
         """
         refuse_foreign(path, HEADER.encode(), "split")
         header = _Header(**{k: getattr(self, k) for k in _SETTINGS}, source=self.records.name, sha256=self.hash)
@@ -184,7 +184,8 @@ def write_split(
         pairs: images known to show one lesion: the folder of an audit, or a table, as in `read_pairs`.
 
     Raises:
-        DataError: as `split` and `read_pairs`; or `out` can't be written, or holds something else already.
+        DataError: as `split` and `read_pairs`.
+        OutputError: `out` can't be written, or holds something else already.
     """
     known = read_pairs(pairs, records) if pairs is not None else Pairs()
     made = split(records, protocol, fold=fold, folds=folds, seed=seed, pairs=known.joining)
@@ -197,7 +198,7 @@ def _refuse_other(path: Path, made: Split) -> None:
     """Stop where another split lies at `path`: a run may rest on it."""
     refuse_foreign(path, HEADER.encode(), "split")
     if path.exists() and made.hash not in path.read_text(encoding="utf-8").partition("\n")[0]:
-        raise DataError(f"{path}: another split lies there.", "Choose another --out, or remove that file first.")
+        raise OutputError(f"{path}: another split lies there.", "Choose another --out, or remove that file first.")
 
 
 def freeze(
