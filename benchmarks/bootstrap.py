@@ -19,7 +19,7 @@ from sklearn import metrics as sk
 
 from common import machine, publish
 from lentigo import taxonomy
-from lentigo.evaluation.metrics import measure
+from lentigo.evaluation.metrics.measure import measure
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.evaluation.tasks import TASKS, VIEWS, view
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from common import machine, publish
 from lentigo import taxonomy
-from lentigo.evaluation.intervals import resamples
-from lentigo.evaluation.metrics import estimates_of, replicate
-from lentigo.evaluation.scorer import Scorer
+from lentigo.evaluation.metrics.measure import estimates_of, replicate
+from lentigo.evaluation.metrics.scorer import Scorer
+from lentigo.evaluation.statistics.intervals import resamples
 from lentigo.evaluation.tasks import TASKS, View
 
 MIX = np.array([0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014])
@@ -67,7 +67,7 @@ def main() -> None:
                 given[name] += 1
                 hits[name] += [e.low <= truth[name] <= e.high, low <= truth[name] <= high]
     error = 100 * (0.95 * 0.05 / options.datasets) ** 0.5
-    prevalence = "that of training" if options.training else "diagnoses equally common"
+    prevalence = "that of training" if options.training else "balanced prior"
     lines = [
         f"lesions by diagnosis: {dict(zip(taxonomy.CLASSES, lesions.tolist(), strict=True))}; prevalence: {prevalence}",
         f"{options.datasets} data sets, {options.replicates} resamples, {time.perf_counter() - start:.0f} s",

@@ -1,4 +1,4 @@
-"""Should operating points be set with diagnoses equally common or as common as in training? On validation alone.
+"""Should operating points be set at the balanced prior or as common as in training? On validation alone.
 
     python benchmarks/operating_points.py results/lentigo-s/validation.parquet [--halves 300]
         [--out results/lentigo-s/operating_points.txt]
@@ -14,7 +14,8 @@ import numpy as np
 
 from common import machine, publish
 from lentigo.errors import LeakError
-from lentigo.evaluation import Predictions, operating_points
+from lentigo.evaluation import Predictions
+from lentigo.evaluation.clinical import operating_points
 from lentigo.evaluation.tasks import VIEWS
 
 TARGETS = (0.90, 0.95)

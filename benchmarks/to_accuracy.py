@@ -42,7 +42,7 @@ def ours(split: data.Split, seed: int, out: Path, weights: Path | None) -> train
         normalisation="imagenet",
         frozen_base=True,
         precision="bfloat16",
-        mirror_average=False,
+        flip_tta=False,
         seed=seed,
     )
     download = weights is None

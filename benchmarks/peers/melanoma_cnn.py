@@ -23,7 +23,7 @@ from common import machine, publish
 from lentigo import data
 from lentigo.evaluation import predict_part
 from lentigo.evaluation.tasks import TASKS
-from lentigo.studies.outcome import as_decided
+from lentigo.studies.outcome import native_predictions
 from lentigo.training import Run, load_run
 
 COLUMNS = ["train_accuracy", "train_loss", "val_accuracy", "val_loss"]
@@ -49,7 +49,7 @@ def in_keras(python: Path, run: Run) -> tuple[pd.DataFrame, float, str]:
 
 
 def in_lentigo(run: Run) -> tuple[pd.DataFrame, float, str]:
-    decided, task = as_decided(predict_part(run, "test"), run), TASKS["malignancy"]
+    decided, task = native_predictions(predict_part(run, "test"), run), TASKS["malignancy"]
     right = task.probabilities(decided.probabilities).argmax(axis=1) == task.labels(decided.labels)
     versions = f"torch {run.environment['torch']}, {run.recipe.precision}"
     return pd.read_csv(run.path / "log" / "metrics.csv"), float(right.mean()), versions

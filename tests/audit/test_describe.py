@@ -247,7 +247,7 @@ def test_the_leak_is_what_random_test_parts_show(sizes: list[int], seed: int) ->
 def test_fields_give_malignancy_away_or_not() -> None:
     found = summarise(
         table(["nv", "nv", "mel", "mel"], site=["a", "a", "b", "b"], sex=["m", "f", "m", "f"], age=[10, 20, 20, 30])
-    ).giveaway
+    ).shortcut
     assert found["site"] == 1
     assert found["sex"] == 0.5
     assert found["age"] == pytest.approx(0.875)

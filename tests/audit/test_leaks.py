@@ -46,7 +46,7 @@ def test_siblings_in_training_are_counted_and_scored(grey):
     assert table["leaked"].to_dict() == {"g1": True, "g4": False, "g5": False, "g7": True}
     # Lesion 2 (g4 and g5, of 120 grey levels) is nearest to lesion 1 (70), whose g2 is in training.
     assert table["nearest"].to_dict() == {"g1": "g0", "g4": "g2", "g5": "g6", "g7": "g6"}
-    assert table["lookup"].to_dict() == {"g1": "nv", "g4": "nv", "g5": "df", "g7": "df"}
+    assert table["one_nn"].to_dict() == {"g1": "nv", "g4": "nv", "g5": "df", "g7": "df"}
     assert table.loc["g1", "distance"] == pytest.approx(np.sqrt(28 * 28 * 3))
     scores = report.scores()
     assert (scores["all"].images, scores["all"].accuracy) == (4, 0.5)
@@ -73,7 +73,7 @@ def test_the_lookup_is_scikit_learns(synthetic_records):
     pixels = data.load_pixels(synthetic_records, 12)
     train, test = (pixels.of(part).reshape(len(part), -1).astype(float) for part in (split.train, split.test))
     answers = KNeighborsClassifier(1).fit(train, split.train.table["dx"]).predict(test)
-    assert report.table["lookup"].tolist() == answers.tolist()
+    assert report.table["one_nn"].tolist() == answers.tolist()
     truth = split.test.table["dx"]
     assert report.scores()["all"].accuracy == pytest.approx((truth.to_numpy() == answers).mean())
     assert report.scores()["all"].balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, answers))
@@ -135,7 +135,7 @@ def test_the_report_is_written_for_machines_and_people(grey, tmp_path):
     back = pd.read_csv(tmp_path / "out" / "leaks.csv")
     assert back["image_id"].tolist() == ["g1", "g3", "g5", "g7"]
     text = (tmp_path / "out" / "leaks.md").read_text()
-    assert "4 of 4 test images have a sibling in training (100.0%)" in text
+    assert "4 of 4 test images have a same-lesion image in training (100.0%)" in text
     assert "| train-test | 4 | 4 |" in text
     assert "| mel | 1 | 1 |" in text
 

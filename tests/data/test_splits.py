@@ -398,7 +398,7 @@ def test_unknown_protocols_and_folds_are_refused(synthetic_records):
 
 
 def test_too_few_lesions_are_refused(toy_records):
-    with pytest.raises(DataError, match="4 lesions are too few to part into 5 groups"):
+    with pytest.raises(DataError, match="4 lesions are too few to split into 5 groups"):
         data.split(toy_records(list("aaabbbcccddd"), ["nv"] * 12))
     assert protocols.VALIDATION_SHARE == 8
 

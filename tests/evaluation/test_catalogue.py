@@ -8,7 +8,7 @@ import pytest
 from lentigo.errors import DataError
 from lentigo.evaluation import catalogue, measure, summarise
 from lentigo.evaluation.catalogue import HEADLINE, METRICS, Metric, choice, entry, label
-from lentigo.evaluation.intervals import SCALES
+from lentigo.evaluation.statistics.intervals import SCALES
 from lentigo.render.markdown import once, table
 from tests.evaluation.imagined import make, of
 
@@ -21,7 +21,7 @@ def test_headline_leads_with_what_the_mix_does_not_flatter():
         "specificity_at_95_sensitivity.mel",
         "ece",
         "accuracy",
-        "accuracy_always.nv",
+        "majority_class_baseline.nv",
     )
 
 
@@ -32,7 +32,7 @@ def test_headline_leads_with_what_the_mix_does_not_flatter():
         ("auc.macro", "Macro AUC"),
         ("recall.mel", "Melanoma recall"),
         ("auc.malignant", "Malignant AUC"),
-        ("accuracy_always.nv", "Majority-class baseline (always melanocytic nevus)"),
+        ("majority_class_baseline.nv", "Majority-class baseline (always melanocytic nevus)"),
     ],
 )
 def test_labels(name, text):
@@ -81,7 +81,7 @@ def test_headings_say_how_it_was_decided_and_what_was_counted():
     text = summarise(measure(make(200)))
     assert "decided at the balanced prior, counted on these images" in text
     assert "decided at the training prior, counted on these images" in text
-    assert "diagnoses equally common" not in text.replace("treat all diagnoses as equally common", "")
+    assert "balanced prior" not in text.replace("treat all diagnoses as equally common", "")
 
 
 def test_a_reason_is_stated_once_a_row():

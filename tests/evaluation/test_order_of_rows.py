@@ -1,4 +1,4 @@
-"""Nothing that is said of predictions depends on the order of their rows."""
+"""Nothing that is reported for predictions depends on the order of their rows."""
 
 import json
 
@@ -14,7 +14,7 @@ from lentigo.evaluation import (
     fairness,
     find_mistakes,
     measure,
-    odd_flags,
+    ood_rejections,
     operating_points,
     reliability_diagram,
     risk_coverage,
@@ -36,7 +36,7 @@ def everything(predictions):
         "selective": risk_coverage(predictions, replicates=10),
         "conformal": conformal.assess(sets, predictions, replicates=10),
         "point": operating_points.apply(point, predictions, clinical_prevalence=0.02, replicates=10),
-        "odd": odd_flags(predictions, 0.9, 0.05, replicates=10),
+        "odd": ood_rejections(predictions, 0.9, 0.05, replicates=10),
         "mistakes": find_mistakes(predictions),
     }
 
@@ -60,7 +60,7 @@ def test_results_are_the_same_in_any_order(seed, images):
         image_id="T" + table["image_id"],
         lesion_id="T" + table["lesion_id"],
         sex=np.array(["male", "female"])[rng.integers(0, 2, lesion.max() + 1)[lesion]],
-        oddness=rng.random(images),
+        ood_score=rng.random(images),
     )
     meta = {**make(7).meta, "part": "test", "split_sha256": "a"}
     shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)

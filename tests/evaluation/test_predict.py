@@ -34,7 +34,7 @@ def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
     assert np.abs(bundle.probabilities - run.probabilities).max() < 0.02
     assert list(bundle.groups) == list(run.groups)
     assert (bundle.table["latency_ms"] > 0).all()
-    assert (bundle.table["oddness"] > 0).all()
+    assert (bundle.table["ood_score"] > 0).all()
 
 
 def test_a_bundle_refuses_what_it_has_seen(trained_run, bundle_path):

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from lentigo import evaluation, export, taxonomy, training
 from lentigo.errors import BundleError, RunError
-from lentigo.export.graph import Explained, squares
-from lentigo.export.oddness import fit_run
+from lentigo.export.graph import ExportModule, squares
+from lentigo.export.ood import fit_run
 from lentigo.export.parity import check_parity
 from lentigo.runtime import Bundle
 
 
 @pytest.fixture(scope="module")
 def explained(trained_run):
-    return Explained(
+    return ExportModule(
         trained_run.network(),
         trained_run.mean,
         trained_run.std,
@@ -34,12 +34,12 @@ def explained(trained_run):
 @given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 99))
 def test_it_says_what_the_network_says_at_any_size(bundle_path, explained, height, width, seed):
     images = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    probabilities, cam, oddness = Bundle(bundle_path).run(images)
+    probabilities, cam, ood_score = Bundle(bundle_path).run(images)
     with torch.inference_mode():
-        wanted, wanted_cam, wanted_oddness = explained(squares(images, 32))
+        wanted, wanted_cam, expected_ood = explained(squares(images, 32))
     assert np.abs(probabilities - wanted.numpy()).max() < 1e-4
     assert np.abs(cam - wanted_cam.numpy()).max() < 1e-3
-    assert oddness == pytest.approx(wanted_oddness.numpy(), rel=1e-3)
+    assert ood_score == pytest.approx(expected_ood.numpy(), rel=1e-3)
     assert probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
@@ -59,8 +59,8 @@ def test_it_describes_itself(bundle_path, trained_run):
     assert metadata.recipe["size"] == 32
     assert metadata.parity["images"] == len(trained_run.split.test)
     assert metadata.parity["same_top_class"] == 1.0
-    assert metadata.parity["largest_oddness_difference"] < 1e-3
-    assert metadata.oddness.validation_images == len(trained_run.split.validation)
+    assert metadata.parity["largest_ood_difference"] < 1e-3
+    assert metadata.ood_score.validation_images == len(trained_run.split.validation)
     assert 0 < metadata.metrics["equal_prevalence"]["balanced_accuracy"]["value"] < 1
     assert "not a medical device" in metadata.notice
     assert {p.target for p in metadata.operating_points} == {"melanoma", "malignancy"}
@@ -71,7 +71,7 @@ def test_operating_points_find_the_wanted_share_on_validation(bundle_path, train
     for point in Bundle(bundle_path).metadata.operating_points:
         columns = taxonomy.class_index(("mel",) if point.target == "melanoma" else taxonomy.MALIGNANT)
         risks = table.probabilities[:, columns].sum(axis=1)[np.isin(table.labels, columns)]
-        assert (risks >= point.threshold).mean() >= point.wanted_sensitivity
+        assert (risks >= point.threshold).mean() >= point.target_sensitivity
 
 
 def test_it_knows_what_it_has_seen(bundle_path, trained_run):
@@ -88,7 +88,7 @@ def test_it_holds_no_path_and_no_debugging_notes(bundle_path):
     model = onnx.load(bundle_path)
     assert [p.key for p in model.metadata_props] == ["lentigo"]
     assert [i.name for i in model.graph.input] == ["image"]
-    assert {o.name for o in model.graph.output} == {"probabilities", "cam", "oddness"}
+    assert {o.name for o in model.graph.output} == {"probabilities", "cam", "ood_score"}
     json.loads(model.metadata_props[0].value)
 
 
@@ -154,7 +154,7 @@ class TestForeignFiles:
 def test_plain_onnx_runtime_is_enough(bundle_path):
     """What an engineer without lentigo does."""
     session = ort.InferenceSession(bundle_path)
-    probabilities, cam, oddness = session.run(None, {"image": np.full((1, 48, 64, 3), 128, np.uint8)})
+    probabilities, cam, ood_score = session.run(None, {"image": np.full((1, 48, 64, 3), 128, np.uint8)})
     assert probabilities.shape == (1, 7)
     assert cam.shape == (1, 7, 4, 4)
-    assert oddness.shape == (1,)
+    assert ood_score.shape == (1,)

@@ -10,7 +10,8 @@ import pytest
 
 from lentigo import evaluation, taxonomy
 from lentigo.errors import DataError, LeakError
-from lentigo.evaluation import Predictions, operating_points
+from lentigo.evaluation import Predictions
+from lentigo.evaluation.clinical import operating_points
 from lentigo.report import report
 from lentigo.report.document import Document, Forest, Gallery, Panels, Table, Text
 from lentigo.report.subject import Subject
@@ -74,7 +75,7 @@ def test_all_evidence_is_in_the_json(document):
     assert len(evidence.decision_curves) == 4
     assert len(evidence.reliability) == 4
     assert evidence.prevalence == {"melanoma": 0.03, "malignancy": 0.10}
-    for name in ("conformal", "risk_coverage", "odd_flags", "fairness", "robustness", "mistakes"):
+    for name in ("conformal", "risk_coverage", "ood_rejections", "fairness", "robustness", "mistakes"):
         assert getattr(evidence, name) is not None, name
 
 
@@ -104,8 +105,8 @@ def test_numbers_needed_to_biopsy_follow_from_bayes(document):
 
 def test_false_flags_are_those_of_the_table(document, whole, bundle_path):
     (evidence,) = document.evidence.values()
-    odd = Predictions.load(whole / "predictions.parquet").table["oddness"]
-    assert evidence.odd_flags.images == int((odd > Bundle(bundle_path).metadata.oddness.threshold).sum())
+    odd = Predictions.load(whole / "predictions.parquet").table["ood_score"]
+    assert evidence.ood_rejections.images == int((odd > Bundle(bundle_path).metadata.ood_score.threshold).sum())
     assert any(isinstance(b, Forest) and b.name == "odd-flags" for b in section(document, "doubt").blocks)
 
 

@@ -80,26 +80,26 @@ class TestVerdict:
     def test_what_cannot_be_judged_is_said(self, classifier, size, colour, words):
         image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
         verdict = classifier.classify(np.full_like(image, colour) if colour else image)
-        assert not verdict.judgeable
+        assert not verdict.gradable
         assert words in verdict.reasons[0]
-        assert "No judgement" in verdict.next_step
+        assert "Not gradable" in verdict.next_step
 
     @pytest.mark.parametrize("kind", ["scene", "radiograph", "text"])
     def test_what_shows_no_lesion_is_said(self, classifier, kind):
         verdict = classifier.classify(wrong_image(kind, seed=1))
-        assert not verdict.judgeable
+        assert not verdict.gradable
         assert "unlike the dermoscopic images" in verdict.reasons[0]
-        assert verdict.to_dict()["oddness"] == pytest.approx(verdict.oddness, abs=1e-3)
-        assert verdict.oddness > classifier.bundle.metadata.oddness.threshold
+        assert verdict.to_dict()["ood_score"] == pytest.approx(verdict.ood_score, abs=1e-3)
+        assert verdict.ood_score > classifier.bundle.metadata.ood_score.threshold
 
     def test_lesions_like_those_of_training_are_judged(self, classifier, trained_run):
         verdicts = [classifier.classify(p) for p in trained_run.split.validation.table["path"]]
-        assert np.mean([v.judgeable for v in verdicts]) > 0.9
+        assert np.mean([v.gradable for v in verdicts]) > 0.9
 
     def test_no_result_reassures(self, classifier, synthetic_records):
         for path in synthetic_records.table["path"][:10]:
             verdict = classifier.classify(path)
-            assert "needs a clinician whatever this says" in verdict.next_step
+            assert "needs a clinician regardless of this result" in verdict.next_step
             assert "no need" not in verdict.next_step
 
 

@@ -11,8 +11,8 @@ from lentigo.evaluation import Predictions
 from lentigo.studies import STUDIES
 from lentigo.studies.budgets import budget
 from lentigo.studies.cells import fill, metric_of
-from lentigo.studies.jobs import Start, plan, recipe_for, thin
-from lentigo.studies.outcome import as_decided
+from lentigo.studies.jobs import Start, plan, recipe_for, subsample
+from lentigo.studies.outcome import native_predictions
 from lentigo.studies.writing import Reproduction
 
 
@@ -91,7 +91,7 @@ def test_a_network_decides_as_it_was_trained(reproduced):
         folder = next((reproduced / study / "runs" / system).rglob("test.parquet")).parent
         run, predictions = training.load_run(folder / "run"), Predictions.load(folder / "test.parquet")
         records, logits = run.logits_of(run.split.test)
-        own = as_decided(predictions, run)
+        own = native_predictions(predictions, run)
         assert list(records.ids) == list(own.table["image_id"])
         if run.recipe.target == "diagnosis":
             assert np.array_equal(own.probabilities.argmax(1), (logits + run.logit_offset).argmax(1))
@@ -119,17 +119,17 @@ def test_recipes_are_those_of_the_papers():
     study = STUDIES["compressed_cnn"]
     recipe = recipe_for(study.systems[0], "grouped", budget("full"), 1000)
     assert (recipe.epochs, recipe.batch_size, recipe.schedule, recipe.plateau_patience) == (25, 128, "plateau", 2)
-    assert (recipe.keep, recipe.mirror_average, recipe.label_smoothing, recipe.augments) == ("last", False, 0.0, False)
+    assert (recipe.keep, recipe.flip_tta, recipe.label_smoothing, recipe.augments) == ("last", False, 0.0, False)
     binary = recipe_for(STUDIES["binary_melanoma"].systems[0], "balanced_subset", budget("full"), 840)
     assert (binary.target, binary.balance, binary.patience, binary.keep) == ("malignancy", "class_weights", 3, "best")
     transfer = recipe_for(STUDIES["efficient_cnn"].system("ResNet50 + TL"), "grouped", budget("full"), 7000)
-    assert (transfer.frozen_base, transfer.unfrozen_blocks, transfer.tail_epochs) == (True, 3, 10)
+    assert (transfer.frozen_base, transfer.unfrozen_blocks, transfer.finetune_epochs) == (True, 3, 10)
     assert transfer.normalisation == "imagenet"
 
 
 def test_a_slice_keeps_groups_whole_and_every_diagnosis(synthetic_records):
     split = data.split(synthetic_records)
-    small = thin(split, budget("quick"))
+    small = subsample(split, budget("quick"))
     used = small.manifest[small.manifest["part"] != "unused"]
     assert len(used) < len(split.manifest)
     assert set(split.records.take(used["image_id"]).table["dx"]) == set(synthetic_records.table["dx"])
@@ -138,11 +138,11 @@ def test_a_slice_keeps_groups_whole_and_every_diagnosis(synthetic_records):
 
 def test_several_folds_give_mean_and_spread(outcomes):
     one = next(o for o in outcomes["compressed_cnn"] if o.protocol == "grouped")
-    assert metric_of([one], "accuracy") == one.decided.get("accuracy")
-    provenance = one.decided.provenance.model_copy(update={"split_sha256": "other"})
-    other = one.model_copy(update={"fold": 1, "decided": one.decided.model_copy(update={"provenance": provenance})})
+    assert metric_of([one], "accuracy") == one.native.get("accuracy")
+    provenance = one.native.provenance.model_copy(update={"split_sha256": "other"})
+    other = one.model_copy(update={"fold": 1, "native": one.native.model_copy(update={"provenance": provenance})})
     both = metric_of([one, other], "accuracy")
-    assert both.value == pytest.approx(one.decided.get("accuracy").value)
+    assert both.value == pytest.approx(one.native.get("accuracy").value)
     assert "mean of 2" in both.note
 
 

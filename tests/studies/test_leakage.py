@@ -1,11 +1,11 @@
-"""The leakage experiment: the arms differ in siblings and in nothing else, and the page holds what was measured."""
+"""The leakage experiment: the arms differ in same-lesion images and in nothing else, and the page holds what was measured."""
 
 import pytest
 
 from lentigo import data, studies
 from lentigo.errors import DataError
 from lentigo.studies.leakage import Leakage
-from lentigo.studies.siblings import ABSENT, PRESENT, pair_arms
+from lentigo.studies.same_lesion import ABSENT, PRESENT, pair_arms
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_page_holds_what_was_measured(synthetic_root, tmp_path):
         assert str(paired.difference) in text
         assert paired.difference.value == pytest.approx((paired.gained - paired.lost) / paired.test_images)
         assert paired.difference.value == pytest.approx(paired.present.value - paired.absent.value)
-    assert f"{found.networks[0].decided.get('accuracy').value:.3f}" in text
+    assert f"{found.networks[0].native.get('accuracy').value:.3f}" in text
     before = text
     assert studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")[0].read_text() == before
     assert data.read(synthetic_root).name in text

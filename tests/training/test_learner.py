@@ -95,7 +95,7 @@ def test_bfloat16_gives_nearly_the_same_run(synthetic_records, tmp_path):
     split = data.split(synthetic_records)
     found = []
     for precision in ("float32", "bfloat16"):
-        recipe = training.Recipe(size=16, epochs=1, batch_size=32, precision=precision, mirror_average=False)
+        recipe = training.Recipe(size=16, epochs=1, batch_size=32, precision=precision, flip_tta=False)
         run = training.train("compact", split, recipe, out=tmp_path / precision)
         found.append(run.logits_of(split.test)[1])
     assert 0 < np.abs(found[0] - found[1]).max() < 1

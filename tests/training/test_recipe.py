@@ -41,8 +41,8 @@ def test_an_unknown_balance_is_refused():
     [
         ({"optimizer": "magic"}, "rmsprop"),
         ({"loss": "binary"}, "malignancy"),
-        ({"unfrozen_blocks": 2, "tail_epochs": 1}, "frozen_base"),
-        ({"unfrozen_blocks": 2, "frozen_base": True}, "tail_epochs"),
+        ({"unfrozen_blocks": 2, "finetune_epochs": 1}, "frozen_base"),
+        ({"unfrozen_blocks": 2, "frozen_base": True}, "finetune_epochs"),
     ],
 )
 def test_what_does_not_go_together_is_refused(entries, words):
@@ -55,6 +55,6 @@ def test_a_recipe_knows_its_outputs_and_whether_it_augments():
     assert Recipe().outputs == 7
     assert Recipe(target="malignancy").outputs == 2
     assert Recipe(target="malignancy", loss="binary").outputs == 1
-    still = Recipe(rotation=0, zoom=(1, 1), shift=0, mirror=False, brightness=0, contrast=0, cast=0)
+    still = Recipe(rotation=0, zoom=(1, 1), shift=0, mirror=False, brightness=0, contrast=0, channel_jitter=0)
     assert Recipe().augments
     assert not still.augments

@@ -1,4 +1,4 @@
-"""Search: every sampler, hopeless trials given up, an interrupted search goes on, and no look at the test part."""
+"""Search: every sampler, hopeless trials pruned, an interrupted search goes on, and no look at the test part."""
 
 import json
 import re
@@ -83,13 +83,13 @@ def test_hopeless_trials_are_given_up(split, tmp_path, monkeypatch):
     recipe = training.Recipe(size=16, epochs=6, batch_size=32, schedule="constant", rotation=0)
     found = search("tiny", split, space, out=tmp_path / "s", sampler="grid", trials=4, recipe=recipe, seed=4)
     assert found.trials[0].parameters == {"learning_rate": 1e-2}  # of this seed: it sets the mark
-    given_up = [trial for trial in found.trials if trial.state == "given up"]
-    assert given_up
-    for trial in given_up:
+    pruned = [trial for trial in found.trials if trial.state == "pruned"]
+    assert pruned
+    for trial in pruned:
         assert 1 < trial.epochs < 6  # after the warm-up of a quarter
         assert len(pd.read_csv(tmp_path / "s" / "trials" / trial.run / "log" / "metrics.csv")) == trial.epochs
     assert found.best.epochs == 6
-    assert f"{len(given_up)} given up" in (tmp_path / "s" / "search.md").read_text()
+    assert f"{len(pruned)} pruned" in (tmp_path / "s" / "search.md").read_text()
 
 
 def test_a_training_that_diverges_is_given_up(split, tmp_path):
@@ -97,7 +97,7 @@ def test_a_training_that_diverges_is_given_up(split, tmp_path):
     space = {"learning_rate": [1e-2, 1e30]}
     found = search("tiny", split, space, out=tmp_path / "s", sampler="grid", trials=2, recipe=recipe)
     lost = next(trial for trial in found.trials if trial.parameters["learning_rate"] == 1e30)
-    assert (lost.state, lost.loss) == ("given up", None)
+    assert (lost.state, lost.loss) == ("pruned", None)
     assert "diverged" in (tmp_path / "s" / "search.md").read_text()
     assert json.loads((tmp_path / "s" / "search.json").read_text())["trials"][lost.number]["loss"] is None
     with pytest.raises(RunError, match="no trial came to its end"):

@@ -1,4 +1,4 @@
-"""Transfer in two stages: kept features are those of the base, frozen parts stay, interrupted caches go on."""
+"""Transfer in two stages: cached features are those of the base, frozen parts stay, interrupted caches go on."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 from lentigo import data, models, training
 from lentigo.errors import DataError, RunError
 from lentigo.training import features
-from lentigo.training.features import keep_features
+from lentigo.training.cached_features import cache_features
 
 NAME = "torchvision/resnet18"
 FROZEN = training.Recipe(size=32, epochs=2, batch_size=32, frozen_base=True, normalisation="imagenet")
-TWO_STAGES = training.Recipe(**{**FROZEN.to_dict(), "unfrozen_blocks": 1, "tail_epochs": 2})
+TWO_STAGES = training.Recipe(**{**FROZEN.to_dict(), "unfrozen_blocks": 1, "finetune_epochs": 2})
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +101,11 @@ def test_an_interrupted_cache_goes_on(split, monkeypatch, tmp_path):
 
     monkeypatch.setattr(features, "_compute", failing)
     with pytest.raises(DataError, match="No space left"):
-        keep_features(network, FROZEN, *colours, pixels, split.train)
+        cache_features(network, FROZEN, *colours, pixels, split.train)
     done = sum(calls[1:3])
     calls.clear()
     monkeypatch.setattr(features, "_compute", lambda *args: (calls.append(len(args[-1])), whole(*args))[1])
-    kept = keep_features(network, FROZEN, *colours, pixels, split.train)
+    kept = cache_features(network, FROZEN, *colours, pixels, split.train)
     assert sum(calls) - 1 == len(split.train) - done
     direct = whole(network, FROZEN, *colours, pixels.of(split.train))
     assert np.allclose(kept.array[pixels.rows(split.train)], direct, atol=1e-2)
@@ -119,7 +119,7 @@ def test_other_weights_have_a_cache_of_their_own(split, monkeypatch, tmp_path):
         torch.manual_seed(seed)
         network = models.build(NAME)
         network.freeze()
-        found.append(keep_features(network, FROZEN, torch.zeros(3), torch.ones(3), pixels, split.test).array)
+        found.append(cache_features(network, FROZEN, torch.zeros(3), torch.ones(3), pixels, split.test).array)
     assert not np.array_equal(*found)
     assert len(list(pixels.folder.glob("features-*"))) == 2
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 from numpy.typing import NDArray
 
+from lentigo.atomic import write_text
 from lentigo.audit.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
 from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
 from lentigo.audit.page import render
 from lentigo.data.groups import find_groups
 from lentigo.data.records import Problem, Records
-from lentigo.whole_files import write_text
 
 __all__ = ["Audit", "Conflict", "audit"]
 

@@ -27,7 +27,7 @@ def classify(
     style: Annotated[Style, typer.Option("--format", help="How to print the results.")] = Style.table,
     explain: Annotated[Path | None, typer.Option(help="Folder for pictures of where the model looked.")] = None,
 ) -> None:
-    """Say what each image may show. Exit code 3 if an image could not be read."""
+    """Classify images and report risks. Exit code 3 if an image could not be read."""
     from lentigo.runtime import Failure, classify_files, render
 
     failed = False

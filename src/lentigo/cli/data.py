@@ -62,7 +62,7 @@ def leakage(
     out: Annotated[Path, typer.Option(help="Folder for leakage.md and leakage.json.")],
     size: Annotated[int, typer.Option(help="Side of the squares that are compared, in pixels.")] = 28,
 ) -> None:
-    """Measure what leaks are worth: a lookup that learns nothing, under leaky and honest protocols."""
+    """Measure what leaks are worth: a 1-NN baseline, under leaky and honest protocols."""
     from lentigo import audit, data
 
     command = f"lentigo data leakage HAM10000/ --size {size} --out {out}"

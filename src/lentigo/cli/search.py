@@ -16,14 +16,14 @@ def search(
     sampler: Annotated[str, typer.Option(help="How to choose: tpe, grid or genetic.")] = "tpe",
     trials: Annotated[int, typer.Option(help="How many trainings, at most.")] = 20,
     space: Annotated[Path | None, typer.Option(help="JSON file that says what to choose from.")] = None,
-    protocol: Annotated[str, typer.Option(help="How to part the images.")] = "grouped",
+    protocol: Annotated[str, typer.Option(help="The split protocol.")] = "grouped",
     fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
     recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries that are not searched.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most passes over the training part, each trial.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
 ) -> None:
-    """Search for a network's hyper-parameters on the validation part; run again, it goes on."""
+    """Search for a network's hyper-parameters on the validation part; re-run to resume."""
     from lentigo import studies, training
 
     found = training.search_from(

@@ -16,7 +16,7 @@ def train(
     model: Annotated[str, typer.Argument(help="Name of a network, such as compact.")],
     root: Data,
     out: Out,
-    protocol: Annotated[str, typer.Option(help="How to part the images.")] = "grouped",
+    protocol: Annotated[str, typer.Option(help="The split protocol.")] = "grouped",
     fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
     recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
@@ -27,7 +27,7 @@ def train(
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights, downloaded.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
@@ -56,7 +56,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
     name: Annotated[str | None, typer.Option(help="The model's name; without it the file's.")] = None,
 ) -> None:
-    """Write a run's one-file model, proved equal to the trained network."""
+    """Write a run's one-file model, verified against the trained network."""
     from lentigo import export as exporting
     from lentigo import training
 

@@ -40,7 +40,7 @@ def with_copies(records: Records, image_ids: Iterable[str]) -> Records:
 
 
 def refuse_copies(records: Records) -> None:
-    """Stop where one image stands in two rows: resampled before it is parted, it would be on both sides.
+    """Stop where one image stands in two rows: resampled before it is split, it would be on both sides.
 
     Raises:
         LeakError: two records have the same file.
@@ -49,5 +49,5 @@ def refuse_copies(records: Records) -> None:
     if len(twice):
         raise LeakError(
             f"{records.name}: {len(twice)} records share their image file with another, the first is {twice.iloc[0]}.",
-            "Resample the training part of a split, never the records before they are parted.",
+            "Resample the training part of a split, never the records before they are split.",
         )

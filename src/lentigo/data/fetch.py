@@ -86,7 +86,7 @@ def _fetch_file(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
 
 
 def _check_present(file: RemoteFile, path: Path) -> None:
-    """A file that lies here already is never replaced: it is right, or the user is told."""
+    """A file that lies here already is never replaced: it is correct, or the user is notified."""
     size = path.stat().st_size
     if file.size not in (None, size):
         fault = f"it has {size:,} bytes, the publisher's file has {file.size:,}"
@@ -205,7 +205,7 @@ def _by_hand(manifest: Manifest, folder: Path) -> str:
 
 
 def _import_pooch() -> ModuleType:
-    """Pooch, without its own messages: progress and errors are told here."""
+    """Pooch, without its own messages: progress and errors are reported here."""
     try:
         import pooch
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Groups of images that must never be parted: connected components of lesions and duplicates."""
+"""Groups of images that must never be separated: connected components of lesions and duplicates."""
 
 from collections.abc import Iterable
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from lentigo.atomic import make_folder
 from lentigo.data.records import Records
 from lentigo.errors import OutputError, next_step, reason
-from lentigo.whole_files import make_folder
 
 __all__ = ["output_folder", "refuse_foreign", "refuse_inputs"]
 

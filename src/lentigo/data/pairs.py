@@ -100,5 +100,5 @@ def _from_csv(file: Path) -> Iterator[tuple[str, str]]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            raise DataError(f"{file}, line {number}: not two images.", "Give two image ids a line, parted by a comma.")
+            raise DataError(f"{file}, line {number}: not two images.", "Give two image ids a line, split by a comma.")
         yield row[0], row[1]

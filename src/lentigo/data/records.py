@@ -22,7 +22,7 @@ absolute path or, for sources that hold pixels in one file, that file's path, '#
 know is missing (NA); only `image_id` and `path` are always there, and `malignant` where the label set knows it of each
 label. `dx` holds ids of the records' label set. A source without lesion ids gets one lesion an image; a source that
 knows only benign and malignant has no `dx`. A source that knows its patients has one
-more column, `patient_id`, and groups then never part a patient."""
+more column, `patient_id`, and groups then never split a patient."""
 
 
 _SEVERITIES = {"dropped": "left out", "ignored": "ignored", "kept": "kept with a fault"}

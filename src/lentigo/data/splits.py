@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lentigo.atomic import write_text
 from lentigo.data.copies import refuse_copies, with_copies
 from lentigo.data.groups import find_groups
 from lentigo.data.outputs import refuse_foreign
@@ -20,7 +21,6 @@ from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.records import Records
 from lentigo.errors import DataError, LeakError, OutputError, did_you_mean
-from lentigo.whole_files import write_text
 
 __all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
 
@@ -36,7 +36,7 @@ class Split:
     """Which image is for what. Make one with `split`, read one with `load_split`.
 
     Attributes:
-        records: the images that are parted.
+        records: the images that are split.
         manifest: columns image_id, group, part; part is 'train', 'validation', 'test' or 'unused'.
         protocol: name of the protocol; leaky ones say so in it.
         leaky: whether one group may lie on two sides.
@@ -131,7 +131,7 @@ def split(
     seed: int = 0,
     pairs: Iterable[tuple[str, str]] = (),
 ) -> Split:
-    """Part a data set by a named protocol.
+    """Split a data set by a named protocol.
 
     Args:
         records: the images.

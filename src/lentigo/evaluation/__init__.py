@@ -8,26 +8,26 @@
 from lentigo.errors import MissingExtraError
 
 try:
-    from lentigo.evaluation import conformal, operating_points
-    from lentigo.evaluation.calibrate import Calibration, calibrate
-    from lentigo.evaluation.comparison import Comparison, compare
-    from lentigo.evaluation.decision_curves import DecisionCurve, decision_curve
-    from lentigo.evaluation.diagrams import ReliabilityDiagram, reliability_diagram
+    from lentigo.evaluation.calibration.diagrams import ReliabilityDiagram, reliability_diagram
+    from lentigo.evaluation.calibration.recalibration import Recalibration, recalibrate
+    from lentigo.evaluation.calibration.temperature import Calibration, calibrate
+    from lentigo.evaluation.clinical import conformal, operating_points
+    from lentigo.evaluation.clinical.decision_curves import DecisionCurve, decision_curve
+    from lentigo.evaluation.clinical.selective import RiskCoverage, risk_coverage
+    from lentigo.evaluation.errors.mistake_sheet import draw_mistakes, write_mistakes
+    from lentigo.evaluation.errors.mistakes import Mistakes, find_mistakes
     from lentigo.evaluation.evaluate import evaluate
-    from lentigo.evaluation.fairness import Fairness, fairness
-    from lentigo.evaluation.flags import OddFlags, odd_flags
-    from lentigo.evaluation.metrics import HEADLINE, Metrics, measure
-    from lentigo.evaluation.mistake_sheet import draw_mistakes, write_mistakes
-    from lentigo.evaluation.mistakes import Mistakes, find_mistakes
+    from lentigo.evaluation.metrics.measure import HEADLINE, Metrics, measure
+    from lentigo.evaluation.metrics.summary import summarise
+    from lentigo.evaluation.ood.rejections import OODRejections, ood_rejections
     from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
     from lentigo.evaluation.predictions import PROBABILITIES, Predictions
-    from lentigo.evaluation.recalibration import Recalibration, recalibrate
-    from lentigo.evaluation.robustness import Robustness, robustness
-    from lentigo.evaluation.runs import Combined, combine, compare_runs, pool
-    from lentigo.evaluation.selective import RiskCoverage, risk_coverage
-    from lentigo.evaluation.skin_tone import skin_tones
-    from lentigo.evaluation.summary import summarise
-    from lentigo.evaluation.tables import combine_tables, compare_tables
+    from lentigo.evaluation.robustness.curves import Robustness, robustness
+    from lentigo.evaluation.statistics.comparison import Comparison, compare
+    from lentigo.evaluation.statistics.runs import Combined, combine, compare_runs, pool
+    from lentigo.evaluation.statistics.tables import combine_tables, compare_tables
+    from lentigo.evaluation.subgroups.fairness import Fairness, fairness
+    from lentigo.evaluation.subgroups.skin_tone import skin_tones
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -43,7 +43,7 @@ __all__ = [
     "Fairness",
     "Metrics",
     "Mistakes",
-    "OddFlags",
+    "OODRejections",
     "Predictions",
     "Recalibration",
     "ReliabilityDiagram",
@@ -62,7 +62,7 @@ __all__ = [
     "fairness",
     "find_mistakes",
     "measure",
-    "odd_flags",
+    "ood_rejections",
     "operating_points",
     "pool",
     "predict",

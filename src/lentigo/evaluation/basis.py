@@ -3,7 +3,7 @@
 from numpy.typing import NDArray
 
 from lentigo.evaluation.catalogue import entry
-from lentigo.evaluation.scorer import Scorer
+from lentigo.evaluation.metrics.scorer import Scorer
 
 __all__ = ["Lesions", "undefined"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lentigo import taxonomy
 from lentigo.errors import DataError
-from lentigo.evaluation import confusion, ranking, reliability
+from lentigo.evaluation.metrics import confusion, ranking, reliability
 
 __all__ = [
     "HEADLINE",
@@ -160,7 +160,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 shown={"headline": ("",), "compared_training": ("",), "paper": ("",)},
             ),
             Metric(
-                "accuracy_always",
+                "majority_class_baseline",
                 "majority-class baseline",
                 "baseline",
                 lambda d, majority: confusion.ratio(d.truth[:, majority], d.total),

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lentigo import data
+from lentigo.atomic import replacing, write_text
 from lentigo.errors import DataError
-from lentigo.evaluation.fairness import fairness
-from lentigo.evaluation.metrics import Metrics, measure
-from lentigo.evaluation.pages import describe_fairness, describe_robustness
+from lentigo.evaluation.metrics.measure import Metrics, measure
+from lentigo.evaluation.metrics.pages import describe_fairness, describe_robustness
+from lentigo.evaluation.metrics.summary import summarise
 from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.robustness import robustness as measure_robustness
-from lentigo.evaluation.skin_tone import skin_tones
-from lentigo.evaluation.summary import summarise
+from lentigo.evaluation.robustness.curves import robustness as measure_robustness
+from lentigo.evaluation.subgroups.fairness import fairness
+from lentigo.evaluation.subgroups.skin_tone import skin_tones
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
-from lentigo.whole_files import replacing, write_text
 
 __all__ = ["evaluate"]
 

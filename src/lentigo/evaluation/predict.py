@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from lentigo import data
 from lentigo.errors import DataError, ImageError, LeakError
-from lentigo.evaluation.calibrate import calibrate
+from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.predictions import PROBABILITIES, Predictions
 from lentigo.labels import HAM10000
@@ -163,7 +163,7 @@ def _predict_files(bundle: Bundle, records: data.Records, origin: dict[str, Any]
         raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.")
     kept = records.take(records.ids[np.array(good)])
     table = _table(kept, np.concatenate([o.probabilities for o, _ in results])).assign(
-        oddness=np.concatenate([o.oddness for o, _ in results]), latency_ms=[ms for _, ms in results]
+        ood_score=np.concatenate([o.ood_score for o, _ in results]), latency_ms=[ms for _, ms in results]
     )
     described = bundle.metadata
     meta = {

@@ -1,4 +1,4 @@
-"""The one predictions table: what a model said of each image. Everything that is reported is computed from it alone."""
+"""The one predictions table: what a model reported for each image. Everything that is reported is computed from it alone."""
 
 import json
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Predictions:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Probabilities [N, 7] in the order of `taxonomy.CLASSES`, every diagnosis equally common."""
+        """Probabilities [N, 7] in the order of `taxonomy.CLASSES`, at the balanced prior."""
         return self.table[list(PROBABILITIES)].to_numpy(dtype=np.float64)
 
     @property
@@ -71,7 +71,7 @@ class Predictions:
         return taxonomy.class_index(self.table["dx"].tolist())
 
     @property
-    def right(self) -> NDArray[np.bool_]:
+    def correct(self) -> NDArray[np.bool_]:
         """Whether the most probable diagnosis is the true one [N]."""
         return self.probabilities.argmax(axis=1) == self.labels
 

@@ -1,4 +1,4 @@
-"""Where predictions come from, how many they are, and what a reader of any number must be told."""
+"""Where predictions come from, how many they are, and what a reader of any number must know."""
 
 from collections.abc import Mapping
 from typing import Self

@@ -5,7 +5,7 @@ sums over the pooled diagnoses, and its decision is the class with the largest o
 
 A view fixes the prevalence that the probabilities assume:
 
-- `equal_prevalence`: all seven diagnoses equally common, as the model gives them. The headline view: its decisions
+- `equal_prevalence`: all seven balanced prior, as the model gives them. The headline view: its decisions
   have the best balanced accuracy. Proper scores and calibration weight the images so that each diagnosis counts the
   same, because only there can such probabilities be calibrated.
 - `training_prevalence`: as common as in training, by Bayes' rule. Its decisions have the best accuracy, and its

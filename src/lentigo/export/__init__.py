@@ -1,4 +1,4 @@
-"""From a trained network to the one-file bundle, with proof that nothing was lost.
+"""From a trained network to the one-file bundle, verified against it.
 
 >>> from lentigo import export
 >>> export.bundle(run, "first.onnx")

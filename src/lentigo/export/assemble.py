@@ -8,25 +8,26 @@ import onnx
 
 from lentigo import data, taxonomy
 from lentigo.errors import BundleError, DataError
-from lentigo.evaluation import HEADLINE, calibrate, measure, operating_points, predict_bundle_part, predict_part
-from lentigo.evaluation.oddness import FALSE_FLAGS, Oddness
-from lentigo.export.graph import Explained, build_graph
-from lentigo.export.oddness import fit_run
+from lentigo.evaluation import HEADLINE, calibrate, measure, predict_bundle_part, predict_part
+from lentigo.evaluation.clinical import operating_points
+from lentigo.evaluation.ood.detector import TARGET_FPR, OODDetector
+from lentigo.export.graph import ExportModule, build_graph
+from lentigo.export.ood import fit_run
 from lentigo.export.parity import check_parity
-from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OddnessLimit, OperatingPoint
+from lentigo.runtime import NOTICE, Bundle, BundleMetadata, OODThreshold, OperatingPoint
 from lentigo.runtime.bundle import FORMAT, METADATA_KEY, fingerprints
 from lentigo.training import Run
 
-__all__ = ["WANTED_SENSITIVITY", "bundle"]
+__all__ = ["TARGET_SENSITIVITY", "bundle"]
 
-WANTED_SENSITIVITY = 0.95
-"""Share of melanomas, and of malignant lesions, that the operating points shall find."""
+TARGET_SENSITIVITY = 0.95
+"""Share of melanomas, and of malignant lesions, that the operating points should find."""
 
 
 def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) -> Bundle:
-    """Write a run's one-file model and prove that it says what the network says.
+    """Write a run's one-file model and verify it against the network.
 
-    The temperature, the operating points and the limit of oddness are chosen on the validation part; the metrics in
+    The temperature, the operating points and the OOD threshold are chosen on the validation part; the metrics in
     the metadata are those of the test part. The file appears only if the parity check holds.
 
     Args:
@@ -46,10 +47,10 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
         raise BundleError(f"{run.model} has no class-activation maps.", "Take a network with a pooled linear head.")
     if run.recipe.target != "diagnosis":
         raise BundleError(f"{run.path} tells benign from malignant; a bundle has seven diagnoses.", "Train for those.")
-    oddness = fit_run(run)
-    explained = Explained(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature, oddness)
+    ood_score = fit_run(run)
+    explained = ExportModule(network, run.mean, run.std, run.logit_offset, calibrate(run).temperature, ood_score)
     model = build_graph(explained, run.recipe.size)
-    metadata = _describe(run, oddness, name or path.stem, sum(p.numel() for p in network.parameters()))
+    metadata = _describe(run, ood_score, name or path.stem, sum(p.numel() for p in network.parameters()))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.onnx")
     try:
@@ -72,7 +73,7 @@ def _write(model: onnx.ModelProto, metadata: BundleMetadata, path: Path) -> None
     path.write_bytes(model.SerializeToString())
 
 
-def _describe(run: Run, oddness: Oddness, name: str, parameters: int) -> BundleMetadata:
+def _describe(run: Run, ood_score: OODDetector, name: str, parameters: int) -> BundleMetadata:
     learned = run.split.manifest[run.split.manifest["part"].isin(["train", "validation"])]
     lesions = run.records.take(learned["image_id"]).table["lesion_id"]
     ids = sorted({*learned["image_id"], *lesions})
@@ -86,8 +87,8 @@ def _describe(run: Run, oddness: Oddness, name: str, parameters: int) -> BundleM
         temperature=calibrate(run).temperature,
         training_prevalence=run.prior,
         operating_points=_operating_points(run),
-        oddness=OddnessLimit(
-            threshold=oddness.threshold, wanted_false_flags=FALSE_FLAGS, validation_images=oddness.images
+        ood_score=OODThreshold(
+            threshold=ood_score.threshold, target_fpr=TARGET_FPR, validation_images=ood_score.images
         ),
         source=run.source,
         split={
@@ -123,13 +124,13 @@ def _operating_points(run: Run) -> tuple[OperatingPoint, ...]:
     points = []
     for task in ("melanoma", "malignancy"):
         try:
-            chosen = operating_points.choose(validation, task, WANTED_SENSITIVITY)
+            chosen = operating_points.choose(validation, task, TARGET_SENSITIVITY)
         except DataError:  # a validation part without such lesions decides nothing
             continue
         positives = int(operating_points.scores(validation, task)[1].sum())
         points.append(
             OperatingPoint(
-                target=task, wanted_sensitivity=chosen.target, threshold=chosen.threshold, validation_images=positives
+                target=task, target_sensitivity=chosen.target, threshold=chosen.threshold, validation_images=positives
             )
         )
     return tuple(points)

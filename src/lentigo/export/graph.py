@@ -1,4 +1,4 @@
-"""The bundle's graph: raw pixels to probabilities, maps and oddness, with all preprocessing inside.
+"""The bundle's graph: raw pixels to probabilities, maps and OOD score, with all preprocessing inside.
 
 The antialiased bilinear resize is written as two matrix products with triangle-filter weights,
 
@@ -19,17 +19,17 @@ from onnx.compose import merge_models
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lentigo.evaluation.oddness import Oddness
-from lentigo.export.oddness import OddnessScore
+from lentigo.evaluation.ood.detector import OODDetector
+from lentigo.export.ood import OODScore
 
-__all__ = ["Explained", "build_graph", "squares"]
+__all__ = ["ExportModule", "build_graph", "squares"]
 
 OPSET = 18
 """Old enough for browsers and phones of the last years, new enough for ReduceSum with axes as input."""
 
 
-class Explained(nn.Module):
-    """A network with its preprocessing's last step, its calibration, its maps and its oddness, in inference mode.
+class ExportModule(nn.Module):
+    """A network with its preprocessing's last step, its calibration, its maps and its OOD score, in inference mode.
 
     Args:
         network: has `features(x)` and a linear `classifier` of their mean, so that each logit is its map's mean plus
@@ -37,7 +37,7 @@ class Explained(nn.Module):
         mean, std: of the training part's pixels in 0..1.
         logit_offset: taken from the logits, [7].
         temperature: the logits are divided by it.
-        oddness: how unlike the training images an image is.
+        ood_score: how unlike the training images an image is.
     """
 
     mean: Tensor
@@ -51,22 +51,22 @@ class Explained(nn.Module):
         std: tuple[float, ...],
         logit_offset: NDArray[np.float32],
         temperature: float,
-        oddness: Oddness,
+        ood_score: OODDetector,
     ) -> None:
         super().__init__()
         self.network: Any = network.eval()
         self.temperature = temperature
-        self.oddness = OddnessScore(oddness)
+        self.ood_score = OODScore(ood_score)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1) * 255)
         self.register_buffer("offset", torch.from_numpy(logit_offset))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities [N, 7], maps [N, 7, h, w] and oddness [N] of squares float32 [N, 3, S, S], values 0 to 255."""
+        """Probabilities [N, 7], maps [N, 7, h, w] and OOD score [N] of squares float32 [N, 3, S, S], values 0 to 255."""
         features = self.network.features((x - self.mean) / self.std)
         cam = torch.einsum("nchw,kc->nkhw", features, self.network.classifier.weight)
         logits = cam.mean((2, 3)) + self.network.classifier.bias - self.offset
-        return (logits / self.temperature).softmax(1), cam, self.oddness(features.mean((2, 3)), x)
+        return (logits / self.temperature).softmax(1), cam, self.ood_score(features.mean((2, 3)), x)
 
 
 def squares(images: NDArray[np.uint8], size: int) -> Tensor:
@@ -78,13 +78,13 @@ def squares(images: NDArray[np.uint8], size: int) -> Tensor:
     return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def build_graph(explained: Explained, size: int) -> onnx.ModelProto:
+def build_graph(explained: ExportModule, size: int) -> onnx.ModelProto:
     """Join the preprocessing and the network into one checked model."""
     core = torch.onnx.export(
         explained.eval(),
         (torch.zeros(2, 3, size, size),),
         input_names=["square"],
-        output_names=["probabilities", "cam", "oddness"],
+        output_names=["probabilities", "cam", "ood_score"],
         dynamic_shapes=({0: torch.export.Dim("N")},),
         opset_version=OPSET,
         dynamo=True,

@@ -7,15 +7,15 @@ import torch
 
 from lentigo import data
 from lentigo.errors import BundleError
-from lentigo.export.graph import Explained, squares
+from lentigo.export.graph import ExportModule, squares
 from lentigo.runtime import Bundle
 
 __all__ = ["IMAGES", "TOLERANCE", "Parity", "check_parity"]
 
 TOLERANCE = 1e-4
 """Largest difference of a probability that is let through."""
-ODDNESS_TOLERANCE = 1e-3
-"""Largest relative difference of an oddness that is let through."""
+OOD_TOLERANCE = 1e-3
+"""Largest relative difference of an OOD score that is let through."""
 IMAGES = 500
 """Real images that are compared."""
 
@@ -29,14 +29,14 @@ class Parity:
         largest_difference: of any probability.
         same_top_class: share of images with the same most probable diagnosis.
         largest_map_difference: of any value of a class-activation map, relative to the largest value of the maps.
-        largest_oddness_difference: relative to the oddness.
+        largest_ood_difference: relative to the OOD score.
     """
 
     images: int
     largest_difference: float
     same_top_class: float
     largest_map_difference: float
-    largest_oddness_difference: float
+    largest_ood_difference: float
 
     @property
     def holds(self) -> bool:
@@ -44,7 +44,7 @@ class Parity:
         return (
             self.largest_difference < TOLERANCE
             and self.same_top_class == 1.0
-            and self.largest_oddness_difference < ODDNESS_TOLERANCE
+            and self.largest_ood_difference < OOD_TOLERANCE
         )
 
     def to_dict(self) -> dict[str, float]:
@@ -53,7 +53,7 @@ class Parity:
 
 
 @torch.inference_mode()
-def check_parity(bundle: Bundle, explained: Explained, records: data.Records, images: int = IMAGES) -> Parity:
+def check_parity(bundle: Bundle, explained: ExportModule, records: data.Records, images: int = IMAGES) -> Parity:
     """Compare a bundle with the network that it was made from, on the pixels of real files.
 
     Args:
@@ -65,26 +65,26 @@ def check_parity(bundle: Bundle, explained: Explained, records: data.Records, im
         BundleError: they differ.
     """
     chosen = np.unique(np.linspace(0, len(records) - 1, min(images, len(records))).astype(int))
-    differences, same, map_differences, oddness_differences = [], [], [], []
+    differences, same, map_differences, ood_differences = [], [], [], []
     for path in records.table["path"].iloc[chosen]:
         image = records.decode(path)[None]
-        probabilities, cam, oddness = bundle.run(image)
-        wanted, wanted_cam, wanted_oddness = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
+        probabilities, cam, ood_score = bundle.run(image)
+        wanted, wanted_cam, expected_ood = (t.numpy() for t in explained(squares(image, bundle.metadata.size)))
         differences.append(np.abs(probabilities - wanted).max())
         same.append(probabilities.argmax() == wanted.argmax())
         map_differences.append(np.abs(cam - wanted_cam).max() / np.abs(wanted_cam).max())
-        oddness_differences.append(np.abs(oddness / wanted_oddness - 1).max())
+        ood_differences.append(np.abs(ood_score / expected_ood - 1).max())
     parity = Parity(
         len(chosen),
         float(np.max(differences)),
         float(np.mean(same)),
         float(np.max(map_differences)),
-        float(np.max(oddness_differences)),
+        float(np.max(ood_differences)),
     )
     if not parity.holds:
         raise BundleError(
             f"{bundle.path}: the bundle differs from its network: probabilities by up to "
-            f"{parity.largest_difference:.1e}, oddness by up to {parity.largest_oddness_difference:.1e} of "
+            f"{parity.largest_difference:.1e}, OOD score by up to {parity.largest_ood_difference:.1e} of "
             f"itself, another top class on {1 - parity.same_top_class:.1%} of the images.",
             "Don't use it; report this with the versions of torch and onnxruntime.",
         )

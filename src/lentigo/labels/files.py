@@ -1,7 +1,7 @@
 """Label sets and mappings from a user's files: CSV or JSON.
 
 A CSV of labels has the column `id`, and of the others what is known: `name`, `malignant` (yes, no, or empty), `aliases`
-(parted by '|'), `snomed_ct`, `snomed_term`, `note`, and `melanoma` (yes in the row of the label that is melanoma). What
+(split by '|'), `snomed_ct`, `snomed_term`, `note`, and `melanoma` (yes in the row of the label that is melanoma). What
 a row leaves empty is taken from the taxonomy where that knows the id or the name. A JSON file holds
 `LabelSet.to_dict`. A CSV of a mapping has the columns `from` and `to`; JSON is an object of ids.
 """

@@ -20,7 +20,7 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 """Ids become names of columns, metrics and files."""
 _RESERVED = frozenset(
     {"macro", "weighted", "pairwise", "other", "none", "nan", "na", "null"}  # averages, answers, missing values
-    | {"source", "diagnosis", "malignancy", "decision", "gradable", "judgeable", "error", "model"}  # columns of results
+    | {"source", "diagnosis", "malignancy", "decision", "gradable", "error", "model"}  # columns of results
 )
 
 

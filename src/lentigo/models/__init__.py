@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 from lentigo.models.counting import Counts, count_parameters
-from lentigo.models.mirrors import MirrorAverage
+from lentigo.models.flip_tta import FlipTTA
 from lentigo.models.registry import Entry, build, describe, entry, names, parse_options, register
 from lentigo.models.weights import Loaded, load_weights
 from lentigo.normalisation import Normalisation
@@ -12,8 +12,8 @@ from lentigo.normalisation import Normalisation
 __all__ = [
     "Counts",
     "Entry",
+    "FlipTTA",
     "Loaded",
-    "MirrorAverage",
     "Normalisation",
     "build",
     "count_parameters",

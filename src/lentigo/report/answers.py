@@ -82,7 +82,7 @@ def _disjoint(subject: Subject) -> str | None:
         return None
     if leaky:
         return "NOT disjoint: the protocol is LEAKY, images of one lesion lie in training and test."
-    return "By lesion, joined with known duplicates. Patients are not told apart."
+    return "By lesion, joined with known duplicates. Patients are not distinguished."
 
 
 def _architecture(subject: Subject) -> str | None:
@@ -207,7 +207,7 @@ def _labels(subject: Subject) -> str:
 
 def _baseline(subject: Subject) -> str:
     get = subject.metrics.get
-    return f"Accuracy {number(get('accuracy'))}; always naming nevus {number(get('accuracy_always.nv'))}."
+    return f"Accuracy {number(get('accuracy'))}; always naming nevus {number(get('majority_class_baseline.nv'))}."
 
 
 def _thresholds(subject: Subject) -> str:

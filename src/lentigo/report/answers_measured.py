@@ -1,4 +1,4 @@
-"""Further answers, out of what was measured beside the metrics: groups, odd images, worse images."""
+"""Further answers, out of what was measured beside the metrics: groups, out-of-distribution images, worse images."""
 
 from collections.abc import Callable
 
@@ -29,11 +29,11 @@ def _sources_differ(subject: Subject) -> str | None:
 
 
 def _odd(subject: Subject) -> str | None:
-    found = subject.evidence.odd_flags
+    found = subject.evidence.ood_rejections
     if found is None:
         return None
     return (
-        f"An image whose oddness exceeds {found.threshold:.3f} is not judged. Of real lesions here that refuses "
+        f"An image whose OOD score exceeds {found.threshold:.3f} is not graded. Of real lesions here that refuses "
         f"{number(found.share)}. How many wrong images it refuses is left open here."
     )
 

@@ -11,7 +11,7 @@ import yaml
 from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import HEADLINE, label
-from lentigo.evaluation.summary import summarise
+from lentigo.evaluation.metrics.summary import summarise
 from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from lentigo import __version__
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, VIEW_NOTE, entry, label
-from lentigo.evaluation.comparison import Comparison, compare
+from lentigo.evaluation.statistics.comparison import Comparison, compare
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
 from lentigo.report.subject import Subject
-from lentigo.report.words import number, of_hundred
+from lentigo.report.words import natural_frequency, number
 from lentigo.runtime import NOTICE
 
 __all__ = ["MOST_MODELS", "describe_comparison"]
@@ -72,10 +72,10 @@ def _leaks(subjects: Mapping[str, Subject]) -> list[Statement]:
 def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
     found = []
     for name, subject in subjects.items():
-        melanoma = of_hundred(subject.metrics.get("sensitivity_at_80_specificity.mel"))
-        balanced = of_hundred(subject.metrics.get("balanced_accuracy"))
+        melanoma = natural_frequency(subject.metrics.get("sensitivity_at_80_specificity.mel"))
+        balanced = natural_frequency(subject.metrics.get("balanced_accuracy"))
         text = (
-            f"Finds {melanoma} of 100 melanomas where 20 of 100 other lesions are flagged falsely, and names the right "
+            f"Finds {melanoma} of 100 melanomas where 20 of 100 other lesions are false positives, and names the right "
             f"diagnosis for {balanced} of 100 images averaged over the diagnoses (balanced accuracy)."
         )
         found.append(Statement(label=name, text=text))
@@ -141,10 +141,10 @@ def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
         found.append(curves.roc(f"{name} {area:.3f}", risk, positive, colour))
     figure = Figure(
         name="roc",
-        title="Melanomas found against others flagged falsely",
+        title="Melanomas found against others false positives",
         caption="The higher a curve, the more melanomas are found for the same false alarms. The legend gives the area "
         "under each: the chance that a melanoma ranks above another lesion.",
-        x_label="share of other images flagged falsely",
+        x_label="share of other images false positives",
         y_label="share of melanomas found",
         curves=tuple(found),
         diagonal="guessing 0.500",

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import taxonomy
+from lentigo.evaluation.metrics.ranking import ThresholdCurve
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.ranking import Sweep
 from lentigo.evaluation.result import Estimate
 from lentigo.report.document import Curve
 
@@ -27,7 +27,7 @@ def balance(labels: NDArray[np.int64]) -> Array:
 
 
 def melanoma_risk(predictions: Predictions) -> tuple[Array, NDArray[np.bool_]]:
-    """Probability of melanoma [N], diagnoses equally common, and whether it is one [N]."""
+    """Probability of melanoma [N], balanced prior, and whether it is one [N]."""
     k = taxonomy.CLASSES.index("mel")
     return predictions.probabilities[:, k], predictions.labels == k
 
@@ -41,14 +41,14 @@ def roc(name: str, risk: Array, positive: NDArray[np.bool_], colour: int, *, str
 def precision_recall(
     name: str, risk: Array, positive: NDArray[np.bool_], colour: int, *, strong: bool = False
 ) -> Curve:
-    """What is found (x) against the share of alarms that are right (y) at every threshold; needs a positive."""
+    """What is found (x) against the share of alarms that are correct (y) at every threshold; needs a positive."""
     tp, fp = _counts(risk, positive)
     tp, fp = tp[1:], fp[1:]
     return _curve(name, tp / tp[-1], tp / (tp + fp), colour, strong=strong)
 
 
 def trade_off(risk: Array, positive: NDArray[np.bool_]) -> tuple[Curve, Curve]:
-    """Share of melanomas found and of others passed, for each threshold on the risk."""
+    """Share of melanomas found and of correctly not flagged, for each threshold on the risk."""
     thresholds = np.linspace(0, 1, 201)
 
     def share(values: Array) -> Array:
@@ -79,7 +79,7 @@ def estimates(
 
 
 def _counts(risk: Array, positive: NDArray[np.bool_]) -> tuple[Array, Array]:
-    tp, fp = Sweep.of(risk, positive).counts(np.ones((1, len(risk))))
+    tp, fp = ThresholdCurve.of(risk, positive).counts(np.ones((1, len(risk))))
     return tp[0], fp[0]
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lentigo.evaluation.metrics import Metrics
+from lentigo.evaluation.metrics.measure import Metrics
 from lentigo.evaluation.result import Result
 from lentigo.report.evidence import Evidence
 
@@ -192,7 +192,7 @@ class Panels(Result):
 
 
 class Exhibit(Result):
-    """One image and what is to be said of it.
+    """One image and what is to be reported for it.
 
     Attributes:
         title: one line.

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from lentigo.errors import DataError
-from lentigo.evaluation import conformal, operating_points
-from lentigo.evaluation.conformal import ConformalReport
-from lentigo.evaluation.decision_curves import DecisionCurve, decision_curve
-from lentigo.evaluation.diagrams import ReliabilityDiagram, reliability_diagram
-from lentigo.evaluation.fairness import Fairness, fairness
-from lentigo.evaluation.flags import OddFlags, odd_flags
+from lentigo.evaluation.calibration.diagrams import ReliabilityDiagram, reliability_diagram
+from lentigo.evaluation.clinical import conformal, operating_points
+from lentigo.evaluation.clinical.conformal import ConformalReport
+from lentigo.evaluation.clinical.decision_curves import DecisionCurve, decision_curve
+from lentigo.evaluation.clinical.operating_points import OperatingPoint, Performance
+from lentigo.evaluation.clinical.selective import RiskCoverage, risk_coverage
+from lentigo.evaluation.errors.mistakes import Mistakes, find_mistakes
 from lentigo.evaluation.leaks import refuse_same_images
-from lentigo.evaluation.mistakes import Mistakes, find_mistakes
-from lentigo.evaluation.operating_points import OperatingPoint, Performance
+from lentigo.evaluation.ood.rejections import OODRejections, ood_rejections
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
-from lentigo.evaluation.robustness import Robustness
-from lentigo.evaluation.selective import RiskCoverage, risk_coverage
+from lentigo.evaluation.robustness.curves import Robustness
+from lentigo.evaluation.subgroups.fairness import Fairness, fairness
 from lentigo.evaluation.tasks import known_views
 from lentigo.runtime import Bundle
 
@@ -43,8 +43,8 @@ class Evidence(Result):
         bundle_points: the bundle's own operating points, applied.
         validation_points: those chosen on the validation predictions, in every known view.
         decision_curves: at the prevalence of the data and at the stated one.
-        reliability: of being right in each known view, and of melanoma.
-        conformal, risk_coverage, odd_flags, fairness, robustness, mistakes: None where they can't be had.
+        reliability: of being correct in each known view, and of melanoma.
+        conformal, risk_coverage, ood_rejections, fairness, robustness, mistakes: None where they can't be had.
         missing: by the name of what is absent, why, and what would make it.
     """
 
@@ -55,7 +55,7 @@ class Evidence(Result):
     reliability: tuple[ReliabilityDiagram, ...]
     conformal: ConformalReport | None
     risk_coverage: RiskCoverage | None
-    odd_flags: OddFlags | None
+    ood_rejections: OODRejections | None
     fairness: Fairness | None
     robustness: Robustness | None
     mistakes: Mistakes | None
@@ -76,7 +76,7 @@ def gather(
         predictions: what to measure.
         folder: where they lie; validation.parquet, fairness.json and robustness.json beside them are used if they are
             of the same model and images.
-        bundle: the model, for its operating points and its limit of oddness.
+        bundle: the model, for its operating points and its OOD threshold.
         prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy'; without it `PREVALENCE`.
         replicates: bootstrap resamples.
 
@@ -112,7 +112,7 @@ class _Gatherer:
             reliability=self._reliability(),
             conformal=self._conformal(validation),
             risk_coverage=self._try("risk_coverage", self._risk_coverage),
-            odd_flags=self._odd_flags(),
+            ood_rejections=self._ood_rejections(),
             fairness=self._fairness(),
             robustness=self._robustness(),
             mistakes=self._try("mistakes", lambda: find_mistakes(self.predictions, reference=validation)),
@@ -219,21 +219,21 @@ class _Gatherer:
         view = "training_prevalence" if "training_prevalence" in self.views else "equal_prevalence"
         return risk_coverage(self.predictions, at=view, replicates=self.replicates)
 
-    def _odd_flags(self) -> OddFlags | None:
+    def _ood_rejections(self) -> OODRejections | None:
         if self.bundle is None:
-            self.missing["odd_flags"] = (
-                "The limit from which on an image is not judged travels in the bundle: lentigo report PREDICTIONS "
+            self.missing["ood_rejections"] = (
+                "The limit from which on an image is not graded travels in the bundle: lentigo report PREDICTIONS "
                 "--bundle MODEL --out DIR."
             )
             return None
-        limit = self.bundle.metadata.oddness
+        limit = self.bundle.metadata.ood_score
         found = self._try(
-            "odd_flags",
-            lambda: odd_flags(self.predictions, limit.threshold, limit.wanted_false_flags, replicates=self.replicates),
+            "ood_rejections",
+            lambda: ood_rejections(self.predictions, limit.threshold, limit.target_fpr, replicates=self.replicates),
         )
         if found is None:
-            self.missing["odd_flags"] = (
-                "The predictions hold no oddness, because a run made them: lentigo evaluate BUNDLE --data ROOT "
+            self.missing["ood_rejections"] = (
+                "The predictions hold no OOD score, because a run made them: lentigo evaluate BUNDLE --data ROOT "
                 "--own-test --out DIR measures it."
             )
         return found

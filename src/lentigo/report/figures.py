@@ -35,7 +35,7 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8,
 _MARKERS = "os^Dv<>"
 _COLUMNS = 2
 """Panels beside each other."""
-# What matplotlib is told to paint with; each stands for the page's variable of the same name.
+# What matplotlib paints with; each stands for the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

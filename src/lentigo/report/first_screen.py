@@ -8,7 +8,7 @@ from lentigo.evaluation.tasks import view
 from lentigo.report.curves import balance
 from lentigo.report.document import Statement
 from lentigo.report.subject import Subject
-from lentigo.report.words import of_hundred, points, versus
+from lentigo.report.words import natural_frequency, points, versus
 from lentigo.runtime import NOTICE
 
 __all__ = ["first_screen"]
@@ -55,21 +55,27 @@ def _leak(subject: Subject) -> list[Statement]:
 def _in_short(subject: Subject) -> Statement:
     """What it can and can't do, in one breath."""
     view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
-    accuracy, always = (subject.metrics.get(n, view=view) for n in ("accuracy", "accuracy_always.nv"))
+    accuracy, always = (subject.metrics.get(n, view=view) for n in ("accuracy", "majority_class_baseline.nv"))
     ranked = subject.metrics.get("auc.mel")
     can: list[str] = []
     cannot: list[str] = []
     if ranked.low is not None:
         if ranked.low > 0.5:
-            can.append(f"tell a melanoma from another lesion in {of_hundred(ranked)} of 100 pairs (guessing: 50)")
+            can.append(
+                f"tell a melanoma from another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50)"
+            )
         else:
             cannot.append("be shown to tell melanomas from other lesions")
     if versus(accuracy, always.value or 0.0) == "better":
-        can.append("name the right diagnosis more often than always saying 'nevus'")
+        can.append("name the correct diagnosis more often than always saying 'nevus'")
     else:
-        cannot.append("be shown to name the right diagnosis more often than always saying 'nevus'")
+        cannot.append("be shown to name the correct diagnosis more often than always saying 'nevus'")
     own = [at for at in subject.evidence.bundle_points if at.point.task == "melanoma" and at.sensitivity.value]
-    missed = f": at its own threshold it misses {of_hundred(own[0].sensitivity, complement=True)} of 100" if own else ""
+    missed = (
+        f": at its own threshold it misses {natural_frequency(own[0].sensitivity, complement=True)} of 100"
+        if own
+        else ""
+    )
     cannot += ["judge any disease outside of the seven", "replace a clinician", f"rule a melanoma out{missed}"]
     did = f"On these images it could {_listed(can)}. " if can else ""
     return Statement(label="In short", text=f"{did}It can't {_listed(cannot, 'or')}.")
@@ -87,8 +93,8 @@ def _melanoma(subject: Subject) -> list[Statement]:
     at_specificity = subject.metrics.get("sensitivity_at_80_specificity.mel")
     at_sensitivity = subject.metrics.get("specificity_at_95_sensitivity.mel")
     text = (
-        f"Of 100 melanomas it finds {of_hundred(at_specificity)} where 20 of 100 other lesions are flagged falsely. "
-        f"To find 95 of 100, it flags {of_hundred(at_sensitivity, complement=True)} of 100 others falsely. "
+        f"Of 100 melanomas it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false positives. "
+        f"To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others falsely. "
         "(Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
     )
     return [Statement(label="Melanoma", text=text), *_at_points(subject)]
@@ -100,14 +106,14 @@ def _at_points(subject: Subject) -> list[Statement]:
         name = "melanomas" if at.point.task == "melanoma" else "malignant lesions"
         text = (
             f"At its own threshold, set on validation images to find {100 * at.point.target:.0f} of 100 "
-            f"{name}, it finds {of_hundred(at.sensitivity)} and flags {of_hundred(at.specificity, complement=True)} of "
+            f"{name}, it finds {natural_frequency(at.sensitivity)} and flags {natural_frequency(at.specificity, complement=True)} of "
             f"100 other lesions falsely."
         )
         clinic = at.at_clinical_prevalence
         if clinic is not None and clinic.ppv.value:
             text += (
                 f" Where {100 * clinic.prevalence:.0f} of 100 lesions are {name} (assumed, not measured), "
-                f"{of_hundred(clinic.ppv)} of 100 flagged lesions would be."
+                f"{natural_frequency(clinic.ppv)} of 100 flagged lesions would be."
             )
         found.append(Statement(label=f"Threshold: {at.point.task}", text=text))
     return found
@@ -116,13 +122,13 @@ def _at_points(subject: Subject) -> list[Statement]:
 def _accuracy(subject: Subject) -> Statement:
     best_view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
     accuracy = subject.metrics.get("accuracy", view=best_view)
-    always = subject.metrics.get("accuracy_always.nv", view=best_view)
+    always = subject.metrics.get("majority_class_baseline.nv", view=best_view)
     balanced = subject.metrics.get("balanced_accuracy")
     baseline = always.value or 0.0
     text = (
-        f"It names the right one of seven diagnoses for {of_hundred(accuracy)} of 100 images; always saying 'nevus' is "
+        f"It names the correct one of seven diagnoses for {natural_frequency(accuracy)} of 100 images; always saying 'nevus' is "
         f"right for {100 * baseline:.0f}: it is {versus(accuracy, baseline)}. Were all diagnoses equally common, "
-        f"it would be right for {of_hundred(balanced)} of 100, and guessing for 14."
+        f"it would be correct for {natural_frequency(balanced)} of 100, and guessing for 14."
     )
     return Statement(label="Seven diagnoses", text=text)
 
@@ -135,7 +141,7 @@ def _calibration(subject: Subject) -> Statement:
     if abs(sure - right) < LEANS:
         lean = "on the whole neither too sure nor too unsure"
     else:
-        lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and right in {right:.0%}"
+        lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and correct in {right:.0%}"
     chance = ", no more than chance may make of a perfect one" if error.low == 0 else ""
     text = (
         f"As it states them, for diagnoses that are equally common, its percentages are off by "
@@ -151,8 +157,8 @@ def _unequal(subject: Subject) -> list[Statement]:
     """Gaps between groups of people or cameras that chance can't explain."""
     words = {
         "recall.mel": "melanomas are called so",
-        "auc.mel": "melanomas are told from the rest (AUC)",
-        "balanced_accuracy": "diagnoses are right (balanced accuracy)",
+        "auc.mel": "melanomas are distinguished from the rest (AUC)",
+        "balanced_accuracy": "diagnoses are correct (balanced accuracy)",
     }
     told = []
     for factor, found in subject.evidence.fairness.factors.items() if subject.evidence.fairness else ():
@@ -160,7 +166,7 @@ def _unequal(subject: Subject) -> list[Statement]:
         for metric, what in words.items():
             gap = found.gaps[metric]
             if factor != "dx_type" and gap.best and gap.worst and gap.difference.low:
-                best, worst = (of_hundred(values[name][metric]) for name in (gap.best, gap.worst))
+                best, worst = (natural_frequency(values[name][metric]) for name in (gap.best, gap.worst))
                 told.append(f"by {factor.replace('_', ' ')}, {what}: {gap.worst} {worst} of 100, {gap.best} {best}")
     if not told:
         return []

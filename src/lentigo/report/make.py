@@ -1,4 +1,4 @@
-"""One call from predictions to a folder with everything that can be said of them."""
+"""One call from predictions to a folder with everything that can be reported for them."""
 
 import json
 import os
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lentigo import data
+from lentigo.atomic import write_text
 from lentigo.errors import DataError
 from lentigo.evaluation.tasks import task_of
 from lentigo.report.card import model_card
@@ -15,7 +16,6 @@ from lentigo.report.page import describe, write
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
-from lentigo.whole_files import write_text
 
 __all__ = ["report"]
 

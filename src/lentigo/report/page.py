@@ -8,12 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lentigo import __version__
+from lentigo.atomic import write_text
 from lentigo.report.document import Block, Document, Figure, Forest, Gallery, Matrix, Panels
 from lentigo.report.figures import COLOURS, draw
 from lentigo.report.first_screen import first_screen
 from lentigo.report.sections import SECTIONS
 from lentigo.report.subject import Subject
-from lentigo.whole_files import write_text
 
 __all__ = ["describe", "write"]
 

@@ -9,7 +9,7 @@ from typing import Self
 from lentigo import data
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import VIEW_LABELS
-from lentigo.evaluation.metrics import Metrics, measure
+from lentigo.evaluation.metrics.measure import Metrics, measure
 from lentigo.evaluation.predictions import Predictions
 from lentigo.report.evidence import Evidence, gather
 from lentigo.runtime import Bundle

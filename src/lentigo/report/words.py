@@ -2,10 +2,10 @@
 
 from lentigo.evaluation.result import Estimate
 
-__all__ = ["number", "of_hundred", "points", "versus"]
+__all__ = ["natural_frequency", "number", "points", "versus"]
 
 
-def of_hundred(estimate: Estimate, *, complement: bool = False) -> str:
+def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
     """A share as a count of a hundred with its interval: '73 (64 to 80)'; or why there is none.
 
     Args:

@@ -1,6 +1,6 @@
 """Images in, verdicts out, without torch."""
 
-from lentigo.runtime.bundle import Bundle, BundleMetadata, OddnessLimit, OperatingPoint, Outputs
+from lentigo.runtime.bundle import Bundle, BundleMetadata, OODThreshold, OperatingPoint, Outputs
 from lentigo.runtime.classifier import Classifier, Failure
 from lentigo.runtime.files import classify_files
 from lentigo.runtime.images import decode
@@ -15,7 +15,7 @@ __all__ = [
     "BundleMetadata",
     "Classifier",
     "Failure",
-    "OddnessLimit",
+    "OODThreshold",
     "OperatingPoint",
     "Outputs",
     "Verdict",

@@ -1,7 +1,7 @@
 """The bundle: one .onnx file that is the whole model, preprocessing, calibration, maps and provenance included.
 
 Input `image`: uint8 [N, H, W, 3], RGB, any size. Outputs `probabilities`: float32 [N, 7]; `cam`: float32 [N, 7, h, w],
-class-activation maps over the central square of the image; `oddness`: float32 [N], how unlike the training images it
+class-activation maps over the central square of the image; `ood_score`: float32 [N], how unlike the training images it
 is.
 """
 
@@ -24,7 +24,7 @@ __all__ = [
     "METADATA_KEY",
     "Bundle",
     "BundleMetadata",
-    "OddnessLimit",
+    "OODThreshold",
     "OperatingPoint",
     "Outputs",
     "fingerprints",
@@ -44,28 +44,28 @@ class OperatingPoint(BaseModel):
 
     target: str
     """'melanoma' or 'malignancy'."""
-    wanted_sensitivity: float
+    target_sensitivity: float
     threshold: float
     """The risk from which on a lesion counts as suspicious."""
     validation_images: int
     """Number of validation images with the target that the threshold rests on."""
 
 
-class OddnessLimit(BaseModel):
-    """From which oddness on an image is not judged, chosen on validation images."""
+class OODThreshold(BaseModel):
+    """From which OOD score on an image is not graded, chosen on validation images."""
 
     model_config = ConfigDict(frozen=True)
 
     threshold: float
-    """An oddness above it is odd."""
-    wanted_false_flags: float
+    """An OOD score above it is out of distribution."""
+    target_fpr: float
     """Share of lesions like those of training that may be flagged."""
     validation_images: int
     """Number of validation images that the threshold rests on."""
 
 
 class BundleMetadata(BaseModel):
-    """What a bundle says of itself."""
+    """A bundle's metadata."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,7 +80,7 @@ class BundleMetadata(BaseModel):
     training_prevalence: tuple[float, ...]
     """Share of each class in the training part. The probabilities assume equal shares instead."""
     operating_points: tuple[OperatingPoint, ...]
-    oddness: OddnessLimit
+    ood_score: OODThreshold
     source: str
     split: dict[str, Any]
     """Protocol, leaky, fold, seed and sha256 of the split."""
@@ -98,17 +98,17 @@ class BundleMetadata(BaseModel):
 
 
 class Outputs(NamedTuple):
-    """What a bundle says of N images.
+    """A bundle's outputs for N images.
 
     Attributes:
         probabilities: float32 [N, 7], calibrated, at equal prevalence.
         cam: class-activation maps, float32 [N, 7, h, w].
-        oddness: how unlike the training images each is, float32 [N]; to be compared with `OddnessLimit.threshold`.
+        ood_score: how unlike the training images each is, float32 [N]; to be compared with `OODThreshold.threshold`.
     """
 
     probabilities: NDArray[np.float32]
     cam: NDArray[np.float32]
-    oddness: NDArray[np.float32]
+    ood_score: NDArray[np.float32]
 
 
 class Bundle:
@@ -141,7 +141,7 @@ class Bundle:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Probabilities [N, 7], class-activation maps [N, 7, h, w] and oddness [N] of images [N, H, W, 3]."""
+        """Probabilities [N, 7], class-activation maps [N, 7, h, w] and OOD score [N] of images [N, H, W, 3]."""
         return Outputs(*map(np.asarray, self._session.run(list(Outputs._fields), {"image": images})))
 
     def seen(self, ids: Iterable[str]) -> NDArray[np.bool_]:

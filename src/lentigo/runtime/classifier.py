@@ -91,8 +91,8 @@ class Classifier:
     ) -> Verdict:
         by_id = dict(zip(taxonomy.CLASSES, map(float, outputs.probabilities[0]), strict=True))
         decision, point = self._decide(by_id)
-        oddness = float(outputs.oddness[0])
-        reasons = self._reasons(image, oddness)
+        ood_score = float(outputs.ood_score[0])
+        reasons = self._reasons(image, ood_score)
         if prevalence is not None:
             weighted = {c: p * prevalence[c] for c, p in by_id.items()}
             by_id = {c: p / sum(weighted.values()) for c, p in weighted.items()}
@@ -102,9 +102,9 @@ class Classifier:
             prevalence="equal" if prevalence is None else "stated",
             decision=decision,
             operating_point=point,
-            judgeable=not reasons,
+            gradable=not reasons,
             reasons=reasons,
-            oddness=oddness,
+            ood_score=ood_score,
             model=self.bundle.metadata.name,
             _cam=outputs.cam[0],
             _image=image,
@@ -115,13 +115,13 @@ class Classifier:
         risks = {"melanoma": probabilities["mel"], "malignancy": sum(probabilities[c] for c in taxonomy.MALIGNANT)}
         points = self.bundle.metadata.operating_points
         words = "; ".join(
-            f"{p.target} risk of at least {p.threshold:.3f} (sensitivity {p.wanted_sensitivity:.2f} on validation)"
+            f"{p.target} risk of at least {p.threshold:.3f} (sensitivity {p.target_sensitivity:.2f} on validation)"
             for p in points
         )
         suspicious = any(risks[p.target] >= p.threshold for p in points)
-        return "suspicious" if suspicious else "below the threshold", words
+        return "suspicious" if suspicious else "negative at threshold", words
 
-    def _reasons(self, image: NDArray[np.uint8], oddness: float) -> tuple[str, ...]:
+    def _reasons(self, image: NDArray[np.uint8], ood_score: float) -> tuple[str, ...]:
         """Why an image can't be judged."""
         height, width = image.shape[:2]
         size = self.bundle.metadata.size
@@ -130,10 +130,10 @@ class Classifier:
             reasons.append(f"{width}x{height} pixels are fewer than the {size}x{size} that the model sees")
         if float(image.std(axis=(0, 1)).max()) < 2:
             reasons.append("the image is blank")
-        limit = self.bundle.metadata.oddness.threshold
-        if not oddness <= limit:  # not a number is odd too
+        limit = self.bundle.metadata.ood_score.threshold
+        if not ood_score <= limit:  # not a number is out of distribution too
             reasons.append(
-                f"it is unlike the dermoscopic images that the model learned from (oddness {oddness:.2f}, "
+                f"it is unlike the dermoscopic images that the model learned from (OOD score {ood_score:.2f}, "
                 f"limit {limit:.2f})"
             )
         return tuple(reasons)

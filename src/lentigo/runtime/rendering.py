@@ -29,7 +29,7 @@ def _json(results: Iterable[Result]) -> Iterable[str]:
 
 
 def _csv(results: Iterable[Result]) -> Iterable[str]:
-    columns = ("source", "diagnosis", *taxonomy.CLASSES, "melanoma", "malignancy", "decision", "judgeable", "error")
+    columns = ("source", "diagnosis", *taxonomy.CLASSES, "melanoma", "malignancy", "decision", "gradable", "error")
     yield _csv_line(columns)
     for result in results:
         if isinstance(result, Failure):
@@ -37,7 +37,7 @@ def _csv(results: Iterable[Result]) -> Iterable[str]:
             continue
         values = result.to_dict()
         probabilities = [round(result.probabilities[c], 6) for c in taxonomy.CLASSES]
-        rest = [values[c] for c in ("melanoma", "malignancy", "decision", "judgeable")]
+        rest = [values[c] for c in ("melanoma", "malignancy", "decision", "gradable")]
         yield _csv_line([result.source, result.top, *probabilities, *rest, "; ".join(result.reasons)])
 
 
@@ -75,10 +75,10 @@ def _overview(results: Sequence[Result]) -> Table:
     table = Table(Column("image", overflow="fold"), "most probable", "melanoma", "malignant", "decision")
     for result in results:
         if isinstance(result, Failure):
-            table.add_row(result.source, f"[red]{result.error}[/red]", "", "", "not judged")
+            table.add_row(result.source, f"[red]{result.error}[/red]", "", "", "not graded")
             continue
         name, probability = result.diagnoses[0]
-        decision = result.decision if result.judgeable else f"not judgeable: {'; '.join(result.reasons)}"
+        decision = result.decision if result.gradable else f"not gradable: {'; '.join(result.reasons)}"
         risks = (f"{result.melanoma:.2f}", f"{result.malignancy:.2f}")
         table.add_row(result.source, f"{name} {probability:.2f}", *risks, decision)
     return table

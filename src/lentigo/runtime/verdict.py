@@ -1,4 +1,4 @@
-"""What lentigo says of one image, in words that never reassure falsely."""
+"""The verdict on one image, in words that never reassure falsely."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from lentigo import taxonomy
 
 __all__ = ["NOTICE", "Verdict"]
 
-NOTICE = "Research tool, not a medical device. A changing, bleeding or new lesion needs a clinician whatever this says."
+NOTICE = "Research tool, not a medical device. A changing, bleeding or new lesion needs a clinician regardless of this result."
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Verdict:
         source: path or name of the image.
         probabilities: by diagnosis id; calibrated, for a population in which `prevalence` holds.
         prevalence: 'equal', or what the caller stated.
-        decision: 'suspicious' or 'below the threshold', at the operating point.
+        decision: 'suspicious' or 'negative at threshold', at the operating point.
         operating_point: the point in words.
-        judgeable: whether the image is one that the model can judge at all.
+        gradable: whether the image is one that the model can judge at all.
         reasons: why it is not, empty otherwise.
-        oddness: how unlike the training images it is; the limit is in the bundle's metadata.
+        ood_score: how unlike the training images it is; the limit is in the bundle's metadata.
         model: name of the bundle.
     """
 
@@ -35,9 +35,9 @@ class Verdict:
     prevalence: str
     decision: str
     operating_point: str
-    judgeable: bool
+    gradable: bool
     reasons: tuple[str, ...]
-    oddness: float
+    ood_score: float
     model: str
     _cam: NDArray[np.float32] = field(repr=False, compare=False)
     _image: NDArray[np.uint8] = field(repr=False, compare=False)
@@ -66,8 +66,8 @@ class Verdict:
     @property
     def next_step(self) -> str:
         """What to do with this result; never that nothing needs to be done."""
-        if not self.judgeable:
-            return f"No judgement: {'; '.join(self.reasons)}. Take another image, or have the lesion seen. {NOTICE}"
+        if not self.gradable:
+            return f"Not gradable: {'; '.join(self.reasons)}. Take another image, or have the lesion seen. {NOTICE}"
         if self.decision == "suspicious":
             return f"Have this lesion examined by a clinician. {NOTICE}"
         return f"This result does not rule out cancer. {NOTICE}"
@@ -113,9 +113,9 @@ class Verdict:
             "prevalence": self.prevalence,
             "decision": self.decision,
             "operating_point": self.operating_point,
-            "judgeable": self.judgeable,
+            "gradable": self.gradable,
             "reasons": list(self.reasons),
-            "oddness": round(self.oddness, 3),
+            "ood_score": round(self.ood_score, 3),
             "next_step": self.next_step,
             "model": self.model,
         }

@@ -95,7 +95,7 @@ _IMAGES = 120
 """Test images of each class, table 3."""
 
 Confusion = tuple[int, int]
-"""Of 120 benign and 120 malignant test images, how many of each were called right."""
+"""Of 120 benign and 120 malignant test images, how many of each were classified correctly."""
 
 
 def confusions(report: Table) -> list[Confusion]:

@@ -13,7 +13,7 @@ class Budget:
     """Limits of every training of a reproduction.
 
     Attributes:
-        name: 'quick', 'desk' or 'full'.
+        name: 'quick', 'cpu' or 'full'.
         summary: in words, printed over every table.
         folds: which of five folds are run.
         seeds: which seeds, on each fold.

@@ -89,7 +89,7 @@ def metric_of(outcomes: Sequence[Outcome], metric: str, *, honest: bool = False)
     if not outcomes:
         return None
     task = outcomes[0].task
-    found = [o.honest if honest else o.decided for o in outcomes]
+    found = [o.honest if honest else o.native for o in outcomes]
     if len(found) == 1:
         return found[0].get(metric, task)
     spread = combine(found).views["equal_prevalence"][task][metric]
@@ -132,6 +132,6 @@ _COSTS: dict[str, Callable[[Outcome], float]] = {
 
 def _images(outcome: Outcome, answer: str) -> int:
     """Test images, of one answer or of all."""
-    task = outcome.decided.views["equal_prevalence"][outcome.task]
+    task = outcome.native.views["equal_prevalence"][outcome.task]
     counts = dict(zip(task.classes, map(sum, task.confusion), strict=True))
     return counts[answer] if answer else sum(counts.values())

@@ -46,7 +46,7 @@ def reproduce(
         study: id of a study; 'leakage' for the experiment of that name; 'all' for all of these.
         root: the data set.
         out: folder to write into.
-        budget: 'quick', 'desk' or 'full'.
+        budget: 'quick', 'cpu' or 'full'.
         protocols: which to run; without it the study's own and the honest one.
         tables: names of the tables to write; without it all.
         weights: safetensors files by the name of the network that starts from them. The ResNet50 of the studies has
@@ -59,7 +59,7 @@ def reproduce(
 
     Raises:
         RunError: unknown study, budget, protocol or table, or `out` holds trainings of another budget or data set.
-        DataError: the data set can't be read or parted.
+        DataError: the data set can't be read or split.
     """
     if study not in (*STUDIES, "leakage", "all"):
         raise RunError(f"There is no study {study!r}.", f"Studies: {', '.join(STUDIES)}, leakage, all.")

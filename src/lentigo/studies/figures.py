@@ -16,7 +16,7 @@ from sklearn.metrics import roc_curve
 from lentigo import taxonomy
 from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.evaluation import Predictions
-from lentigo.studies.outcome import Finished, Outcome, as_decided
+from lentigo.studies.outcome import Finished, Outcome, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import load_run
 
@@ -75,7 +75,7 @@ def _history(axes: Axes, one: Finished, kind: str) -> None:
 
 
 def _confusion(axes: Axes, outcome: Outcome) -> None:
-    task = outcome.decided.views["equal_prevalence"][outcome.task]
+    task = outcome.native.views["equal_prevalence"][outcome.task]
     counts = np.array(task.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -91,12 +91,12 @@ def _confusion(axes: Axes, outcome: Outcome) -> None:
 
 def _roc(axes: Axes, one: Finished) -> None:
     run = load_run(one.folder / "run")
-    predictions = as_decided(Predictions.load(one.folder / "test.parquet"), run)
+    predictions = native_predictions(Predictions.load(one.folder / "test.parquet"), run)
     labels = predictions.labels
     for number, name in enumerate(taxonomy.CLASSES):
         if 0 < (labels == number).sum() < len(labels):
             false, true, _ = roc_curve(labels == number, predictions.probabilities[:, number])
-            area = one.outcome.decided.get(f"auc.{name}").value
+            area = one.outcome.native.get(f"auc.{name}").value
             axes.plot(false, true, color=COLOURS[number], linestyle=DASHES[number], label=f"{name} {area:.3f}", lw=1.4)
     axes.plot([0, 1], [0, 1], color=LINE, lw=1)
     axes.set(xlabel="false alarms", ylabel="found")

@@ -16,7 +16,7 @@ from lentigo.studies.budgets import Budget
 from lentigo.studies.study import PublishedRecipe, Study, System
 from lentigo.training import Recipe
 
-__all__ = ["Job", "Start", "images_an_epoch", "plan", "recipe_for", "thin", "wanted_epochs"]
+__all__ = ["Job", "Start", "images_an_epoch", "plan", "recipe_for", "subsample", "target_epochs"]
 
 EPOCHS = 30
 BATCH_SIZE = 32
@@ -92,7 +92,9 @@ def plan(study: Study, records: data.Records, budget: Budget, protocols: Sequenc
         protocols: names of the splits.
         start: where pretrained systems get their weights.
     """
-    splits = [thin(data.split(records, protocol, fold=fold), budget) for protocol in protocols for fold in budget.folds]
+    splits = [
+        subsample(data.split(records, protocol, fold=fold), budget) for protocol in protocols for fold in budget.folds
+    ]
     jobs = []
     for system in study.systems:
         file = start.files.get(system.network) if system.pretrained else None
@@ -122,7 +124,7 @@ def recipe_for(
 
     Args:
         system: whose.
-        protocol: of the split; what was oversampled before it was parted is not oversampled again.
+        protocol: of the split; what was oversampled before it was split is not oversampled again.
         budget: limits the epochs.
         images: shown in an epoch.
         seed: of the training.
@@ -130,7 +132,7 @@ def recipe_for(
     """
     published = system.recipe
     size = system.size or models.entry(system.network).size
-    wanted = wanted_epochs(system)
+    wanted = target_epochs(system)
     head, tail = _trainable_macs(system, size, weights)
     unfrozen = published.frozen_base and published.unfrozen_later
     values: dict[str, object] = {
@@ -151,23 +153,23 @@ def recipe_for(
         "normalisation": _normalisation(published, system),
         "patience": published.early_stopping or wanted,
         "keep": "best" if published.early_stopping else "last",
-        "mirror_average": False,
+        "flip_tta": False,
         "frozen_base": published.frozen_base,
         "unfrozen_blocks": TAIL_BLOCKS if unfrozen else 0,
-        "tail_epochs": budget.epochs_for(TAIL_EPOCHS, tail * images) if unfrozen else 0,
-        "tail_learning_rate": TAIL_RATE,
+        "finetune_epochs": budget.epochs_for(TAIL_EPOCHS, tail * images) if unfrozen else 0,
+        "finetune_learning_rate": TAIL_RATE,
         "precision": budget.precision,
         "seed": seed,
     }
     return Recipe.from_dict(values | _augmentation(published))
 
 
-def wanted_epochs(system: System) -> int:
+def target_epochs(system: System) -> int:
     """How many epochs a system would have without a budget."""
     return system.recipe.epochs or EPOCHS
 
 
-def thin(split: data.Split, budget: Budget) -> data.Split:
+def subsample(split: data.Split, budget: Budget) -> data.Split:
     """The split with only as many images in use as the budget allows, whole groups of each diagnosis alike.
 
     Each diagnosis keeps as many images as the others where it has them, so that the smallest budget still sees all.
@@ -246,7 +248,7 @@ def _augmentation(published: PublishedRecipe) -> dict[str, object]:
         "mirror": False,
         "brightness": 0.0,
         "contrast": 0.0,
-        "cast": 0.0,
+        "channel_jitter": 0.0,
     }
     for name in published.augmentation:
         still |= _CHANGES[name]

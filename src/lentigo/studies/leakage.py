@@ -1,7 +1,7 @@
 """The leakage experiment: how much of a published accuracy is leak, measured three ways.
 
-A lookup that learns nothing; one network of a paper under that paper's possible splits and the honest one; and the
-paired design of `siblings`, on the networks of two papers.
+A 1-NN baseline that learns nothing; one network of a paper under that paper's possible splits and the honest one; and
+the paired design of `same_lesion`, on the networks of two papers.
 """
 
 import json
@@ -14,21 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import data, training
+from lentigo.atomic import write_text
 from lentigo.audit import nearest_neighbour_study
 from lentigo.evaluation import Predictions, predict_part
-from lentigo.evaluation.estimates import estimate
-from lentigo.evaluation.intervals import resamples
 from lentigo.evaluation.result import Estimate, Result
+from lentigo.evaluation.statistics.estimates import estimate
+from lentigo.evaluation.statistics.intervals import resamples
 from lentigo.studies.budgets import Budget
 from lentigo.studies.budgets import budget as find_budget
 from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
 from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
-from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, thin, wanted_epochs
+from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, subsample, target_epochs
 from lentigo.studies.leakage_page import write_leakage
-from lentigo.studies.outcome import Outcome, as_decided, run_job
-from lentigo.studies.siblings import pair_arms
+from lentigo.studies.outcome import Outcome, native_predictions, run_job
+from lentigo.studies.same_lesion import pair_arms
 from lentigo.studies.study import System
-from lentigo.whole_files import write_text
 
 __all__ = ["Leakage", "Paired", "leakage"]
 
@@ -41,17 +41,17 @@ class Paired(Result):
 
     Attributes:
         system, network: which.
-        epochs, wanted_epochs: how many were run, and how many without a budget.
+        epochs, target_epochs: how many were run, and how many without a budget.
         train_images, exchanged, test_images: images; each test image is of another lesion.
         present, absent: accuracy of the network's own decisions in either arm.
         difference: present less absent, on the same images.
-        gained, lost: test images that only the arm with siblings, or only the other, got right.
+        gained, lost: test images that only the arm with same-lesion images, or only the other, classified correctly.
     """
 
     system: str
     network: str
     epochs: int
-    wanted_epochs: int
+    target_epochs: int
     train_images: int
     exchanged: int
     test_images: int
@@ -68,7 +68,7 @@ class Leakage(Result):
     Attributes:
         command, budget: what made it.
         data: the data set, its images and lesions.
-        lookup: the summary that `audit.nearest_neighbour_study` writes of its study.
+        one_nn: the summary that `audit.nearest_neighbour_study` writes of its study.
         networks: the 28x28 network under each protocol.
         published: the accuracy that the paper claims of it.
         paired: the paired design.
@@ -77,7 +77,7 @@ class Leakage(Result):
     command: str
     budget: str
     data: dict[str, str | int]
-    lookup: dict[str, object]
+    one_nn: dict[str, object]
     networks: tuple[Outcome, ...]
     published: float
     paired: tuple[Paired, ...]
@@ -91,7 +91,7 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
     Args:
         root: the data set.
         out: folder to write into; the experiment's own is `out`/leakage.
-        budget: 'quick', 'desk' or 'full'.
+        budget: 'quick', 'cpu' or 'full'.
 
     Returns:
         leakage.md.
@@ -110,7 +110,7 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
         command=f"lentigo reproduce leakage --data ROOT --out DIR --budget {budget}",
         budget=f"{limits.name}: {limits.summary}",
         data={"name": records.name, "images": len(records), "lesions": int(records.table["lesion_id"].nunique())},
-        lookup=_look_up(records, limits, folder / "lookup"),
+        one_nn=_one_nn_study(records, limits, folder / "one_nn"),
         networks=tuple(networks),
         published=study.table("8")[study.systems[0].name, "accuracy"],
         paired=tuple(_pair(system, records, limits, folder / "paired") for system in PAIRED),
@@ -118,11 +118,11 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
     return write_leakage(found, folder)
 
 
-def _look_up(records: data.Records, budget: Budget, folder: Path) -> dict[str, object]:
-    """The lookup's summary; it takes minutes, so what was written before is read."""
+def _one_nn_study(records: data.Records, budget: Budget, folder: Path) -> dict[str, object]:
+    """The 1-NN baseline's summary; it takes minutes, so what was written before is read."""
     path = folder / "leakage.json"
     if not path.exists():
-        print("leakage: a lookup that learns nothing", file=sys.stderr)
+        print("leakage: a 1-NN baseline", file=sys.stderr)
         seeds = (0,) if budget.images else (0, 1, 2)
         command = "lentigo reproduce leakage --data ROOT --out DIR"
         nearest_neighbour_study(records, 28, seeds=seeds).save(folder, command)
@@ -136,9 +136,9 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     if done.exists():
         return Paired.from_json(done.read_text(encoding="utf-8"))
     arms = pair_arms(records)
-    decided: list[Predictions] = []
+    native: list[Predictions] = []
     for name, whole in arms.splits.items():
-        split = thin(whole, budget)
+        split = subsample(whole, budget)
         recipe = recipe_for(system, name, budget, images_an_epoch(system, split))
         print(f"leakage: {system.network}, {name}, {recipe.epochs} epochs", file=sys.stderr)
         run = training.train(
@@ -149,15 +149,15 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
             options=system.options,
             resume=(place / name / "recipe.json").exists(),
         )
-        decided.append(as_decided(predict_part(run, "test"), run))
+        native.append(native_predictions(predict_part(run, "test"), run))
     # Both arms hold the test images in the same order.
-    present, absent = (predictions.right.astype(np.float64) for predictions in decided)
-    means = _means({"present": present, "absent": absent, "difference": present - absent}, decided[0], budget)
+    present, absent = (predictions.correct.astype(np.float64) for predictions in native)
+    means = _means({"present": present, "absent": absent, "difference": present - absent}, native[0], budget)
     found = Paired(
         system=system.name,
         network=system.network,
         epochs=recipe.epochs,
-        wanted_epochs=wanted_epochs(system),
+        target_epochs=target_epochs(system),
         train_images=len(split.train),
         exchanged=arms.exchanged,
         test_images=len(present),

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lentigo import training
+from lentigo.atomic import write_text
 from lentigo.errors import RunError
 from lentigo.evaluation import PROBABILITIES, Metrics, Predictions, measure, predict_part
 from lentigo.evaluation.cost import measure as measure_cost
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.budgets import Budget
-from lentigo.studies.jobs import Job, wanted_epochs
-from lentigo.whole_files import write_text
+from lentigo.studies.jobs import Job, target_epochs
 
-__all__ = ["Finished", "Outcome", "as_decided", "describe_start", "run_job"]
+__all__ = ["Finished", "Outcome", "describe_start", "native_predictions", "run_job"]
 
 
 class Outcome(Result):
@@ -32,14 +32,15 @@ class Outcome(Result):
         task: 'diagnosis' or 'malignancy'.
         budget: name of the budget.
         train_images, validation_images, test_images: sizes of the parts; an epoch of an oversampled part has more.
-        epochs, tail_epochs: how many were run, in the first stage and in the second.
-        wanted_epochs: how many the recipe would have without a budget.
+        epochs, finetune_epochs: how many were run, in the first stage and in the second.
+        target_epochs: how many the recipe would have without a budget.
         size: pixels a side.
         start: where the weights came from, and which parts started fresh; empty for random ones.
-        seconds: of training, kept features included; epochs that were run on another machine count as they were there.
+        seconds: of training, cached features included; epochs that were run on another machine count as they were
+            there.
         milliseconds: median time of one image through the network, batch of one.
         machine: cores and versions.
-        decided: metrics of the network's own decisions, as the paper takes them; the view is called 'equal_prevalence'
+        native: metrics of the network's own decisions, as the paper takes them; the view is called 'equal_prevalence'
             whatever prevalence the network learned.
         honest: metrics as lentigo reports them, calibrated, in both views.
     """
@@ -56,20 +57,20 @@ class Outcome(Result):
     validation_images: int
     test_images: int
     epochs: int
-    tail_epochs: int
-    wanted_epochs: int
+    finetune_epochs: int
+    target_epochs: int
     size: int
     start: dict[str, object]
     seconds: float
     milliseconds: float
     machine: dict[str, str]
-    decided: Metrics
+    native: Metrics
     honest: Metrics
 
     @property
     def trained_epochs(self) -> str:
         """Epochs of the first stage, and of the second after a plus."""
-        return f"{self.epochs}" + (f" + {self.tail_epochs}" if self.tail_epochs else "")
+        return f"{self.epochs}" + (f" + {self.finetune_epochs}" if self.finetune_epochs else "")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
 
     Raises:
         RunError: the folder holds another training.
-        DataError: the images can't be read or parted.
+        DataError: the images can't be read or split.
     """
     path = folder / "outcome.json"
     if path.exists():
@@ -124,14 +125,14 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
         validation_images=len(split.validation),
         test_images=len(predictions),
         epochs=int((history["stage"] != "tail").sum()),
-        tail_epochs=int((history["stage"] == "tail").sum()),
-        wanted_epochs=wanted_epochs(job.system),
+        finetune_epochs=int((history["stage"] == "tail").sum()),
+        target_epochs=target_epochs(job.system),
         size=job.recipe.size,
         start=dict(run.start),
         seconds=_seconds(run.path),
         milliseconds=_milliseconds(run),
         machine=dict(run.environment),
-        decided=measure(as_decided(predictions, run), replicates=budget.replicates),
+        native=measure(native_predictions(predictions, run), replicates=budget.replicates),
         honest=measure(predictions, replicates=budget.replicates),
     )
     write_text(path, found.to_json() + "\n")
@@ -139,7 +140,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
     return found
 
 
-def as_decided(predictions: Predictions, run: training.Run) -> Predictions:
+def native_predictions(predictions: Predictions, run: training.Run) -> Predictions:
     """The predictions as the network itself makes them: uncalibrated, at the prevalence that it learned.
 
     That is how the papers decide. What `predict_part` gives is calibrated and taken to equal prevalence, so both are
@@ -165,7 +166,7 @@ def _halves(logits: NDArray[np.float64], offset: NDArray[np.float32]) -> NDArray
 
 
 def _seconds(run: Path) -> float:
-    """Training time, with the share of kept features that this training needed."""
+    """Training time, with the share of cached features that this training needed."""
     log = run / "log"
     features = sum(float(path.read_text()) for path in log.glob("features_*.seconds"))
     return float(pd.read_csv(log / "seconds.csv")["seconds"].sum()) + features

@@ -16,7 +16,7 @@ from lentigo import data, taxonomy
 from lentigo.audit.describing.figures import styled
 from lentigo.evaluation import Predictions
 from lentigo.evaluation.tasks import TASKS
-from lentigo.studies.outcome import Finished, as_decided
+from lentigo.studies.outcome import Finished, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
 from lentigo.training.learner import PixelInput
@@ -123,7 +123,7 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
     protocol = finished[-1].outcome.protocol
     own = {f.outcome.system: f for f in reversed(finished) if f.outcome.protocol == protocol}
     tables = {
-        name: as_decided(Predictions.load(f.folder / "test.parquet"), load_run(f.folder / "run"))
+        name: native_predictions(Predictions.load(f.folder / "test.parquet"), load_run(f.folder / "run"))
         for name, f in reversed(own.items())
     }
     # Copies of an oversampled data set are no images of their own.

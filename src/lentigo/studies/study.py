@@ -205,7 +205,7 @@ class Study:
         recomputed: what arithmetic makes of printed values.
         counted: which printed values are the data set's images of a diagnosis.
         measured: which printed values a run measures again.
-        checks: what arithmetic says of its numbers.
+        checks: what arithmetic reports for its numbers.
         remarks: contradictions that are not about a number.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lentigo import data
+from lentigo.atomic import write_text
 from lentigo.evaluation.catalogue import VIEW_LABELS, choice, entry, label
 from lentigo.evaluation.cost import cost
 from lentigo.evaluation.result import Estimate, Result
@@ -16,13 +17,12 @@ from lentigo.studies.numbers import number, printed
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.study import Check, Study
-from lentigo.whole_files import write_text
 
 __all__ = ["Reproduction", "write_study"]
 
 ALARM: Mapping[str, str] = {"diagnosis": "mel", "malignancy": "malignant"}
 """Of each task, the class that must not be missed."""
-NO_MERIT = ("accuracy", "accuracy_always")
+NO_MERIT = ("accuracy", "majority_class_baseline")
 """Of the headline, what is shown of each network's own decisions alone."""
 
 
@@ -174,7 +174,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
         f"`{outcome.protocol}` {outcome.fold}",
         f"{outcome.train_images:,}",
         f"{outcome.test_images:,}",
-        f"{outcome.trained_epochs} ({outcome.wanted_epochs})",
+        f"{outcome.trained_epochs} ({outcome.target_epochs})",
         f"{outcome.seconds:,.0f}",
         f"{outcome.milliseconds:.1f}",
     )
@@ -182,7 +182,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
 
 def _classes(outcome: Outcome) -> tuple[str, ...]:
     """What the network tells apart."""
-    return outcome.decided.views["equal_prevalence"][outcome.task].classes
+    return outcome.native.views["equal_prevalence"][outcome.task].classes
 
 
 def _metrics_table(outcomes: Sequence[Outcome], protocols: Sequence[str], *, honest: bool) -> str:

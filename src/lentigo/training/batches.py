@@ -1,4 +1,4 @@
-"""Batches of pixels or kept features, in an order that depends on seed and epoch alone, so that a resumed run repeats
+"""Batches of pixels or cached features, in an order that depends on seed and epoch alone, so that a resumed run repeats
 it."""
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Arrays(Dataset[Batch]):
-    """What the loaders need: a data set that gives out whole batches by one gather."""
+    """What the loaders need: a data set that returns whole batches by one gather."""
 
     labels: Tensor
 
@@ -37,7 +37,7 @@ class Arrays(Dataset[Batch]):
 
 
 class PixelDataset(Arrays):
-    """Images uint8 [N, S, S, 3] and labels [N], given out a batch at a time as uint8 [B, 3, S, S] and int64 [B]."""
+    """Images uint8 [N, S, S, 3] and labels [N], returned a batch at a time as uint8 [B, 3, S, S] and int64 [B]."""
 
     def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
         # Kept in memory: random rows of a map would be read from disk again and again.
@@ -51,7 +51,7 @@ class PixelDataset(Arrays):
 
 
 class FeatureDataset(Arrays):
-    """Rows of kept features, float16 [M, ...] on disk, and labels [N]; batches are float16 [B, ...] and int64 [B]."""
+    """Rows of cached features, float16 [M, ...] on disk, and labels [N]; batches are float16 [B, ...] and int64 [B]."""
 
     def __init__(self, features: NDArray[np.float16], rows: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
         self.features, self.rows = features, rows
@@ -95,7 +95,7 @@ def train_loader(
     """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others).
 
     Args:
-        dataset: what is given out.
+        dataset: what is returned.
         batch_size: images a batch.
         seed: of the order.
         positions: which images make an epoch, some of them more than once; without it each once.
@@ -112,5 +112,5 @@ def validation_loader(dataset: Arrays, batch_size: int) -> DataLoader[Batch]:
 
 
 def _as_is(batch: Any) -> Any:
-    """The data set gives out whole batches already."""
+    """The data set returns whole batches already."""
     return batch

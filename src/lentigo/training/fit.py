@@ -52,9 +52,9 @@ def train(
         options: of the network's builder.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead.
-        resume: go on with an interrupted run of the same network, split and recipe.
+        resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
-        callbacks: of Lightning, such as one that gives a hopeless trial up.
+        callbacks: of Lightning, such as one that prunes a hopeless trial.
 
     Raises:
         RunError: the folder holds something else, the run to resume differs, the network can't be built, doesn't fit
@@ -104,10 +104,10 @@ def train_from(
     resume: bool = False,
     strict: bool = False,
 ) -> Run:
-    """Read a data set, part it and train on it: `data.read`, `data.split` and `train` in one call.
+    """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
     Raises:
-        DataError: the data can't be read or parted; if `strict`, any problem in them.
+        DataError: the data can't be read or split; if `strict`, any problem in them.
         RunError: as `train`.
     """
     records = data.read(root, strict=strict)
@@ -146,7 +146,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise RunError(f"{folder}: this is a file.", "Name a folder for the run.")
     if folder.exists() and any(folder.iterdir()):
         if not resume:
-            raise RunError(f"{folder}: there is something in this folder.", "Name another, or go on with --resume.")
+            raise RunError(f"{folder}: there is something in this folder.", "Name another, or resume with --resume.")
         if not (folder / "recipe.json").exists():
             raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
 

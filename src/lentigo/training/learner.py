@@ -29,7 +29,7 @@ class PixelInput(nn.Module):
     def __init__(self, recipe: Recipe, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         affine = RandomAffine(recipe.rotation, recipe.zoom, recipe.shift, recipe.mirror)
-        colour = ColourJitter(recipe.brightness, recipe.contrast, recipe.cast)
+        colour = ColourJitter(recipe.brightness, recipe.contrast, recipe.channel_jitter)
         self.augment = Compose([affine, colour]) if recipe.augments else None
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
@@ -43,7 +43,7 @@ class PixelInput(nn.Module):
 
 
 class FeatureInput(nn.Module):
-    """Kept features float16, as numbers that can be trained on."""
+    """Cached features float16, as numbers that can be trained on."""
 
     def forward(self, kept: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The same values, float32."""
@@ -110,7 +110,7 @@ class Learner(pl.LightningModule):
         return losses.mean()
 
     def on_train_epoch_start(self) -> None:
-        """Start the sums of loss, right answers and images."""
+        """Start the sums of loss, correct predictions and images."""
         self._sums = torch.zeros(3, device=self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
@@ -139,7 +139,7 @@ class Learner(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Loss and accuracy of the epoch's training, balanced accuracy and macro AUC of the whole validation part.
 
-        Accuracies are at the training part's prevalence: the share of images whose largest fitted logit is right.
+        Accuracies are at the training part's prevalence: the share of images whose largest fitted logit is correct.
         """
         loss, right, images = self._sums
         self.log("train_loss", loss / images, prog_bar=True)

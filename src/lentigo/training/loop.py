@@ -14,10 +14,10 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from lentigo.atomic import write_text
 from lentigo.errors import RunError
 from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
-from lentigo.whole_files import write_text
 
 __all__ = ["SCORE", "fit"]
 

@@ -50,14 +50,15 @@ class Recipe:
         zoom: smallest and largest magnification.
         shift: largest shift as a share of the side.
         mirror: whether images are mirrored at random, left to right; with rotations every mirror image comes up.
-        brightness, contrast, cast: largest relative changes of colour.
+        brightness, contrast, channel_jitter: largest relative changes of colour.
         patience: epochs without a lower validation loss before training stops early.
         keep: whether the epoch with the lowest validation loss is kept, or the last.
-        mirror_average: whether the trained network answers with the mean over an image and its three mirror images.
+        flip_tta: whether the trained network answers with the mean over an image and its three mirror images.
         frozen_base: of a network with a backbone, train the head on features that the frozen base gave once. There is
             no augmentation then.
-        unfrozen_blocks: last blocks of the base that train too once the head has been trained, for `tail_epochs` more.
-        tail_epochs, tail_learning_rate: of this second stage.
+        unfrozen_blocks: last blocks of the base that train too once the head has been trained, for `finetune_epochs`
+            more.
+        finetune_epochs, finetune_learning_rate: of this second stage.
         precision: 'bfloat16' computes the network in mixed precision.
         seed: seed of weights, order and augmentation; the same seed gives the same run on the same machine.
     """
@@ -84,19 +85,19 @@ class Recipe:
     mirror: bool = True
     brightness: float = 0.2
     contrast: float = 0.2
-    cast: float = 0.06
+    channel_jitter: float = 0.06
     patience: int = 20
     keep: Literal["best", "last"] = "best"
-    mirror_average: bool = True
+    flip_tta: bool = True
     frozen_base: bool = False
     unfrozen_blocks: int = 0
-    tail_epochs: int = 0
-    tail_learning_rate: float = 1e-4
+    finetune_epochs: int = 0
+    finetune_learning_rate: float = 1e-4
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "epochs", "batch_size", "learning_rate", "patience", "tail_learning_rate"):
+        for name in ("size", "epochs", "batch_size", "learning_rate", "patience", "finetune_learning_rate"):
             if getattr(self, name) <= 0:
                 raise RunError(f"The recipe's {name} is {getattr(self, name)}.", "It must be above zero.")
         for name, known in _CHOICES.items():
@@ -106,8 +107,8 @@ class Recipe:
             raise RunError("Binary cross-entropy tells two classes apart.", "Set the target to malignancy.")
         if self.unfrozen_blocks and not self.frozen_base:
             raise RunError("Only blocks of a frozen base can be unfrozen.", "Set frozen_base, or unfrozen_blocks to 0.")
-        if bool(self.unfrozen_blocks) != bool(self.tail_epochs):
-            raise RunError("unfrozen_blocks and tail_epochs go together.", "Give both, or neither.")
+        if bool(self.unfrozen_blocks) != bool(self.finetune_epochs):
+            raise RunError("unfrozen_blocks and finetune_epochs go together.", "Give both, or neither.")
         object.__setattr__(self, "zoom", tuple(self.zoom))
 
     @property
@@ -118,7 +119,7 @@ class Recipe:
     @property
     def augments(self) -> bool:
         """Whether training images are changed at random."""
-        still = self.rotation == self.shift == self.brightness == self.contrast == self.cast == 0
+        still = self.rotation == self.shift == self.brightness == self.contrast == self.channel_jitter == 0
         return not (still and tuple(self.zoom) == (1.0, 1.0) and not self.mirror)
 
     def to_dict(self) -> dict[str, object]:

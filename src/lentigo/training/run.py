@@ -23,13 +23,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lentigo import data, models, taxonomy
+from lentigo.atomic import replacing, write_text
 from lentigo.errors import RunError
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
-from lentigo.training.features import keep_features
+from lentigo.training.cached_features import cache_features
 from lentigo.training.learner import PixelInput
 from lentigo.training.recipe import Recipe
-from lentigo.whole_files import replacing, write_text
 
 __all__ = ["Run", "load_run"]
 
@@ -90,17 +90,17 @@ class Run:
         return data.load_split(self.path / "split.csv", self.records)
 
     def network(self) -> nn.Module:
-        """The trained network, ready for inference, with the mirror average if the recipe has it.
+        """The trained network, ready for inference, with the flip test-time augmentation if the recipe has it.
 
         Raises:
             RunError: the training has not finished.
         """
         if not self.finished:
-            raise RunError(f"{self.path}: this training has not finished.", "Go on with lentigo train --resume.")
+            raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
         network = models.build(self.model, num_classes=self.recipe.outputs, **self.options)
         network.load_state_dict(load_file(self.path / "network.safetensors"))
-        averaged = self.recipe.mirror_average and hasattr(network, "maps")
-        return (models.MirrorAverage(network) if averaged else network).eval()
+        averaged = self.recipe.flip_tta and hasattr(network, "maps")
+        return (models.FlipTTA(network) if averaged else network).eval()
 
     def labels(self, records: data.Records) -> NDArray[np.int64]:
         """What the network is to learn of some records, positions among its classes [N]."""
@@ -133,7 +133,7 @@ class Run:
             return readable, self.logits(pixels.of(readable))
         network.freeze(self.unfrozen("tail", network))
         colours = torch.tensor(self.mean), torch.tensor(self.std)
-        kept = keep_features(network, self.recipe, *colours, pixels, readable).array
+        kept = cache_features(network, self.recipe, *colours, pixels, readable).array
         rows = pixels.rows(readable)
         blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float() for i in range(0, len(rows), 64))
         return readable, self._seven(network.eval().trainable_part, blocks)
@@ -156,7 +156,7 @@ class Run:
 
     @torch.inference_mode()
     def _seven(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:
-        """Logits [N, 7] from what the network says of blocks of images."""
+        """Logits [N, 7] from the network's predictions for blocks of images."""
         logits = np.concatenate([network(block).numpy() for block in blocks])
         if self.recipe.loss == "binary":
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)

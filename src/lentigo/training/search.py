@@ -41,7 +41,7 @@ Sampler = Literal["tpe", "grid", "genetic"]
 POPULATION = 8
 """Trials in a generation of the genetic sampler: searches here are short."""
 STARTUP = 5
-"""Trials that train to their end before any is given up."""
+"""Trials that train to their end before any is pruned."""
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -112,10 +112,10 @@ def search_from(
     recipe: Recipe | None = None,
     seed: int = 0,
 ) -> Search:
-    """Read a data set, part it and search on it: `data.read`, `data.split` and `search` in one call.
+    """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
     Raises:
-        DataError: the data can't be read or parted.
+        DataError: the data can't be read or split.
         RunError: as `search`.
     """
     split = data.split(data.read(root), protocol, fold=fold)
@@ -144,7 +144,7 @@ def _go_on(
             study.tell(trial, state=TrialState.PRUNED)
         _tidy(study, objective.folder)
         done = study.trials[number]
-        score = "given up" if done.state == TrialState.PRUNED else f"{SCORE} {done.value:.4f}"
+        score = "pruned" if done.state == TrialState.PRUNED else f"{SCORE} {done.value:.4f}"
         print(f"Trial {number + 1} of {trials}: {score}", file=sys.stderr)
 
 
@@ -188,7 +188,7 @@ class _GiveUp(pl.Callback):
             raise optuna.TrialPruned
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A resumed trial repeats an epoch that was told already."""
+        """A resumed trial repeats an epoch that was reported already."""
         known = self.trial.study.trials[self.trial.number].intermediate_values
         if trainer.current_epoch not in known:
             self.trial.report(float(trainer.callback_metrics[SCORE]), trainer.current_epoch)

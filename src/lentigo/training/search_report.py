@@ -20,19 +20,19 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from lentigo import data
+from lentigo.atomic import replacing, write_text
 from lentigo.errors import RunError
 from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import environment
 from lentigo.training.space import apply_parameters
-from lentigo.whole_files import replacing, write_text
 
 __all__ = ["Search", "Trial", "write_search"]
 
 _STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 9}
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#8a929c"  # of Okabe and Ito
 ENOUGH = 5
-"""Finished trainings with different parameters below which nothing is said of importance."""
+"""Finished trainings with different parameters below which nothing is reported for importance."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Trial:
 
     Attributes:
         number: from 0.
-        state: 'finished' or 'given up'.
+        state: 'finished' or 'pruned'.
         parameters: what was chosen.
-        loss: the validation loss of the epoch that was kept; if given up, the lowest so far, None where it diverged.
+        loss: the validation loss of the epoch that was kept; if pruned, the lowest so far, None where it diverged.
         balanced_accuracy: of the validation part, at the epoch with that loss.
         epochs: that it trained.
         seconds: that they took.
@@ -130,7 +130,7 @@ def _trial(trial: FrozenTrial, folder: Path, all_trials: list[FrozenTrial]) -> T
     row = history[SCORE].sub(loss).abs().idxmin() if known else None
     return Trial(
         number=trial.number,
-        state="finished" if trial.state == TrialState.COMPLETE else "given up",
+        state="finished" if trial.state == TrialState.COMPLETE else "pruned",
         parameters={name: json.loads(v) if isinstance(v, str) else v for name, v in trial.params.items()},
         loss=loss if known else None,
         balanced_accuracy=float(history["val_balanced_accuracy"][row]) if known else None,
@@ -152,7 +152,7 @@ def _importance(study: optuna.Study) -> dict[str, float]:
 
 def _markdown(found: Search, about: dict[str, Any], where: object, options: dict[str, object]) -> str:
     best = found.best
-    given_up = sum(trial.state == "given up" for trial in found.trials)
+    pruned = sum(trial.state == "pruned" for trial in found.trials)
     repeats = sum(trial.repeats for trial in found.trials)
     option = "".join(f" --option '{name}={json.dumps(value)}'" for name, value in options.items())
     names = list(best.parameters)
@@ -161,7 +161,7 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         "",
         f"```\n{_command(about, len(found.trials))}\n```",
         "",
-        f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {given_up} given up "
+        f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {pruned} pruned "
         f"early, {repeats} with parameters of an earlier trial, which are not trained again. Split: {about['split']}.",
         "",
         "Each trial is judged by the loss on the validation part; the test part was not touched. The best of many is a "
@@ -228,7 +228,7 @@ def _text(value: object) -> str:
 
 def _draw_history(axes: Axes, trials: tuple[Trial, ...]) -> None:
     """Each trial's loss, and the lowest of the finished ones so far."""
-    for state, colour, marker in (("finished", _BLUE, "o"), ("given up", _GREY, "x")):
+    for state, colour, marker in (("finished", _BLUE, "o"), ("pruned", _GREY, "x")):
         chosen = [(t.number, t.loss) for t in trials if t.state == state and t.loss is not None]
         if chosen:
             numbers, losses = zip(*chosen, strict=True)

@@ -1,6 +1,6 @@
 """Transfer learning in two stages: the head on a frozen base, then the base's last blocks with it at a lower rate.
 
-What is frozen is computed once and kept (`features`), so that both stages train on kept features. Where the weights
+What is frozen is computed once and kept (`features`), so that both stages train on cached features. Where the weights
 lack the end of a base, that end starts fresh and trains from the first stage on: a frozen random layer would teach
 the head nothing.
 """
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from lentigo import data
+from lentigo.atomic import write_text
 from lentigo.models.transfer import Transfer
 from lentigo.training.batches import FeatureDataset, epoch_positions, train_loader, validation_loader
-from lentigo.training.features import keep_features
+from lentigo.training.cached_features import cache_features
 from lentigo.training.learner import FeatureInput, Learner
 from lentigo.training.loop import fit
 from lentigo.training.run import Run
-from lentigo.whole_files import write_text
 
 __all__ = ["fit_in_stages"]
 
@@ -40,7 +40,7 @@ def fit_in_stages(
     recipe = run.recipe
     _fit_stage("head", network, run, split, pixels, recipe.epochs, recipe.learning_rate, callbacks)
     if recipe.unfrozen_blocks:
-        _fit_stage("tail", network, run, split, pixels, recipe.tail_epochs, recipe.tail_learning_rate)
+        _fit_stage("tail", network, run, split, pixels, recipe.finetune_epochs, recipe.finetune_learning_rate)
 
 
 def _fit_stage(
@@ -57,7 +57,7 @@ def _fit_stage(
     network.freeze(run.unfrozen(stage, network))
     parts = [pixels.readable(split.part(part)) for part in ("train", "validation")]
     needed = split.records.take([*parts[0].ids, *parts[1].ids])
-    kept = keep_features(network, recipe, torch.tensor(run.mean), torch.tensor(run.std), pixels, needed)
+    kept = cache_features(network, recipe, torch.tensor(run.mean), torch.tensor(run.std), pixels, needed)
     train, validation = (FeatureDataset(kept.array, pixels.rows(part), run.labels(part)) for part in parts)
     learner = Learner(_Trainable(network), FeatureInput(), recipe, torch.tensor(run.class_prior), rate)
     fit(

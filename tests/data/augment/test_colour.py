@@ -35,8 +35,8 @@ def test_jitter_draws_all_three() -> None:
 
 
 def test_constancy_undoes_a_cast() -> None:
-    cast = torch.tensor([1.0, 0.7, 0.5])[None, :, None, None]
-    plain, tinted = (ShadesOfGrey().apply(x, {}) for x in (images(), images() * cast))
+    channel_jitter = torch.tensor([1.0, 0.7, 0.5])[None, :, None, None]
+    plain, tinted = (ShadesOfGrey().apply(x, {}) for x in (images(), images() * channel_jitter))
     ratio = tinted.mean((2, 3)) / plain.mean((2, 3))
     torch.testing.assert_close(ratio, ratio[:, :1].expand(4, 3))  # only the overall brightness still differs
 

@@ -19,7 +19,7 @@ __all__ = ["SHORT", "Description", "Samples", "describe"]
 SAMPLES = 8
 """Pictures shown of each class."""
 
-SHORT = ("classes", "images_per_lesion", "source", "dx_type", "giveaway", "missing")
+SHORT = ("classes", "images_per_lesion", "source", "dx_type", "shortcut", "missing")
 """Figures whose headlines say in short what most often spoils a study."""
 
 Samples = Mapping[str, list[tuple[str, NDArray]]]

@@ -21,7 +21,7 @@ from lentigo.audit.describing.summary import AGE_STEP, Summary
 
 __all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "figures", "sample_figure", "styled"]
 
-# Okabe and Ito's colours, told apart with any colour vision; words or shapes always say the same.
+# Okabe and Ito's colours, distinguished with any colour vision; words or shapes always say the same.
 BENIGN, MALIGNANT, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, LINE = "#1c1c1e", "#c8c8cc"
 CHANNEL_STYLE = {"red": (MALIGNANT, "o"), "green": (GREEN, "s"), "blue": (BENIGN, "^")}
@@ -69,8 +69,8 @@ def figures(summary: Summary, appearance: Appearance) -> dict[str, Figure]:
         drawn["age"] = lambda: _ages(summary)
     for field, counts in summary.fields.items():
         drawn[field] = lambda counts=counts: _share_table(counts, summary.classes, counts.sum())  # type: ignore[misc]
-    if len(summary.giveaway):
-        drawn["giveaway"] = lambda: _giveaway(summary.giveaway)
+    if len(summary.shortcut):
+        drawn["shortcut"] = lambda: _shortcut(summary.shortcut)
     with styled():
         return {name: _settled(draw()) for name, draw in drawn.items()}
 
@@ -176,9 +176,9 @@ def _ages(summary: Summary) -> Figure:
     return figure
 
 
-def _giveaway(giveaway: pd.Series) -> Figure:
+def _shortcut(shortcut: pd.Series) -> Figure:
     """AUC of each field alone, from 0.5 on."""
-    values = giveaway.sort_values(ascending=False)
+    values = shortcut.sort_values(ascending=False)
     figure, axes = _figure(0.34 * len(values) + 0.7)
     ax = axes[0, 0]
     rows = range(len(values))

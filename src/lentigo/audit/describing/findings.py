@@ -48,8 +48,8 @@ def findings(summary: Summary, appearance: Appearance) -> dict[str, Finding]:
     if len(summary.ages):
         found["age"] = _age(summary)
     found |= {field: _field(summary, field) for field in summary.fields}
-    if len(summary.giveaway):
-        found["giveaway"] = _giveaway(summary)
+    if len(summary.shortcut):
+        found["shortcut"] = _shortcut(summary)
     return found
 
 
@@ -83,7 +83,7 @@ def _classes(summary: Summary) -> Finding:
     most, least = classes.iloc[0], classes.iloc[-1]
     ratio = most.images / least.images
     if len(classes) == 1:
-        return Finding(f"All images are of one class: {most['name']}", "With these alone nothing can be told apart.")
+        return Finding(f"All images are of one class: {most['name']}", "With these alone nothing can be distinguished.")
     if ratio < 1.5:
         return Finding(
             f"All {len(classes)} classes are about equally common",
@@ -94,7 +94,7 @@ def _classes(summary: Summary) -> Finding:
     overlooked = f" and miss every one of the {malignant:,} malignant ones" if malignant and not most.malignant else ""
     return Finding(
         f"{percent(most['share'])} of the images are {most['name']}",
-        f"A model that always answers '{most['name']}' would be right on {percent(most['share'])} of these images"
+        f"A model that always answers '{most['name']}' would be correct on {percent(most['share'])} of these images"
         f"{overlooked}. For each image of {least['name']} there are {ratio:.{0 if ratio >= 10 else 1}f} of "
         f"{most['name']}. Report balanced accuracy beside accuracy, and weigh the classes, or draw them evenly, in "
         "training.",
@@ -106,13 +106,13 @@ def _lesions(summary: Summary) -> Finding:
         return Finding(
             "The source does not say which images show the same lesion",
             "Every image counts as a lesion of its own here. Near-duplicates may still lie among them: look for them "
-            "before parting the images into training and test.",
+            "before splitting the images into training and test.",
         )
     several = int(summary.per_lesion[summary.per_lesion.index > 1].sum())
     if not several:
-        return Finding("Every lesion has one image", "Parting by image and parting by lesion are the same here.")
+        return Finding("Every lesion has one image", "Splitting by image and splitting by lesion are the same here.")
     return Finding(
-        f"{percent(summary.siblings)} of the images have a sibling of the same lesion",
+        f"{percent(summary.same_lesion)} of the images have another image of the same lesion",
         f"{several:,} of {count(summary.lesions, 'lesion')} were photographed more than once, up to "
         f"{summary.per_lesion.index.max()} times. Were a random fifth of the images the test set, on average "
         f"{percent(summary.leak)} of it would show a lesion that is also trained on, and the score would be partly "
@@ -196,11 +196,11 @@ def _missing(summary: Summary) -> Finding:
     )
 
 
-def _giveaway(summary: Summary) -> Finding:
-    best = summary.giveaway.idxmax()
+def _shortcut(summary: Summary) -> Finding:
+    best = summary.shortcut.idxmax()
     return Finding(
         f"Without a picture, {FIELD_NAMES[best]} alone tells malignant from benign with an AUC of "
-        f"{summary.giveaway[best]:.2f}",
+        f"{summary.shortcut[best]:.2f}",
         "Here each image is ranked by how common malignancy is among the images with the same value, on the same "
         "images, which flatters a little. 0.5 is chance, 1 perfect. A model that does no better may have "
         "learnt the table's habits and nothing of the skin.",

@@ -37,9 +37,9 @@ class Summary:
             for a field that the source doesn't know.
         per_lesion: number of lesions (values) by how many images they have (index).
         lesions_known: whether the source names lesions; if not, every image counts as one.
-        siblings: share of the images whose lesion has another image.
+        same_lesion: share of the images whose lesion has another image.
         leak: the share of a random fifth of the images, on average, whose lesion is also among the other four fifths.
-        giveaway: for age, sex, site and source, where known, the area under the ROC curve for malignant against benign
+        shortcut: for age, sex, site and source, where known, the area under the ROC curve for malignant against benign
             if each image is ranked by how common malignancy is among the images of the same value: on the same images,
             so an upper bound; 0.5 is nothing, 1 everything. Empty where all images are malignant, or none.
         labels: class of each image [N].
@@ -55,9 +55,9 @@ class Summary:
     missing: pd.DataFrame
     per_lesion: pd.Series
     lesions_known: bool
-    siblings: float
+    same_lesion: float
     leak: float
-    giveaway: pd.Series
+    shortcut: pd.Series
     labels: pd.Series
     median_age: float
 
@@ -77,8 +77,8 @@ class Summary:
             "classes": self.classes.to_dict("index"),
             "images_per_lesion": {
                 "lesions": {str(k): int(n) for k, n in self.per_lesion.items()},
-                "images_with_sibling": self.siblings,
-                "random_test_images_with_sibling_in_training": self.leak,
+                "images_with_same_lesion": self.same_lesion,
+                "random_test_images_with_same_lesion_in_training": self.leak,
             },
             "age": {
                 "quartiles": self.ages.to_dict("index"),
@@ -87,7 +87,7 @@ class Summary:
                 "multiples_of_5": self.ages_rounded,
             },
             "missing": self.missing.to_dict("index"),
-            "giveaway": self.giveaway.to_dict(),
+            "shortcut": self.shortcut.to_dict(),
         } | {field: counts.to_dict() for field, counts in self.fields.items()}
 
 
@@ -124,9 +124,9 @@ def summarise(records: Records) -> Summary:
         missing=_missing(records, labels, classes.index),
         per_lesion=records.table.groupby("lesion_id").size().value_counts().sort_index().rename("lesions"),
         lesions_known=bool((records.table["lesion_id"] != records.table["image_id"]).any()),
-        siblings=float((per_image > 1).mean()),
+        same_lesion=float((per_image > 1).mean()),
         leak=_leak(per_image),
-        giveaway=_giveaways(tellers, malignant),
+        shortcut=_shortcuts(tellers, malignant),
         labels=labels,
         median_age=float(age.median()),
     )
@@ -169,21 +169,21 @@ def _missing(records: Records, labels: pd.Series, classes: pd.Index) -> pd.DataF
 
 
 def _leak(per_image: np.ndarray, share: float = 0.2) -> float:
-    """How much of a random test part, without regard to lesions, has a sibling outside it.
+    """How much of a random test part, without regard to lesions, has a same-lesion image outside it.
 
-    An image of a lesion with k images has none if its k - 1 siblings were all drawn for the test part too: n - 1 of
-    N - 1 draws are left for them.
+    An image of a lesion with k images has none if its k - 1 same-lesion images were all drawn for the test part too: n
+    - 1 of N - 1 draws are left for them.
     """
     total = len(per_image)
     test = round(total * share)
     within = np.ones(total)
-    for sibling in range(1, int(per_image.max())):
-        drawn = max(test - sibling, 0) / max(total - sibling, 1)
-        within[per_image > sibling] *= drawn
+    for same_lesion in range(1, int(per_image.max())):
+        drawn = max(test - same_lesion, 0) / max(total - same_lesion, 1)
+        within[per_image > same_lesion] *= drawn
     return float(np.where(per_image > 1, 1 - within, 0).mean())
 
 
-def _giveaways(tellers: Mapping[str, pd.Series], malignant: np.ndarray) -> pd.Series:
+def _shortcuts(tellers: Mapping[str, pd.Series], malignant: np.ndarray) -> pd.Series:
     """Area under the ROC curve by field, of the share of malignant images among those with the same value."""
     if malignant.all() or not malignant.any():
         return pd.Series(dtype=float)

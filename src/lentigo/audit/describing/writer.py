@@ -24,7 +24,7 @@ SECTIONS = {
     "How many of what": ("classes", "images_per_lesion"),
     "Who the patients are": ("age", "sex", "site"),
     "Where images and labels come from": ("source", "dx_type", "sizes"),
-    "What the table alone gives away": ("giveaway", "missing"),
+    "What the table alone gives away": ("shortcut", "missing"),
     "Light and colour": ("means", "colours"),
 }
 """Headings of the page and the figures under each; what the data set has no numbers for is left out."""

@@ -106,7 +106,7 @@ def _find_ids(path: Path, records: Records, names: Sequence[str]) -> list[str]:
         found = next((i for i in (name, plain.with_suffix("").as_posix(), plain.stem) if i in known), None)
         if found is None:
             raise DataError(
-                f"{path}: no image {name!r} among the {len(records)} records.", "Read the data set that was parted."
+                f"{path}: no image {name!r} among the {len(records)} records.", "Read the data set that was split."
             )
         ids.append(found)
     return ids

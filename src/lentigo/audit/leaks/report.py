@@ -1,4 +1,4 @@
-"""The leak report of a split, and the score of a lookup that has learnt nothing."""
+"""The leak report of a split, and the score of a 1-NN baseline."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, recall_score
 from sklearn.neighbors import NearestNeighbors
 
+from lentigo.atomic import write_text
 from lentigo.data.copies import original_id
 from lentigo.data.pixels import load_pixels
 from lentigo.data.records import Records
 from lentigo.data.splits import Split
 from lentigo.errors import DataError
-from lentigo.whole_files import write_text
 
 __all__ = ["LeakReport", "Score", "leak_report"]
 
@@ -28,8 +28,9 @@ class Score:
 
     Attributes:
         images: number of test images.
-        accuracy: share of right answers, 0 to 1; None without images.
-        balanced_accuracy: mean over the classes that occur of the share of right answers, 0 to 1; None without images.
+        accuracy: share of correct predictions, 0 to 1; None without images.
+        balanced_accuracy: mean over the classes that occur of the share of correct predictions, 0 to 1; None without
+            images.
     """
 
     images: int
@@ -43,8 +44,8 @@ class LeakReport:
 
     Attributes:
         split: the split.
-        table: one row a test image: image_id, truth, leaked (a sibling of its group is in training), nearest (id of the
-            nearest training image), distance (Euclidean, grey levels), lookup (that image's class).
+        table: one row a test image: image_id, truth, leaked (a same-lesion image of its group is in training), nearest
+            (id of the nearest training image), distance (Euclidean, grey levels), 1-NN baseline (that image's class).
         size: side of the squares that were compared, in pixels.
         lesions_shared: number of lesion ids that two parts share, by 'train-test' and so on.
         groups_shared: the same of groups.
@@ -57,7 +58,7 @@ class LeakReport:
     groups_shared: Mapping[str, int]
 
     def scores(self) -> dict[str, Score]:
-        """The lookup's score on all test images, on the leaked ones and on the others."""
+        """The 1-NN baseline's score on all test images, on the leaked ones and on the others."""
         leaked = self.table["leaked"]
         return {
             "all": _score(self.table),
@@ -91,7 +92,7 @@ class LeakReport:
         leaked, images = int(self.table["leaked"].sum()), len(self.table)
         score = self.scores()["all"]
         return (
-            f"{self.split.protocol}: {leaked:,} of {images:,} test images have a sibling in training "
+            f"{self.split.protocol}: {leaked:,} of {images:,} test images have a same-lesion image in training "
             f"({leaked / images:.1%}); training and test share {self.lesions_shared['train-test']:,} lesions; copying "
             f"the nearest training image's diagnosis at {self.size} px scores {score.accuracy:.3f} "
             f"({score.balanced_accuracy:.3f} balanced)"
@@ -118,7 +119,7 @@ class LeakReport:
         )
         return (
             f"# Leaks of {self.split.protocol}, {self.split.records.name}\n\n{self}.\n\n"
-            f"| class | test images | with a sibling in training |\n|---|--:|--:|\n{classes}\n\n"
+            f"| class | test images | with a same-lesion image in training |\n|---|--:|--:|\n{classes}\n\n"
             f"| parts | lesion ids in both | groups in both |\n|---|--:|--:|\n{shared}\n\n"
             "Nearest neighbour on pixels alone, nothing learnt:\n\n"
             f"| test images | n | accuracy | balanced accuracy |\n|---|--:|--:|--:|\n{scores}\n"
@@ -126,11 +127,11 @@ class LeakReport:
 
 
 def leak_report(split: Split, size: int = 28) -> LeakReport:
-    """Count the test images with a sibling in training, and score a lookup of the nearest training image.
+    """Count the test images with a same-lesion image in training, and score a 1-NN baseline.
 
-    The lookup compares pixels of central squares (Euclidean distance over all channels) and copies the diagnosis of the
-    nearest training image (Fix, Hodges, 1951). It can't generalise much, so what it scores above its score on images
-    without a sibling is the leak. Unreadable images are left out of it.
+    The 1-NN baseline compares pixels of central squares (Euclidean distance over all channels) and copies the diagnosis
+    of the nearest training image (Fix, Hodges, 1951). It can't generalise much, so what it scores above its score on
+    images without a same-lesion image is the leak. Unreadable images are left out of it.
 
     Args:
         split: any split; `read_split` reads foreign ones.
@@ -150,7 +151,7 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
     train, test = (part.take([i for i in part.ids if original_id(i) in readable]) for part in (split.train, split.test))
     row = pd.Series(range(len(once)), index=[original_id(i) for i in once.ids])
     rows = [row[[original_id(i) for i in part.ids]].to_numpy() for part in (train, test)]
-    nearest, distance = _look_up(pixels.array.reshape(len(once), -1), *rows)
+    nearest, distance = _one_nn_study(pixels.array.reshape(len(once), -1), *rows)
     table = pd.DataFrame(
         {
             "image_id": test.ids,
@@ -158,14 +159,14 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
             "leaked": groups[test.ids].isin(set(groups[train.ids])).to_numpy(),
             "nearest": train.ids[nearest],
             "distance": distance,
-            "lookup": _classes(train)[nearest],
+            "one_nn": _classes(train)[nearest],
         }
     )
     lesions = split.records.table.set_index("image_id")["lesion_id"]
     return LeakReport(split, table, size, _shared(split, lesions), _shared(split, groups))
 
 
-def _look_up(
+def _one_nn_study(
     pixels: NDArray[np.uint8], train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Position in `train` of the row nearest to each of `test`, and how far it is; rows that occur twice cost once."""
@@ -186,7 +187,7 @@ def _classes(records: Records) -> NDArray:
 def _score(table: pd.DataFrame) -> Score:
     if table.empty:
         return Score(0, None, None)
-    truth, answer = table["truth"].tolist(), table["lookup"].tolist()
+    truth, answer = table["truth"].tolist(), table["one_nn"].tolist()
     # The mean recall over the classes that occur; scikit-learn's own balanced accuracy warns of answers outside them.
     balanced = recall_score(truth, answer, labels=sorted(set(truth)), average="macro")
     return Score(len(table), float(accuracy_score(truth, answer)), float(balanced))

@@ -1,4 +1,4 @@
-"""What leaks are worth: the nearest-neighbour lookup under leaky and honest protocols, as Markdown and JSON."""
+"""What leaks are worth: the 1-NN baseline under leaky and honest protocols, as Markdown and JSON."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lentigo.atomic import write_text
 from lentigo.audit.leaks.report import LeakReport, leak_report
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.dermamnist import has_official_parts
 from lentigo.data.records import Records
 from lentigo.data.splits import split
 from lentigo.progress import track
-from lentigo.whole_files import write_text
 
 __all__ = ["LeakStudy", "nearest_neighbour_study"]
 
@@ -24,12 +24,12 @@ OFFICIAL = "dermamnist_official_leaky"
 STUDIED = ("oversampled_then_split_leaky", "image_level_leaky", "grouped")
 
 CLAIM = (0.9815, "seven classes at 28x28, 'compressed CNN' (the third of the reproduced papers)")
-"""The published accuracy that the lookup is compared with, and whose it is."""
+"""The published accuracy that the 1-NN baseline is compared with, and whose it is."""
 
 
 @dataclass(frozen=True)
 class LeakStudy:
-    """The lookup's scores, one row a protocol, fold and seed. Make one with `nearest_neighbour_study`.
+    """The 1-NN baseline's scores, one row a protocol, fold and seed. Make one with `nearest_neighbour_study`.
 
     Attributes:
         table: columns protocol, leaky, fold, seed, train, test, leaked (share of the test images), accuracy,
@@ -97,12 +97,12 @@ No network, no training: each test image gets the diagnosis of the training imag
 {self.source}, {self.images:,} images; {folds} folds, seeds {", ".join(map(str, seeds))}, n = {runs} splits a protocol;
 mean (least to greatest). Groups are lesions joined by the published pairs and {self.pairs} pairs that the audit found.
 
-| protocol | test images with a sibling in training | accuracy | balanced accuracy | accuracy without a sibling |
+| protocol | test images with a same-lesion image in training | accuracy | balanced accuracy | accuracy without a same-lesion image |
 |---|--:|--:|--:|--:|
 {rows}
 
 Always naming the commonest class scores {self.always_commonest:.3f}. The published claim to compare with is
-{CLAIM[0]:.4f} accuracy: {CLAIM[1]}. Here the lookup on `{means.index[0]}` scores
+{CLAIM[0]:.4f} accuracy: {CLAIM[1]}. Here the 1-NN baseline on `{means.index[0]}` scores
 {first["accuracy", "mean"]:.4f}, which is {abs(CLAIM[0] - first["accuracy", "mean"]) * 100:.2f} percentage points
 {"below" if first["accuracy", "mean"] < CLAIM[0] else "above"} it, without having learnt anything.
 {self._official()}
@@ -118,7 +118,7 @@ Made by `{command}`; the figures of every split stand in leakage.json.
         return f"""
 ## DermaMNIST's official split
 
-{self.official}. On the {scores["leaked"].images:,} test images with a sibling the lookup scores
+{self.official}. On the {scores["leaked"].images:,} test images with a same-lesion image the 1-NN baseline scores
 {scores["leaked"].accuracy:.3f}, on the {scores["not leaked"].images:,} others {scores["not leaked"].accuracy:.3f}.
 """
 
@@ -132,7 +132,7 @@ def nearest_neighbour_study(
     seeds: Sequence[int] = (0, 1, 2),
     pairs: Iterable[tuple[str, str]] = (),
 ) -> LeakStudy:
-    """Score the lookup of the nearest training image under each protocol, fold and seed.
+    """Score the 1-NN baseline under each protocol, fold and seed.
 
     Args:
         records: the images.

@@ -1,4 +1,4 @@
-"""What an augmentation is: random choice parted from application, so that every one can be replayed.
+"""What an augmentation is: random choice separated from application, so that every one can be replayed.
 
 The pattern is TorchIO's (Perez-Garcia et al., 2021): `draw` decides with a generator, `apply` only computes.
 """

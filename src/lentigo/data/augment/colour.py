@@ -82,11 +82,11 @@ class ColourJitter(Compose):
     Args:
         brightness: largest relative change of the brightness.
         contrast: largest relative change of the contrast.
-        cast: largest relative change of each channel.
+        channel_jitter: largest relative change of each channel.
     """
 
-    def __init__(self, brightness: Share = 0.2, contrast: Share = 0.2, cast: Share = 0.06) -> None:
-        super().__init__([Brightness(brightness), ColourCast(cast), Contrast(contrast)])
+    def __init__(self, brightness: Share = 0.2, contrast: Share = 0.2, channel_jitter: Share = 0.06) -> None:
+        super().__init__([Brightness(brightness), ColourCast(channel_jitter), Contrast(contrast)])
 
 
 class ShadesOfGrey(Augmentation):

@@ -101,7 +101,7 @@ class RemoveHair(Augmentation):
 
     Follows DullRazor: Lee, Ng, Gallagher, Coldman, McLean, Computers in Biology and Medicine 27(6), 1997; it differs
     in that the gap is filled from all sides, not from both ends of a line across the hair. Meant for 128 pixels and
-    more: on smaller images a hair is a pale line one pixel wide, hardly told from the pigment network.
+    more: on smaller images a hair is a pale line one pixel wide, hardly distinguished from the pigment network.
 
     Args:
         width: widest hair, as a share of the image's shorter side.

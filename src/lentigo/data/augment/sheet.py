@@ -46,7 +46,7 @@ RANDOM: dict[str, Augmentation] = {
     "hair simulation": AddHair(),
     "RandAugment": RandAugment(),
 }
-# Each beside the fault that it mends.
+# Each beside the fault that it fixes.
 MENDING: dict[str, tuple[Augmentation, Augmentation]] = {
     "shades of grey": (ColourCast(0.25), ShadesOfGrey()),
     "hair removal": (AddHair(), RemoveHair()),

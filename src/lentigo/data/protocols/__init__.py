@@ -1,4 +1,4 @@
-"""Named ways to part a data set into training, validation and test. The leaky ones say so in their names.
+"""Named ways to split a data set into training, validation and test. The leaky ones say so in their names.
 
 One file a family. To add one: write a maker as `base.Protocol` describes it, and list it here.
 """

@@ -25,7 +25,7 @@ def balanced(records: Records, groups: NDArray, fold: int, folds: int, seed: int
 
 
 def balanced_by_image(records: Records, groups: NDArray, fold: int, folds: int, seed: int) -> NDArray:
-    """As many benign as malignant images, drawn and parted without regard for lesions."""
+    """As many benign as malignant images, drawn and split without regard for lesions."""
     return _balance(records, np.arange(len(records)), fold, folds, seed)
 
 
@@ -49,5 +49,5 @@ BALANCED_SUBSET = Protocol(
 BALANCED_SUBSET_LEAKY = Protocol(
     balanced_by_image,
     leaky=True,
-    summary="1,200 images, half malignant, drawn and parted one by one; 960 to learn, 240 to test.",
+    summary="1,200 images, half malignant, drawn and split one by one; 960 to learn, 240 to test.",
 )

@@ -1,4 +1,4 @@
-"""What a protocol is, and the parting into folds that most of them share."""
+"""What a protocol is, and the splitting into folds that most of them share."""
 
 import warnings
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Protocol:
             [N]; `parts` is an object array [N] of 'train', 'validation', 'test' or 'unused'.
         leaky: whether images of one group may lie on two sides.
         summary: one sentence for people.
-        resample: what `(records, seed) -> records` makes of the records before they are parted; None for all
+        resample: what `(records, seed) -> records` makes of the records before they are split; None for all
             protocols but the one that is named for it.
 
     Raises:
@@ -108,7 +108,7 @@ def _choose_fold(classes: NDArray, groups: NDArray | None, folds: int, fold: int
     if len(np.unique(names)) < folds or per_class.max() < folds:
         what = "images" if groups is None else "lesions"
         raise DataError(
-            f"{len(np.unique(names))} {what} are too few to part into {folds} groups.", f"Add {what} of every class."
+            f"{len(np.unique(names))} {what} are too few to split into {folds} groups.", f"Add {what} of every class."
         )
     # Only here: scikit-learn takes most of a second to import, and whoever reads a data set need not wait for it.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold

@@ -26,5 +26,5 @@ GROUPED = Protocol(
     grouped, leaky=False, summary="No lesion, and no duplicate of it, lies on two sides; stratified folds."
 )
 IMAGE_LEVEL_LEAKY = Protocol(
-    image_level, leaky=True, summary="Images are parted one by one, so images of one lesion lie on two sides."
+    image_level, leaky=True, summary="Images are split one by one, so images of one lesion lie on two sides."
 )

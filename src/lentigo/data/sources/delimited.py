@@ -29,7 +29,7 @@ def read_header(path: Path) -> list[str]:
 def read_table(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table as strings, missing values (empty, or one of `MISSING`) as None.
 
-    A byte order mark, mixed line ends and empty lines are taken as they come. Fields are parted by a tab in .tsv and
+    A byte order mark, mixed line ends and empty lines are taken as they come. Fields are split by a tab in .tsv and
     .tab files, elsewhere by a comma, semicolon or tab, whichever the header has most of.
 
     Args:

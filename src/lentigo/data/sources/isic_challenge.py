@@ -5,7 +5,7 @@ Looked for anywhere below the root, beside or above the images: a one-hot truth 
 `source` says which part of the challenge an image is from, 'train', 'val' or 'test', where the table's name does.
 
 2018 and 2019 are sources of the seven diagnoses: rows of SCC and UNK are dropped and reported. 2020 knows only benign
-and malignant; its patients are kept in the column `patient_id`, and a patient is never parted.
+and malignant; its patients are kept in the column `patient_id`, and a patient is never split.
 
 Sources: Codella et al., arXiv:1902.03368, 2018; Hernández-Pérez et al., Scientific Data 11:641, 2024; Rotemberg et al.,
 Scientific Data 8:34, 2021.

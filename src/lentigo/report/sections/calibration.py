@@ -12,7 +12,7 @@ MEASURES = ("ece", "ece_equal_mass", "ece.macro", "ece.mel", "brier", "log_loss"
 
 
 def calibration(subject: Subject) -> Section:
-    """Reliability diagrams of being right and of melanoma, and calibration errors."""
+    """Reliability diagrams of being correct and of melanoma, and calibration errors."""
     table = Table(
         caption="ECE: mean distance of stated from observed frequency. A finite sample shows some even of a perfectly "
         "calibrated model, so that an interval may lie below its value.",
@@ -29,13 +29,13 @@ def _of_being_right(subject: Subject) -> Figure:
     errors = {PRIORS[name]: subject.metrics.get("ece", view=name) for name in subject.views}
     return Figure(
         name="reliability",
-        title="How sure it is, and how often it is right",
+        title="How sure it is, and how often it is correct",
         caption="Below the diagonal the model is too sure of itself, above it too unsure; each point is a tenth of "
         "the images, by weight, and the band its 95 % interval. On average it is off by "
         + "; ".join(f"{points(error)} ({words})" for words, error in errors.items())
         + ".",
         x_label="how sure the model is",
-        y_label="how often it is right",
+        y_label="how often it is correct",
         curves=_curves(subject, None),
         diagonal="as it should be",
     )

@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from lentigo.evaluation.decision_curves import DecisionCurve
+from lentigo.evaluation.clinical.decision_curves import DecisionCurve
 from lentigo.report import curves
 from lentigo.report.document import Block, Curve, Figure, Section, Text
 from lentigo.report.subject import Subject
@@ -31,7 +31,7 @@ def _figure(curve: DecisionCurve) -> Figure:
         name=f"decision-{curve.task}-{'clinic' if curve.stated else 'data'}",
         title=f"{WORDS[curve.task].capitalize()}, {curve.prevalence:.1%} of lesions ({which})",
         caption=_caption(curve),
-        x_label="probability from which on one acts",
+        x_label="threshold probability",
         y_label="net benefit, true positives per lesion",
         curves=(
             acting,

@@ -1,17 +1,17 @@
-"""How well each diagnosis is told from the rest."""
+"""How well each diagnosis is distinguished from the rest."""
 
 from lentigo import taxonomy
 from lentigo.evaluation.catalogue import VIEW_LABELS, choice, label
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Section, Table
 from lentigo.report.subject import Subject
-from lentigo.report.words import number, of_hundred
+from lentigo.report.words import natural_frequency, number
 
 __all__ = ["diagnoses"]
 
 
 def diagnoses(subject: Subject) -> Section:
-    """How well each diagnosis is told from the rest."""
+    """How well each diagnosis is distinguished from the rest."""
     blocks: list[Block] = []
     labels, probabilities = subject.predictions.labels, subject.predictions.probabilities
     shown = {c: labels == k for k, c in enumerate(taxonomy.CLASSES) if 0 < (labels == k).sum() < len(labels)}
@@ -24,10 +24,10 @@ def diagnoses(subject: Subject) -> Section:
             Figure(
                 name="roc",
                 title="Found against falsely flagged (ROC)",
-                caption="Shown an image of a diagnosis and one of another, the model ranks the right one higher in "
-                f"{of_hundred(aucs[most])} of 100 tries for {taxonomy.DIAGNOSES[most].name} (its best) and "
-                f"{of_hundred(aucs[least])} for {taxonomy.DIAGNOSES[least].name} (its worst). 50 is a coin.",
-                x_label="share of other images flagged falsely",
+                caption="Shown an image of a diagnosis and one of another, the model ranks the correct one higher in "
+                f"{natural_frequency(aucs[most])} of 100 tries for {taxonomy.DIAGNOSES[most].name} (its best) and "
+                f"{natural_frequency(aucs[least])} for {taxonomy.DIAGNOSES[least].name} (its worst). 50 is a coin.",
+                x_label="share of other images false positives",
                 y_label="share found",
                 curves=tuple(
                     curves.roc(f"{c} {aucs[c].value:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel")
@@ -41,12 +41,12 @@ def diagnoses(subject: Subject) -> Section:
         blocks.append(
             Figure(
                 name="precision-recall",
-                title="How many alarms are right (precision and recall)",
-                caption="In the mix of these very images. Guessing would be right as often as a diagnosis is "
+                title="How many alarms are correct (precision and recall)",
+                caption="In the mix of these very images. Guessing would be correct as often as a diagnosis is "
                 f"common: {shown[rarest].mean():.1%} for {taxonomy.DIAGNOSES[rarest].name}, the rarest. Numbers in the "
                 "legend are average precisions.",
                 x_label="share found (recall)",
-                y_label="share of alarms that are right (precision)",
+                y_label="share of alarms that are correct (precision)",
                 curves=tuple(
                     curves.precision_recall(
                         f"{c} {precisions[c]:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel"

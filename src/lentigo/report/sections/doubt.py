@@ -1,14 +1,14 @@
-"""Knowing when not to answer: conformal sets, risk against coverage, and images that are refused as odd."""
+"""Knowing when not to answer: conformal sets, risk against coverage, and images that are rejected as out of distribution."""
 
 from lentigo.evaluation.catalogue import PRIORS
-from lentigo.evaluation.conformal import ConformalReport
-from lentigo.evaluation.flags import OddFlags
+from lentigo.evaluation.clinical.conformal import ConformalReport
+from lentigo.evaluation.clinical.selective import RiskCoverage
+from lentigo.evaluation.ood.rejections import OODRejections
 from lentigo.evaluation.result import Estimate
-from lentigo.evaluation.selective import RiskCoverage
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Forest, Mark, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
-from lentigo.report.words import number, of_hundred
+from lentigo.report.words import natural_frequency, number
 
 __all__ = ["doubt"]
 
@@ -19,11 +19,15 @@ def doubt(subject: Subject) -> Section:
     blocks: list[Block] = []
     if evidence.risk_coverage is not None:
         blocks.append(_risk(evidence.risk_coverage))
-    if evidence.odd_flags is not None:
-        blocks.append(_flags(evidence.odd_flags))
+    if evidence.ood_rejections is not None:
+        blocks.append(_flags(evidence.ood_rejections))
     if evidence.conformal is not None:
         blocks += [_coverage(evidence.conformal), _sizes(evidence.conformal)]
-    absent = {"risk_coverage": "Selective risk", "validation": "Conformal sets", "odd_flags": "Odd images"}
+    absent = {
+        "risk_coverage": "Selective risk",
+        "validation": "Conformal sets",
+        "ood_rejections": "Out-of-distribution images",
+    }
     blocks += [Text(text=f"{name}. {evidence.missing[k]}") for k, name in absent.items() if k in evidence.missing]
     return Section(name="doubt", title="Does it know when not to answer?", blocks=tuple(blocks))
 
@@ -36,9 +40,9 @@ def _risk(found: RiskCoverage) -> Figure:
     return Figure(
         name="risk-coverage",
         title="Answering only where it is sure",
-        caption=f"Answering every image, it is wrong in {of_hundred(found.points[-1].risk)} of 100. Answering only the "
-        f"{half.coverage:.0%} that it is surest of, in {of_hundred(half.risk)}. Area under the curve "
-        f"{number(found.area)}; a model that knew all its mistakes would have {found.least_area:.3f}. "
+        caption=f"Answering every image, it is wrong in {natural_frequency(found.points[-1].risk)} of 100. Answering only the "
+        f"{half.coverage:.0%} that it is surest of, in {natural_frequency(half.risk)}. Area under the curve "
+        f"{number(found.area)}; a model that knew all its mistakes would have {found.optimal_area:.3f}. "
         f"Prevalence: {PRIORS[found.view]}.",
         x_label="share of images that are answered",
         y_label="share of answers that are wrong",
@@ -47,17 +51,17 @@ def _risk(found: RiskCoverage) -> Figure:
     )
 
 
-def _flags(found: OddFlags) -> Forest:
+def _flags(found: OODRejections) -> Forest:
     rows = [_whisker("all lesions", found.share)]
     rows += [_whisker(c, e) for c, e in found.share_of.items() if e.value is not None]
     highest = max((r.high or r.value or 0.0) for r in rows)
     return Forest(
         name="odd-flags",
-        title="Real lesions that it refuses as odd",
-        caption=f"An image above the oddness limit of {found.threshold:.3f} is not judged. The limit was set on "
-        f"validation images to refuse {found.wanted:.0%} of real lesions; here it refuses {of_hundred(found.share)} "
+        title="Real lesions that it rejects as out of distribution",
+        caption=f"An image above the OOD score limit of {found.threshold:.3f} is not graded. The limit was set on "
+        f"validation images to refuse {found.wanted:.0%} of real lesions; here it refuses {natural_frequency(found.share)} "
         f"of 100 ({found.images:,} images). How many wrong images it refuses, this page can't say: "
-        "benchmarks/oddness.py measures that.",
+        "benchmarks/ood.py measures that.",
         x_label="share of real lesions that are refused",
         rows=tuple(rows),
         marks=(Mark(name="wanted", x=found.wanted),),
@@ -88,7 +92,7 @@ def _sizes(found: ConformalReport) -> Table:
         columns=("of the lists", "value"),
         rows=(
             ("mean number of diagnoses", number(found.size)),
-            ("share with exactly one", number(found.single)),
+            ("share with exactly one", number(found.singletons)),
             ("share with none: like no diagnosis", number(found.empty)),
         ),
     )

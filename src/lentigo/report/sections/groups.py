@@ -1,7 +1,7 @@
 """Whether it serves some people, sites and cameras worse: each group's metrics, counts and gaps."""
 
 from lentigo.evaluation.catalogue import PRIORS, choice, label
-from lentigo.evaluation.fairness import Factor, Fairness
+from lentigo.evaluation.subgroups.fairness import Factor, Fairness
 from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
 from lentigo.report.words import number

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lentigo.evaluation.catalogue import PRIORS
-from lentigo.evaluation.operating_points import Performance, Yield
+from lentigo.evaluation.clinical.operating_points import Performance, PredictiveValues
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Mark, Section, Table, Text
 from lentigo.report.subject import Subject
@@ -72,7 +72,13 @@ def _shares(found: Sequence[Performance], caption: str) -> Table:
     warnings = list(dict.fromkeys(w for at in found for w in at.point.warnings))
     return Table(
         caption=" ".join([caption, *warnings]),
-        columns=("target", "threshold", "found (sensitivity)", "others passed (specificity)", "found, missed, alarms"),
+        columns=(
+            "target",
+            "threshold",
+            "found (sensitivity)",
+            "correctly not flagged (specificity)",
+            "found, missed, alarms",
+        ),
         rows=tuple(
             (
                 _name(at),
@@ -110,7 +116,7 @@ def _yields(found: Sequence[Performance], *, explain: bool) -> Table:
     )
 
 
-def _cells(found: Yield) -> tuple[str, ...]:
+def _cells(found: PredictiveValues) -> tuple[str, ...]:
     needed = found.number_needed_to_biopsy
     if needed.value is None:
         biopsies = f"– ({needed.note})"

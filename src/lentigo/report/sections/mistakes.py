@@ -1,4 +1,4 @@
-"""What it gets wrong: the confusion matrix, what is taken for what, the worst cases, and labels that may be wrong."""
+"""What it gets wrong: the confusion matrix, the confusion matrix, the worst cases, and labels that may be wrong."""
 
 import base64
 import io
@@ -8,8 +8,8 @@ from PIL import Image
 
 from lentigo import data, taxonomy
 from lentigo.errors import DataError, ImageError
-from lentigo.evaluation.metrics import TaskMetrics
-from lentigo.evaluation.mistakes import KINDS, Case, Mistakes
+from lentigo.evaluation.errors.mistakes import KINDS, Case, Mistakes
+from lentigo.evaluation.metrics.measure import TaskMetrics
 from lentigo.report.document import Block, Exhibit, Gallery, Matrix, Section, Table, Text
 from lentigo.report.subject import Subject
 
@@ -28,7 +28,7 @@ def mistakes(subject: Subject) -> Section:
     if found is None:
         blocks.append(Text(text=f"No list of mistakes: {subject.evidence.missing['mistakes']}"))
     else:
-        blocks += [_confusions(found), *_galleries(found, subject.records), _suspects(found)]
+        blocks += [_confusions(found), *_galleries(found, subject.records), _label_issues(found)]
     if subject.records is None:
         blocks.append(
             Text(
@@ -44,7 +44,7 @@ def confusion(subject: Subject) -> Matrix:
     found = subject.metrics.views["equal_prevalence"]["diagnosis"]
     return Matrix(
         name="confusion",
-        title="What is taken for what",
+        title="Confusion matrix",
         caption=f"Images, and their share of the row. {_worst(found)} {_missed(found)}".strip(),
         labels=found.classes,
         counts=found.confusion,
@@ -103,7 +103,7 @@ def _exhibit(case: Case, records: data.Records | None) -> Exhibit:
     lines = [
         f"called {case.decision} {p[case.decision]:.2f}, truth {case.truth} {p[case.truth]:.2f}",
         "then " + ", ".join(f"{c} {p[c]:.2f}" for c in others),
-        f"{case.image_id}" + (f", and {case.siblings} more of this lesion" if case.siblings else ""),
+        f"{case.image_id}" + (f", and {case.same_lesion} more of this lesion" if case.same_lesion else ""),
         ", ".join(known) or "patient unknown",
     ]
     if case.alike:
@@ -127,14 +127,14 @@ def _picture(case: Case, records: data.Records | None) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _suspects(found: Mistakes) -> Table:
+def _label_issues(found: Mistakes) -> Table:
     return Table(
-        caption=f"Suspected label faults: {len(found.suspects):,} images, of which the surest "
-        f"{min(SHOWN, len(found.suspects))} are shown. {found.caution}",
+        caption=f"Likely label issues: {len(found.label_issues):,} images, of which the surest "
+        f"{min(SHOWN, len(found.label_issues))} are shown. {found.caution}",
         columns=("image", "lesion", "labelled", "the model says", "margin", "proof of the label"),
         rows=tuple(
             (s.image_id, s.lesion_id, _of(s.given), _of(s.suggested), f"{s.margin:.2f}", s.dx_type or "unknown")
-            for s in found.suspects[:SHOWN]
+            for s in found.label_issues[:SHOWN]
         ),
     )
 

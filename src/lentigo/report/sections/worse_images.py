@@ -1,7 +1,7 @@
 """How far answers hold on worse images: one small figure a perturbation."""
 
-from lentigo.evaluation.robustness import Curve as RobustnessCurve
-from lentigo.evaluation.robustness import Point, Robustness
+from lentigo.evaluation.robustness.curves import Curve as RobustnessCurve
+from lentigo.evaluation.robustness.curves import Point, Robustness
 from lentigo.report import curves
 from lentigo.report.document import Panel, Panels, Section, Table, Text
 from lentigo.report.subject import Subject

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from lentigo.atomic import replacing
 from lentigo.data.records import Records
 from lentigo.data.sources import ham10000
 from lentigo.data.sources.synthetic.canvas import Canvas
@@ -16,7 +17,6 @@ from lentigo.data.sources.synthetic.skin import photograph, skin
 from lentigo.data.sources.synthetic.structures import LESIONS, Generator
 from lentigo.errors import DataError
 from lentigo.progress import track
-from lentigo.whole_files import replacing
 
 __all__ = ["MARKER", "detect", "make", "read"]
 

@@ -1,0 +1,1 @@
+"""What a threshold means at a clinic: operating points, decision curves, abstention."""

@@ -1,0 +1,1 @@
+"""The worst mistakes and likely label issues, and their picture sheet."""

@@ -1,0 +1,1 @@
+"""Metrics of a predictions table: one scorer, one table of what is measured."""

@@ -1,0 +1,1 @@
+"""Out-of-distribution images: the detector, and how often real lesions are rejected."""

@@ -1,0 +1,133 @@
+"""How unlike the training images an image is: distances to Gaussians, and the limit from which on it counts as odd.
+
+Two descriptions of an image are judged: the network's penultimate (pooled) features and the image's plain appearance
+(colours and edges), each by the squared Mahalanobis distance to the nearest class mean under one shared covariance (Lee
+et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018,
+equation 2). A network can be blind to what the appearance shows, and the other way round, so that the larger of the
+two counts, each in units of its own limit. In the covariance each class weighs the same, or else rare diagnoses would
+be out of distribution merely for being rare. It is shrunk (Ledoit and Wolf, J Multivariate Analysis 88:365, 2004), so
+that it can be inverted however few images there are.
+
+Means and covariances rest on training images, the limits on validation images: a training image lies too close.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
+
+from lentigo.errors import DataError
+
+__all__ = ["TARGET_FPR", "Gaussian", "OODDetector", "fit_gaussian", "fit_ood", "limit"]
+
+Array = NDArray[np.float64]
+TARGET_FPR = 0.04
+"""Share of the validation images that is flagged, so that on other lesions it stays below 5 %."""
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Normal distributions with several means and one covariance, in whitened coordinates.
+
+    Attributes:
+        whitening: W [D, D], for which W Wᵀ is the inverse covariance.
+        means: the means times W [K, D].
+        unit: what a squared distance is divided by.
+    """
+
+    whitening: Array
+    means: Array
+    unit: float = 1.0
+
+    def __call__(self, features: NDArray) -> Array:
+        """Squared Mahalanobis distance of features [N, D] to the nearest mean, in units of `unit`: [N]."""
+        offsets = (features @ self.whitening)[:, None] - self.means
+        return (offsets**2).sum(axis=2).min(axis=1) / self.unit
+
+
+@dataclass(frozen=True)
+class OODDetector:
+    """What flags out-of-distribution images; `max(features(f), appearance(a))` above `threshold` is out of distribution.
+
+    Attributes:
+        features, appearance: the distances in units of their own limits.
+        threshold: limit of the larger one; a little above 1.
+        images: validation images that the limits rest on.
+    """
+
+    features: Gaussian
+    appearance: Gaussian
+    threshold: float
+    images: int
+
+    def __call__(self, features: NDArray, appearance: NDArray) -> Array:
+        """OOD score [N] of images with these features [N, D] and this appearance [N, E]."""
+        return np.maximum(self.features(features), self.appearance(appearance))
+
+
+def fit_gaussian(features: NDArray, labels: NDArray) -> Gaussian:
+    """Fit a mean for each class and a shared, shrunk covariance in which the classes weigh the same.
+
+    Args:
+        features: [N, D].
+        labels: class of each row [N].
+
+    Raises:
+        DataError: fewer than two rows, not finite, or labels that don't fit.
+    """
+    rows = np.asarray(features, dtype=np.float64)
+    group = np.asarray(labels)
+    if rows.ndim != 2 or len(rows) < 2 or group.shape != rows.shape[:1] or not np.isfinite(rows).all():
+        raise DataError(
+            f"A Gaussian needs finite features [N, D] of two images or more and their labels, not {rows.shape} and "
+            f"{group.shape}.",
+            "Give the training images' features.",
+        )
+    present, which, counts = np.unique(group, return_inverse=True, return_counts=True)
+    means = np.stack([rows[which == k].mean(axis=0) for k in range(len(present))])
+    weights = len(rows) / len(present) / counts[which]
+    covariance, _ = ledoit_wolf((rows - means[which]) * np.sqrt(weights)[:, None], assume_centered=True)
+    # Features that never vary get a millionth of the mean variance, so that a change in them counts, but finitely.
+    floor = 1e-6 * max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    whitening = np.linalg.cholesky(np.linalg.inv(covariance + floor * np.eye(len(covariance))))
+    return Gaussian(whitening, means @ whitening)
+
+
+def limit(distances: NDArray, flagged: float = TARGET_FPR) -> float:
+    """The smallest limit above which a fresh image of the same kind lies with a chance of at most `flagged`.
+
+    The split-conformal quantile (Vovk et al., Algorithmic Learning in a Random World, 2005): the
+    ceil((N + 1) (1 - flagged))-th smallest distance. With too few images for it, the largest.
+
+    Raises:
+        DataError: no distances.
+    """
+    if len(distances) == 0:
+        raise DataError("There is no image to choose a limit by.", "Give validation images.")
+    rank = int(np.ceil((len(distances) + 1) * (1 - flagged)))
+    return float(np.sort(distances)[min(rank, len(distances)) - 1])
+
+
+def fit_ood(
+    train: tuple[NDArray, NDArray], labels: NDArray, validation: tuple[NDArray, NDArray], flagged: float = TARGET_FPR
+) -> OODDetector:
+    """Fit means and covariances on training images, and limits on validation images.
+
+    Args:
+        train: features [N, D] and appearance [N, E] of the training images.
+        labels: their classes [N].
+        validation: the same two of the validation images.
+        flagged: share of images like these that may be flagged.
+
+    Raises:
+        DataError: as in `fit_gaussian` and `limit`.
+    """
+    scaled = []
+    for learned, rows in zip(train, validation, strict=True):
+        gaussian = fit_gaussian(learned, labels)
+        # An image cannot be less odd than the mean; a limit of 0 would come of features that never vary.
+        unit = max(limit(gaussian(rows), flagged), 1e-12)
+        scaled.append(Gaussian(gaussian.whitening, gaussian.means, unit))
+    larger = np.maximum(scaled[0](validation[0]), scaled[1](validation[1]))
+    return OODDetector(scaled[0], scaled[1], limit(larger, flagged), len(larger))

@@ -1,0 +1,1 @@
+"""How metrics fall as images get worse."""

@@ -1,0 +1,254 @@
+"""How far a bundle's answers hold when images get worse: each perturbation in five strengths, on the same images.
+
+>>> found = robustness(bundle, records, own_test=True, limit=140)
+>>> [round(point.balanced_accuracy.value, 3) for point in found.curves["blur"].points]
+[0.593, 0.579, 0.586, 0.55, 0.443]
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lentigo import data, taxonomy
+from lentigo.atomic import replacing
+from lentigo.errors import DataError
+from lentigo.evaluation.basis import Lesions, undefined
+from lentigo.evaluation.metrics.confusion import Decisions, balanced_accuracy, confusion_matrices
+from lentigo.evaluation.metrics.ranking import ThresholdCurve, auc
+from lentigo.evaluation.metrics.scorer import Scorer
+from lentigo.evaluation.predict import bundle_split, predict, predict_bundle_part
+from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.provenance import Provenance
+from lentigo.evaluation.result import Estimate, Result
+from lentigo.evaluation.robustness.perturb import PERTURBATIONS
+from lentigo.evaluation.statistics.estimates import estimate
+from lentigo.evaluation.statistics.intervals import LEVEL, resamples
+from lentigo.evaluation.tasks import TASKS, view
+from lentigo.progress import track
+from lentigo.runtime import Bundle
+
+__all__ = ["Curve", "Point", "Robustness", "robustness"]
+
+Array = NDArray[np.float64]
+NAMES = ("balanced_accuracy", "auc.mel")
+KEEP_EVERY = 25
+"""Images after which what is done is cached on disk."""
+MELANOMA = taxonomy.CLASSES.index("mel")
+
+
+class Point(Result):
+    """What is left at one strength.
+
+    Attributes:
+        strength: in the unit of its curve; 0 for images as they are.
+        images: how many.
+        balanced_accuracy, auc_melanoma: at the balanced prior.
+        balanced_accuracy_change, auc_melanoma_change: less that of the same images as they are, with paired intervals.
+    """
+
+    strength: float
+    images: int
+    balanced_accuracy: Estimate
+    auc_melanoma: Estimate
+    balanced_accuracy_change: Estimate
+    auc_melanoma_change: Estimate
+
+
+class Curve(Result):
+    """One perturbation.
+
+    Attributes:
+        unit: what a strength measures.
+        points: five, ascending in harm.
+    """
+
+    unit: str
+    points: tuple[Point, ...]
+
+
+class Robustness(Result):
+    """A bundle's answers on worse images.
+
+    Attributes:
+        provenance: what was measured: the chosen images as they are.
+        available: images that could be chosen from.
+        replicates, seed, level: as in `Metrics`; the seed also of the choice and of the perturbations.
+        intact: the images as they are.
+        curves: by the names of `perturb.PERTURBATIONS`.
+    """
+
+    provenance: Provenance
+    available: int
+    replicates: int
+    seed: int
+    level: float
+    intact: Point
+    curves: dict[str, Curve]
+
+
+def robustness(
+    bundle: Bundle,
+    records: data.Records,
+    *,
+    own_test: bool = False,
+    limit: int | None = 500,
+    replicates: int = 1000,
+    seed: int = 0,
+    partial: Path | None = None,
+) -> Robustness:
+    """Run a bundle on images as they are and perturbed in full resolution: 41 times each.
+
+    Args:
+        bundle: the model.
+        records: images that it has not learned from.
+        own_test: take the test part of its own split of `records`, which are then the whole data set.
+        limit: how many images to take, as evenly over the diagnoses as there are, and first one of each lesion; None
+            for all. The numbers then speak of that mix: compare them with `intact`, not with those of all images.
+        replicates: bootstrap resamples for intervals of 95 %; 0 for none.
+        seed: the same gives the same images, perturbations and resamples.
+        partial: a file that keeps what is done every few images, so that a second call goes on after an interruption.
+
+    Raises:
+        LeakError: the bundle has seen some of the images.
+        DataError: no image, a limit below 1, no image can be read, or a split that can't be made again.
+        MissingExtraError: torch, which draws hair, is not installed.
+    """
+    pool = bundle_split(bundle, records).test if own_test else records
+    chosen = pool if limit is None else _choose(pool, limit, seed)
+    if own_test:
+        predictions = predict_bundle_part(bundle, records, only=chosen.ids.tolist())
+    else:
+        predictions = predict(bundle, chosen)
+    readable = chosen.take(predictions.table["image_id"])
+    scores = {("intact", 0.0): predictions.probabilities} | _perturbed(bundle, readable, seed, partial)
+    weights = list(resamples(predictions.labels, predictions.groups, replicates, seed))
+    points = _points(predictions, scores, weights)
+    return Robustness(
+        provenance=Provenance.of(predictions),
+        available=len(pool),
+        replicates=replicates,
+        seed=seed,
+        level=LEVEL,
+        intact=points["intact", 0.0],
+        curves={
+            name: Curve(unit=p.unit, points=tuple(points[name, strength] for strength in p.strengths))
+            for name, p in PERTURBATIONS.items()
+        },
+    )
+
+
+def _choose(records: data.Records, limit: int, seed: int) -> data.Records:
+    """Fill up the diagnoses evenly, from shuffled images, first ones of their lesions first."""
+    if limit < 1 or len(records) == 0:
+        raise DataError(f"Can't choose {limit} of {len(records)} images.", "Give a limit of 1 or more, and images.")
+    table = records.table[["image_id", "lesion_id", "dx"]].iloc[np.random.default_rng(seed).permutation(len(records))]
+    table = table.assign(turn=table.groupby("lesion_id").cumcount()).sort_values("turn", kind="stable")
+    table = table.assign(place=table.groupby("dx").cumcount()).sort_values("place", kind="stable")
+    kept = set(table["image_id"].head(limit))
+    return records.take([i for i in records.ids if i in kept])
+
+
+def _perturbed(
+    bundle: Bundle, records: data.Records, seed: int, partial: Path | None
+) -> dict[tuple[str, float], Array]:
+    """Probabilities [N, 7] by perturbation and strength."""
+    settings = [(name, strength) for name, p in PERTURBATIONS.items() for strength in p.strengths]
+    key = json.dumps([bundle.sha256, seed, settings])
+    done = _load(partial, key)
+
+    def one(row: tuple[str, str]) -> Array:
+        image_id, path = row
+        image = records.decode(path)
+        return np.stack([bundle.run(changed[None])[0][0] for changed in _changes(image, image_id, seed)])
+
+    rows = list(zip(records.ids, records.table["path"], strict=True))
+    todo = [row for row in rows if row[0] not in done]
+    with ThreadPoolExecutor() as pool:
+        for count, found in enumerate(track(pool.map(one, todo), "Perturbing", len(todo)), start=1):
+            done[todo[count - 1][0]] = found
+            if count % KEEP_EVERY == 0:
+                _keep(partial, key, done)
+    _keep(partial, key, done)
+    found = np.stack([done[image_id] for image_id in records.ids]).astype(np.float64)
+    found /= found.sum(axis=2, keepdims=True)
+    return {setting: found[:, k] for k, setting in enumerate(settings)}
+
+
+def _load(partial: Path | None, key: str) -> dict[str, Array]:
+    """What an interrupted call with the same bundle, seed and perturbations has done, by image id."""
+    if partial is None or not partial.exists():
+        return {}
+    try:
+        with np.load(partial) as kept:
+            return dict(zip(kept["ids"].tolist(), kept["found"], strict=True)) if str(kept["key"]) == key else {}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return {}  # damaged: it is made anew
+
+
+def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
+    if partial is not None and done:
+        with replacing(partial) as unfinished, unfinished.open("wb") as file:
+            np.savez(file, key=np.array(key), ids=np.array(list(done)), found=np.stack(list(done.values())))
+
+
+def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDArray[np.uint8]]:
+    """The image under every perturbation and strength; its chance is its own, whatever images stand beside it."""
+    for name, perturbation in PERTURBATIONS.items():
+        for strength in perturbation.strengths:
+            rng = np.random.default_rng([seed, zlib.crc32(f"{name} {image_id}".encode())])
+            yield perturbation.apply(image, strength, rng)
+
+
+def _points(
+    predictions: Predictions, scores: Mapping[tuple[str, float], Array], weights: list[Array]
+) -> dict[tuple[str, float], Point]:
+    """The same resamples for all, so that changes are paired."""
+    labels = predictions.labels
+    scorer = Scorer(view(predictions, "equal_prevalence"), TASKS["diagnosis"], labels)
+    basis = Lesions(scorer, predictions.groups)
+    lesions = {name: basis.behind(name) for name in NAMES}
+    reasons = {name: undefined(name, scorer) for name in NAMES}
+    plain = {key: _values(p, labels, [np.ones((1, len(labels)))]) for key, p in scores.items()}
+    drawn = {key: _values(p, labels, weights) if weights else None for key, p in scores.items()}
+    intact_plain, intact_drawn = plain["intact", 0.0], drawn["intact", 0.0]
+
+    def level(key: tuple[str, float], name: str) -> Estimate:
+        found = drawn[key]
+        resampled = None if found is None else found[name]
+        return estimate(plain[key][name][0], resampled, lesions[name], undefined=reasons[name])
+
+    def change(key: tuple[str, float], name: str) -> Estimate:
+        found = drawn[key]
+        resampled = None if found is None or intact_drawn is None else found[name] - intact_drawn[name]
+        value = plain[key][name][0] - intact_plain[name][0]
+        return estimate(value, resampled, lesions[name], scale="difference", undefined=reasons[name])
+
+    return {
+        key: Point(
+            strength=key[1],
+            images=len(labels),
+            balanced_accuracy=level(key, "balanced_accuracy"),
+            auc_melanoma=level(key, "auc.mel"),
+            balanced_accuracy_change=change(key, "balanced_accuracy"),
+            auc_melanoma_change=change(key, "auc.mel"),
+        )
+        for key in scores
+    }
+
+
+def _values(probabilities: Array, labels: NDArray[np.int64], weights: list[Array]) -> dict[str, Array]:
+    """The metrics of `NAMES` [R] under R weightings, in blocks [B, N]."""
+    classes = taxonomy.CLASSES
+    sweep = ThresholdCurve.of(probabilities[:, MELANOMA], labels == MELANOMA)
+    matrices = [confusion_matrices(labels, probabilities.argmax(axis=1), block, len(classes)) for block in weights]
+    decided = [balanced_accuracy(Decisions(m)) for m in matrices]
+    return {
+        "balanced_accuracy": np.concatenate(decided),
+        "auc.mel": np.concatenate([auc(*sweep.counts(block)) for block in weights]),
+    }

@@ -1,0 +1,1 @@
+"""Bootstrap intervals, paired tests, and comparisons of models and runs."""

@@ -1,0 +1,1 @@
+"""Fairness: the same metrics by sex, age, site, source and estimated skin tone."""
