@@ -1,4 +1,4 @@
-"""The leakage experiment: the arms differ in same-lesion images and in nothing else, and the page holds what was measured."""
+"""The leakage experiment: the arms differ in same-lesion images alone, and the page holds what was measured."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The one predictions table: what a model reported for each image. Everything that is reported is computed from it alone."""
+"""The one predictions table: a model's outputs, a row an image. All that is reported is computed from it alone."""
 
 import json
 from collections.abc import Mapping

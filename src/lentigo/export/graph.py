@@ -62,7 +62,7 @@ class ExportModule(nn.Module):
         self.register_buffer("offset", torch.from_numpy(logit_offset))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities [N, 7], maps [N, 7, h, w] and OOD score [N] of squares float32 [N, 3, S, S], values 0 to 255."""
+        """Probabilities [N, 7], maps [N, 7, h, w] and OOD score [N] of squares float32 [N, 3, S, S] in 0 to 255."""
         features = self.network.features((x - self.mean) / self.std)
         cam = torch.einsum("nchw,kc->nkhw", features, self.network.classifier.weight)
         logits = cam.mean((2, 3)) + self.network.classifier.bias - self.offset

@@ -93,7 +93,8 @@ def _melanoma(subject: Subject) -> list[Statement]:
     at_specificity = subject.metrics.get("sensitivity_at_80_specificity.mel")
     at_sensitivity = subject.metrics.get("specificity_at_95_sensitivity.mel")
     text = (
-        f"Of 100 melanomas it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false positives. "
+        f"Of 100 melanomas it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false "
+        "positives. "
         f"To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others falsely. "
         "(Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
     )
@@ -106,8 +107,8 @@ def _at_points(subject: Subject) -> list[Statement]:
         name = "melanomas" if at.point.task == "melanoma" else "malignant lesions"
         text = (
             f"At its own threshold, set on validation images to find {100 * at.point.target:.0f} of 100 "
-            f"{name}, it finds {natural_frequency(at.sensitivity)} and flags {natural_frequency(at.specificity, complement=True)} of "
-            f"100 other lesions falsely."
+            f"{name}, it finds {natural_frequency(at.sensitivity)} and flags "
+            f"{natural_frequency(at.specificity, complement=True)} of 100 other lesions falsely."
         )
         clinic = at.at_clinical_prevalence
         if clinic is not None and clinic.ppv.value:
@@ -126,9 +127,9 @@ def _accuracy(subject: Subject) -> Statement:
     balanced = subject.metrics.get("balanced_accuracy")
     baseline = always.value or 0.0
     text = (
-        f"It names the correct one of seven diagnoses for {natural_frequency(accuracy)} of 100 images; always saying 'nevus' is "
-        f"right for {100 * baseline:.0f}: it is {versus(accuracy, baseline)}. Were all diagnoses equally common, "
-        f"it would be correct for {natural_frequency(balanced)} of 100, and guessing for 14."
+        f"It names the correct one of seven diagnoses for {natural_frequency(accuracy)} of 100 images; always saying "
+        f"'nevus' is correct for {100 * baseline:.0f}: it is {versus(accuracy, baseline)}. Were all "
+        f"diagnoses equally common, it would be correct for {natural_frequency(balanced)} of 100, and guessing for 14."
     )
     return Statement(label="Seven diagnoses", text=text)
 

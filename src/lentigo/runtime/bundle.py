@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lentigo.errors import BundleError
+from lentigo.runtime import format_1
 
 __all__ = [
     "FORMAT",
@@ -134,6 +135,8 @@ class Bundle:
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise BundleError(f"{self.path}: not a readable ONNX model ({error}).", "Export it again.") from None
         self.metadata = self._read_metadata()
+        present = {output.name for output in self._session.get_outputs()}
+        self._outputs = list(Outputs._fields if present >= set(Outputs._fields) else format_1.OUTPUTS)
 
     @property
     def sha256(self) -> str:
@@ -142,7 +145,7 @@ class Bundle:
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Probabilities [N, 7], class-activation maps [N, 7, h, w] and OOD score [N] of images [N, H, W, 3]."""
-        return Outputs(*map(np.asarray, self._session.run(list(Outputs._fields), {"image": images})))
+        return Outputs(*map(np.asarray, self._session.run(self._outputs, {"image": images})))
 
     def seen(self, ids: Iterable[str]) -> NDArray[np.bool_]:
         """Whether each image or lesion id was in the training or validation part: bool [N]."""
@@ -154,7 +157,7 @@ class Bundle:
         if text is None:
             raise BundleError(f"{self.path}: an ONNX model, but no bundle of lentigo.", "Make one with lentigo export.")
         try:
-            metadata = BundleMetadata.model_validate_json(text)
+            metadata = BundleMetadata.model_validate_json(format_1.current_names(text))
         except ValidationError as error:
             raise BundleError(
                 f"{self.path}: the bundle's metadata are damaged ({error.error_count()} faults)."

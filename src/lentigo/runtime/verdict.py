@@ -11,7 +11,10 @@ from lentigo import taxonomy
 
 __all__ = ["NOTICE", "Verdict"]
 
-NOTICE = "Research tool, not a medical device. A changing, bleeding or new lesion needs a clinician regardless of this result."
+NOTICE = (
+    "Research tool, not a medical device. "
+    "A changing, bleeding or new lesion needs a clinician regardless of this result."
+)
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ are in training; in the other arm images of other lesions stand in their place. 
 
 {paired}
 
-Train, exchanged, test: images. Present, absent: accuracy with and without same-lesion images in training. 'Gained' are test
-images that only the arm with same-lesion images classifies correctly, 'lost' those that only the other does.
+Train, exchanged, test: images. Present, absent: accuracy with and without same-lesion images in training. 'Gained'
+are test images that only the arm with same-lesion images classifies correctly, 'lost' those that only the other does.
 One training an arm: the intervals are over lesions and not over trainings.
 
 ## A 1-NN baseline that learns nothing
@@ -139,8 +139,8 @@ def _official(official: object) -> str:
         return ""
     return (
         "\n## DermaMNIST's official split\n\n"
-        f"{official['test_images_leaked']:,} of {official['images']['test']:,} test images have a same-lesion image in training; "
-        f"training and test share {official['lesions_shared']['train-test']:,} lesions.\n"
+        f"{official['test_images_leaked']:,} of {official['images']['test']:,} test images have a same-lesion image in "
+        f"training; training and test share {official['lesions_shared']['train-test']:,} lesions.\n"
     )
 
 

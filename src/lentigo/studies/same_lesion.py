@@ -88,7 +88,7 @@ def _share_of_groups(rest: pd.DataFrame, generator: np.random.Generator) -> NDAr
 
 
 def _like(same_lesion: pd.DataFrame, others: pd.DataFrame, generator: np.random.Generator) -> list[str]:
-    """As many other images of each diagnosis as there are same-lesion images; of all diagnoses where one has too few."""
+    """As many other images of each diagnosis as there are same-lesion images; of all where one has too few."""
     chosen: list[str] = []
     for dx, rows in same_lesion.groupby("dx"):
         same = others.loc[others["dx"] == dx, "image_id"]

@@ -97,7 +97,7 @@ No network, no training: each test image gets the diagnosis of the training imag
 {self.source}, {self.images:,} images; {folds} folds, seeds {", ".join(map(str, seeds))}, n = {runs} splits a protocol;
 mean (least to greatest). Groups are lesions joined by the published pairs and {self.pairs} pairs that the audit found.
 
-| protocol | test images with a same-lesion image in training | accuracy | balanced accuracy | accuracy without a same-lesion image |
+| protocol | same-lesion image in training | accuracy | balanced accuracy | accuracy without a same-lesion image |
 |---|--:|--:|--:|--:|
 {rows}
 

@@ -67,7 +67,7 @@ def _arguments(kind: type) -> type[BaseModel]:
     known = inspect.signature(kind).parameters.values()
     fields: dict[str, tuple[object, object]] = {p.name: (p.annotation, p.default) for p in known}
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return create_model(kind.__name__, __config__=config, **fields)  # type: ignore[call-overload, no-any-return]
+    return create_model(kind.__name__, __config__=config, **fields)  # type: ignore[call-overload]
 
 
 @cache

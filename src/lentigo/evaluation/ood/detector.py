@@ -48,7 +48,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class OODDetector:
-    """What flags out-of-distribution images; `max(features(f), appearance(a))` above `threshold` is out of distribution.
+    """An image is out of distribution if `max(features(f), appearance(a))` lies above `threshold`.
 
     Attributes:
         features, appearance: the distances in units of their own limits.

@@ -1,4 +1,4 @@
-"""Knowing when not to answer: conformal sets, risk against coverage, and images that are rejected as out of distribution."""
+"""Knowing when not to answer: conformal sets, risk against coverage, and images rejected as out of distribution."""
 
 from lentigo.evaluation.catalogue import PRIORS
 from lentigo.evaluation.clinical.conformal import ConformalReport
@@ -40,9 +40,9 @@ def _risk(found: RiskCoverage) -> Figure:
     return Figure(
         name="risk-coverage",
         title="Answering only where it is sure",
-        caption=f"Answering every image, it is wrong in {natural_frequency(found.points[-1].risk)} of 100. Answering only the "
-        f"{half.coverage:.0%} that it is surest of, in {natural_frequency(half.risk)}. Area under the curve "
-        f"{number(found.area)}; a model that knew all its mistakes would have {found.optimal_area:.3f}. "
+        caption=f"Answering every image, it is wrong in {natural_frequency(found.points[-1].risk)} of 100. "
+        f"Answering only the {half.coverage:.0%} that it is surest of, in {natural_frequency(half.risk)}. Area under "
+        f"the curve {number(found.area)}; a model that knew all its mistakes would have {found.optimal_area:.3f}. "
         f"Prevalence: {PRIORS[found.view]}.",
         x_label="share of images that are answered",
         y_label="share of answers that are wrong",
@@ -58,10 +58,10 @@ def _flags(found: OODRejections) -> Forest:
     return Forest(
         name="odd-flags",
         title="Real lesions that it rejects as out of distribution",
-        caption=f"An image above the OOD score limit of {found.threshold:.3f} is not graded. The limit was set on "
-        f"validation images to refuse {found.wanted:.0%} of real lesions; here it refuses {natural_frequency(found.share)} "
-        f"of 100 ({found.images:,} images). How many wrong images it refuses, this page can't say: "
-        "benchmarks/ood.py measures that.",
+        caption=f"An image above the OOD threshold of {found.threshold:.3f} is not graded. The threshold was set "
+        f"on validation images to refuse {found.wanted:.0%} of real lesions; here it refuses "
+        f"{natural_frequency(found.share)} of 100 ({found.images:,} images). How many wrong images it refuses, this "
+        "page can't say: benchmarks/ood.py measures that.",
         x_label="share of real lesions that are refused",
         rows=tuple(rows),
         marks=(Mark(name="wanted", x=found.wanted),),
