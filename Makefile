@@ -18,6 +18,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/check_words.py
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,7 @@ def grey(tmp_path) -> Records:
     return Records(make_table(pd.DataFrame(rows)), "grey", tmp_path)
 
 
-def parted(records, parts, leaky=True):
+def split_as(records, parts, leaky=True):
     lesions = records.table["lesion_id"].to_numpy()
     manifest = pd.DataFrame({"image_id": records.ids, "group": lesions, "part": parts})
     return freeze(records, manifest, "by_hand_leaky" if leaky else "by_hand", leaky, fold=0, folds=1, seed=0)
@@ -41,7 +41,7 @@ def parted(records, parts, leaky=True):
 
 def test_siblings_in_training_are_counted_and_scored(grey):
     parts = ["train", "test", "train", "validation", "test", "test", "train", "test"]
-    report = leaks.leak_report(parted(grey, parts))
+    report = leaks.leak_report(split_as(grey, parts))
     table = report.table.set_index("image_id")
     assert table["leaked"].to_dict() == {"g1": True, "g4": False, "g5": False, "g7": True}
     # Lesion 2 (g4 and g5, of 120 grey levels) is nearest to lesion 1 (70), whose g2 is in training.
@@ -94,7 +94,7 @@ def test_copies_find_themselves(synthetic_records):
 
 def test_pairs_make_leaks_that_lesion_ids_hide(grey):
     parts = ["train", "train", "test", "test", "train", "train", "unused", "unused"]
-    assert not leaks.leak_report(parted(grey, parts, leaky=False)).table["leaked"].any()
+    assert not leaks.leak_report(split_as(grey, parts, leaky=False)).table["leaked"].any()
     table = pd.DataFrame({"image": grey.ids[:6], "split": parts[:6]})
     path = grey.root / "theirs.csv"
     table.to_csv(path, index=False)
@@ -107,14 +107,14 @@ def test_pairs_make_leaks_that_lesion_ids_hide(grey):
 def test_unreadable_images_are_left_out_of_the_lookup(grey):
     (grey.root / "g1.png").write_bytes(b"no image")
     (grey.root / "g0.png").write_bytes(b"no image")
-    report = leaks.leak_report(parted(grey, ["train", "test"] * 4))
+    report = leaks.leak_report(split_as(grey, ["train", "test"] * 4))
     assert report.table["image_id"].tolist() == ["g3", "g5", "g7"]
     assert report.table["leaked"].all()
 
 
 def test_a_binary_source_is_scored_as_one(grey):
     binary = replace(grey, table=grey.table.assign(dx=None))
-    report = leaks.leak_report(parted(binary, ["train", "test"] * 4))
+    report = leaks.leak_report(split_as(binary, ["train", "test"] * 4))
     assert set(report.table["truth"]) == {"benign", "malignant"}
     assert report.scores()["all"].accuracy == 1
 
@@ -122,11 +122,11 @@ def test_a_binary_source_is_scored_as_one(grey):
 @pytest.mark.parametrize("parts", [["train"] * 8, ["test"] * 8])
 def test_a_split_without_both_sides_is_refused(grey, parts):
     with pytest.raises(DataError, match="no images for training or none for the test"):
-        leaks.leak_report(parted(grey, parts))
+        leaks.leak_report(split_as(grey, parts))
 
 
 def test_the_report_is_written_for_machines_and_people(grey, tmp_path):
-    report = leaks.leak_report(parted(grey, ["train", "test"] * 4))
+    report = leaks.leak_report(split_as(grey, ["train", "test"] * 4))
     report.save(tmp_path / "out")
     content = json.loads((tmp_path / "out" / "leaks.json").read_text())
     assert content == report.summary()

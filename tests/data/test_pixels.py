@@ -63,7 +63,7 @@ def test_a_changed_image_makes_another_cache(records, tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "journal", "zero"])
-def test_damage_is_found_and_mended(records, tmp_path, harm, monkeypatch):
+def test_damage_is_found_and_repaired(records, tmp_path, harm, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 64)
     first = np.array(load_pixels(records, 16, cache=tmp_path / "cache").array)
     cached, journal = files(tmp_path / "cache")

@@ -64,7 +64,7 @@ def test_the_parts_have_their_shares_and_every_class(synthetic_records):
     assert split.counts()["groups"].sum() == synthetic_records.table["lesion_id"].nunique()
 
 
-def test_known_pairs_of_the_source_are_not_parted(synthetic_records):
+def test_known_pairs_of_the_source_are_kept_together(synthetic_records):
     first = data.split(synthetic_records)
     pair = (first.train.ids[0], first.test.ids[0])
     joined = data.split(replace(synthetic_records, known_pairs=(pair,)))

@@ -77,7 +77,7 @@ def test_a_grid_tries_every_combination_once_and_stops(split, tmp_path):
     assert {rate for rate, _ in tried} == set(grid_of(space)["learning_rate"])
 
 
-def test_hopeless_trials_are_given_up(split, tmp_path, monkeypatch):
+def test_hopeless_trials_are_pruned(split, tmp_path, monkeypatch):
     monkeypatch.setattr(MODULE, "STARTUP", 1)
     space = {"learning_rate": [1e-2, 1e-8, 1e-9, 1e-10]}
     recipe = training.Recipe(size=16, epochs=6, batch_size=32, schedule="constant", rotation=0)
@@ -92,7 +92,7 @@ def test_hopeless_trials_are_given_up(split, tmp_path, monkeypatch):
     assert f"{len(pruned)} pruned" in (tmp_path / "s" / "search.md").read_text()
 
 
-def test_a_training_that_diverges_is_given_up(split, tmp_path):
+def test_a_training_that_diverges_is_pruned(split, tmp_path):
     recipe = training.Recipe(size=16, epochs=2, batch_size=32, optimizer="sgd", schedule="constant", rotation=0)
     space = {"learning_rate": [1e-2, 1e30]}
     found = search("tiny", split, space, out=tmp_path / "s", sampler="grid", trials=2, recipe=recipe)

@@ -110,7 +110,7 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
             "Free some space, or set LENTIGO_CACHE to another folder; what is decoded so far is kept.",
         ) from error
     if strict and problems:
-        raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Mend or remove them.")
+        raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Repair or remove them.")
     if len(problems) == len(records):
         raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.")
     array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(len(records), size, size, 3))

@@ -225,13 +225,13 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     header, manifest = _read(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
         raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
-    parted = with_copies(records, manifest["image_id"])  # says which image is missing
-    if len(records) > parted.table["path"].nunique():
+    placed = with_copies(records, manifest["image_id"])  # says which image is missing
+    if len(records) > placed.table["path"].nunique():
         raise DataError(
             f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
             "Make a split of these images.",
         )
-    return freeze(parted, manifest, **{k: getattr(header, k) for k in _SETTINGS})
+    return freeze(placed, manifest, **{k: getattr(header, k) for k in _SETTINGS})
 
 
 def _read(path: Path) -> tuple[_Header, pd.DataFrame]:

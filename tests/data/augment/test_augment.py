@@ -14,7 +14,7 @@ from lentigo.errors import DataError
 ALL: dict[str, Augmentation] = {
     "affine": augment.RandomAffine(),
     "brightness": augment.Brightness(0.9),
-    "channel_jitter": augment.ColourCast(0.5),
+    "channel_jitter": augment.ChannelJitter(0.5),
     "colour": augment.ColourJitter(0.5, 0.5, 0.5),
     "compose": Compose([augment.RandomFlip(), augment.AddHair(), augment.Contrast()]),
     "constancy": augment.ShadesOfGrey(),

@@ -2,7 +2,7 @@
 
 import torch
 
-from lentigo.data.augment import Brightness, ColourCast, ColourJitter, Contrast, ShadesOfGrey
+from lentigo.data.augment import Brightness, ChannelJitter, ColourJitter, Contrast, ShadesOfGrey
 
 
 def images(low: float = 0.2, high: float = 0.6) -> torch.Tensor:
@@ -25,7 +25,7 @@ def test_contrast_keeps_the_mean_and_scales_the_spread() -> None:
 
 def test_cast_scales_each_channel() -> None:
     gain = torch.tensor([[0.9, 1.0, 1.1]]).expand(4, 3)
-    changed = ColourCast().apply(images(), {"gain": gain})
+    changed = ChannelJitter().apply(images(), {"gain": gain})
     torch.testing.assert_close(changed.mean((2, 3)) / images().mean((2, 3)), gain)
 
 

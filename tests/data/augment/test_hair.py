@@ -66,8 +66,8 @@ def test_the_doubled_line_is_the_line() -> None:
 
 def test_removal_takes_most_of_the_hair_away() -> None:
     hairy = AddHair(most=12, width=(0.01, 0.02))(skin(), torch.Generator().manual_seed(0))
-    mended = RemoveHair().apply(hairy, {})
-    assert (mended - skin()).abs().mean() < 0.4 * (hairy - skin()).abs().mean()
+    cleaned = RemoveHair().apply(hairy, {})
+    assert (cleaned - skin()).abs().mean() < 0.4 * (hairy - skin()).abs().mean()
 
 
 def test_removal_leaves_skin_and_lesion() -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lentigo.data.augment import sheet, sheet_of
-from lentigo.data.augment.sheet import MENDING, MIXING, RANDOM
+from lentigo.data.augment.sheet import CORRECTIONS, MIXING, RANDOM
 from lentigo.errors import DataError, ImageError
 
 module = sys.modules["lentigo.data.augment.sheet"]  # the package has a function of that name
@@ -20,7 +20,7 @@ def lesion(height: int, width: int, seed: int = 0) -> np.ndarray:
 def test_the_sheet_names_every_augmentation(tmp_path: Path) -> None:
     written = sheet(lesion(30, 40), tmp_path / "sheet.svg", other=lesion(50, 45, seed=1))
     text = written.read_text(encoding="utf-8")
-    for name in [*RANDOM, *MENDING, *MIXING]:
+    for name in [*RANDOM, *CORRECTIONS, *MIXING]:
         assert f"<!-- {name} -->" in text
 
 

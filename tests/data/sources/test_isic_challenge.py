@@ -144,7 +144,7 @@ def test_2020_knows_benign_and_malignant_its_patients_and_its_duplicates(tmp_pat
     assert back.labels.sum() == 3
 
 
-def test_a_patient_of_2020_is_never_parted(tmp_path):
+def test_a_patient_of_2020_is_never_split(tmp_path):
     challenge_2020(tmp_path)
     back = data.read(tmp_path)
     assert back.table["patient_id"].iloc[0] == "IP_0"

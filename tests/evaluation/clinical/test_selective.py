@@ -28,7 +28,7 @@ def test_last_point_is_the_risk_of_answering_all():
     assert balanced == pytest.approx(expected)
 
 
-def test_confidence_that_knows_its_mistakes_has_the_least_area():
+def test_confidence_that_knows_its_mistakes_has_the_optimal_area():
     labels = np.arange(2000) % 2
     wrong = np.arange(2000) < 400
     decided = np.where(wrong, 1 - labels, labels)

@@ -60,13 +60,13 @@ def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = 
         raise DataError(f"{path}: names no image of any part.", "Give a CSV table, or a folder with train/ and test/.")
     ids = _find_ids(path, records, [name for name, _ in named])
     unused = sorted(set(records.ids) - set(ids))
-    parted = with_copies(records, [*_number_copies(ids), *unused])
-    groups = find_groups(parted, pairs)
-    manifest = pd.DataFrame({"image_id": parted.ids, "group": groups})
+    placed = with_copies(records, [*_number_copies(ids), *unused])
+    groups = find_groups(placed, pairs)
+    manifest = pd.DataFrame({"image_id": placed.ids, "group": groups})
     manifest["part"] = [*(part for _, part in named), *("unused" for _ in unused)]
     used = manifest[manifest["part"] != "unused"]
     leaky = bool((used.groupby("group")["part"].nunique() > 1).any())
-    return freeze(parted, manifest, "foreign_leaky" if leaky else "foreign", leaky, fold=0, folds=1, seed=0)
+    return freeze(placed, manifest, "foreign_leaky" if leaky else "foreign", leaky, fold=0, folds=1, seed=0)
 
 
 def _read_table(path: Path) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.data.augment.base import Augmentation, Compose, Parameters, Sometimes
-    from lentigo.data.augment.colour import Brightness, ColourCast, ColourJitter, Contrast, ShadesOfGrey
+    from lentigo.data.augment.colour import Brightness, ChannelJitter, ColourJitter, Contrast, ShadesOfGrey
     from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
     from lentigo.data.augment.hair import AddHair, RemoveHair
     from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
@@ -29,7 +29,7 @@ __all__ = [
     "AddHair",
     "Augmentation",
     "Brightness",
-    "ColourCast",
+    "ChannelJitter",
     "ColourJitter",
     "Compose",
     "Contrast",

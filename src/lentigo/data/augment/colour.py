@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lentigo.data.augment.base import Augmentation, Compose, Parameters, Share, uniform
 
-__all__ = ["Brightness", "ColourCast", "ColourJitter", "Contrast", "ShadesOfGrey"]
+__all__ = ["Brightness", "ChannelJitter", "ColourJitter", "Contrast", "ShadesOfGrey"]
 
 
 class Brightness(Augmentation):
@@ -34,7 +34,7 @@ class Brightness(Augmentation):
         return (images * parameters["factor"][:, None, None, None]).clamp_(0, 1)
 
 
-class ColourCast(Augmentation):
+class ChannelJitter(Augmentation):
     """y_c = clip(g_c x_c), a gain for each channel of each image: von Kries' model of a change of light.
 
     Source: von Kries, 'Influence of adaptation on the effects produced by luminous stimuli', 1905; the inverse of what
@@ -77,7 +77,7 @@ class Contrast(Augmentation):
 
 
 class ColourJitter(Compose):
-    """`Brightness`, then `ColourCast`, then `Contrast`.
+    """`Brightness`, then `ChannelJitter`, then `Contrast`.
 
     Args:
         brightness: largest relative change of the brightness.
@@ -86,7 +86,7 @@ class ColourJitter(Compose):
     """
 
     def __init__(self, brightness: Share = 0.2, contrast: Share = 0.2, channel_jitter: Share = 0.06) -> None:
-        super().__init__([Brightness(brightness), ColourCast(channel_jitter), Contrast(contrast)])
+        super().__init__([Brightness(brightness), ChannelJitter(channel_jitter), Contrast(contrast)])
 
 
 class ShadesOfGrey(Augmentation):

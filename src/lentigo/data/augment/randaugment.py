@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lentigo.data.augment.base import Augmentation, Parameters, apply_to, nest, unnest
-from lentigo.data.augment.colour import Brightness, ColourCast, Contrast, ShadesOfGrey
+from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey
 from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
 from lentigo.data.augment.hair import AddHair
 from lentigo.errors import DataError
@@ -72,7 +72,7 @@ def _operations(strength: float) -> tuple[Augmentation, ...]:
         RandomResizedCrop(area=(1 - 0.7 * strength, 1)),
         Brightness(0.6 * strength),
         Contrast(0.6 * strength),
-        ColourCast(0.2 * strength),
+        ChannelJitter(0.2 * strength),
         ShadesOfGrey(),
         AddHair(most=round(20 * strength)),
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lentigo.data.augment.base import Augmentation
-from lentigo.data.augment.colour import Brightness, ColourCast, Contrast, ShadesOfGrey
+from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey
 from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
 from lentigo.data.augment.hair import AddHair, RemoveHair
 from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
@@ -42,13 +42,13 @@ RANDOM: dict[str, Augmentation] = {
     "zoom and crop": RandomResizedCrop(area=(0.3, 1)),
     "brightness": Brightness(0.4),
     "contrast": Contrast(0.5),
-    "colour cast": ColourCast(0.15),
+    "channel jitter": ChannelJitter(0.15),
     "hair simulation": AddHair(),
     "RandAugment": RandAugment(),
 }
 # Each beside the fault that it fixes.
-MENDING: dict[str, tuple[Augmentation, Augmentation]] = {
-    "shades of grey": (ColourCast(0.25), ShadesOfGrey()),
+CORRECTIONS: dict[str, tuple[Augmentation, Augmentation]] = {
+    "shades of grey": (ChannelJitter(0.25), ShadesOfGrey()),
     "hair removal": (AddHair(), RemoveHair()),
 }
 MIXING: dict[str, Mixing] = {"MixUp": MixUp(alpha=1.0), "CutMix": CutMix()}
@@ -75,7 +75,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     second = F.interpolate(second[None], first.shape[1:], mode="bilinear", antialias=True)[0].clamp(0, 1)
     generator = torch.Generator().manual_seed(seed)
     rows = {name: _draws(step, first, generator) for name, step in RANDOM.items()}
-    rows |= {name: _mended(fault, step, first, generator) for name, (fault, step) in MENDING.items()}
+    rows |= {name: _corrected(fault, step, first, generator) for name, (fault, step) in CORRECTIONS.items()}
     rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
     path = Path(out)
     try:
@@ -127,16 +127,16 @@ def _draws(step: Augmentation, image: Tensor, generator: torch.Generator) -> Pic
     return [("as taken", image), *(("", one) for one in changed)]
 
 
-def _mended(fault: Augmentation, step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
+def _corrected(fault: Augmentation, step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
     """The image, then with two draws of a fault; what it becomes stands to the right of each."""
     faulty = fault(image.expand(COLUMNS // 2, -1, -1, -1), generator)
     faulty[0] = image
-    mended = step(faulty, generator)
+    corrected = step(faulty, generator)
     captions = ["as taken"] + ["with fault"] * (COLUMNS // 2 - 1)
     return [
         picture
-        for caption, before, after in zip(captions, faulty, mended, strict=True)
-        for picture in ((caption, before), ("mended", after))
+        for caption, before, after in zip(captions, faulty, corrected, strict=True)
+        for picture in ((caption, before), ("corrected", after))
     ]
 
 

@@ -55,7 +55,7 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     if strict and records.problems:
         first = records.problems[0]
         raise DataError(
-            f"{start}: {len(records.problems)} problems; the first: {first}.", "Mend them, or read without strict."
+            f"{start}: {len(records.problems)} problems; the first: {first}.", "Fix them, or read without strict."
         )
     if records.problems:
         line = f"{start}: {records.problem_summary()}. To list them: lentigo data audit {start}"

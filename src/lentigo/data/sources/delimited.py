@@ -59,7 +59,7 @@ def read_table(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
-    return DataError(f"{path}: not a readable CSV table ({reason}).", "Mend it, or download or export it again.")
+    return DataError(f"{path}: not a readable CSV table ({reason}).", "Fix it, or download or export it again.")
 
 
 def _delimiter(path: Path, header: str) -> str:
