@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from lentigo import taxonomy
-from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.evaluation.predictions import Predictions, probability_columns
+from lentigo.labels import HAM10000
 
 MIX = (0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014)
 """Share of each diagnosis in HAM10000, rounded to sum to 1."""
@@ -26,7 +27,7 @@ def of(labels, logits, lesions=None, **meta) -> Predictions:
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     lesions = np.arange(len(labels)) if lesions is None else lesions
-    table = pd.DataFrame(probabilities, columns=list(PROBABILITIES))
+    table = pd.DataFrame(probabilities, columns=probability_columns(HAM10000))
     table.insert(0, "image_id", [f"I{i:05d}" for i in range(len(labels))])
     table.insert(1, "lesion_id", [f"L{i:05d}" for i in lesions])
     table.insert(2, "dx", [taxonomy.CLASSES[i] for i in labels])

@@ -7,14 +7,14 @@ import pytest
 
 from lentigo.errors import DataError
 from lentigo.evaluation import catalogue, measure, summarise
-from lentigo.evaluation.catalogue import HEADLINE, METRICS, Metric, choice, entry, label
+from lentigo.evaluation.catalogue import METRICS, Metric, choice, entry, label
 from lentigo.evaluation.statistics.intervals import SCALES
 from lentigo.render.markdown import once, table
 from tests.evaluation.imagined import make, of
 
 
 def test_headline_leads_with_what_the_mix_does_not_flatter():
-    assert HEADLINE == (
+    assert choice("headline", alarm="mel", majority="nv") == (
         "balanced_accuracy",
         "auc.macro",
         "sensitivity_at_80_specificity.mel",
@@ -22,6 +22,16 @@ def test_headline_leads_with_what_the_mix_does_not_flatter():
         "ece",
         "accuracy",
         "majority_class_baseline.nv",
+    )
+
+
+def test_what_has_no_class_to_miss_shows_no_metric_of_it():
+    assert choice("headline", alarm=None, majority="a") == (
+        "balanced_accuracy",
+        "auc.macro",
+        "ece",
+        "accuracy",
+        "majority_class_baseline.a",
     )
 
 
@@ -73,7 +83,7 @@ def test_a_new_metric_is_one_entry(monkeypatch):
             expected = metrics.get(f"recall.{answer}", task).value + metrics.get(f"specificity.{answer}", task).value
             assert found.value == pytest.approx(expected - 1)
             assert -1 < found.low < found.value < found.high < 1
-    assert choice("class")[-1] == "youden"
+    assert choice("class", alarm=None, majority="nv")[-1] == "youden"
     assert "| Youden's J |" in summarise(metrics)
 
 

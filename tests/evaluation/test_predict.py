@@ -83,7 +83,7 @@ def test_evaluate_leaves_predictions_metrics_and_a_page(trained_run, tmp_path):
     assert again == metrics
     page = (tmp_path / "out" / "metrics.md").read_text()
     assert f"{metrics.get('balanced_accuracy')}" in page
-    assert "always saying nevus" in page
+    assert "always melanocytic nevus" in page
     assert trained_run.split.hash in page
 
 

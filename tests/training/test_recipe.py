@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lentigo.errors import RunError
+from lentigo.errors import DataError, RunError
+from lentigo.labels import BINARY, HAM10000, ISIC2019, Label, LabelSet
 from lentigo.training import Recipe
 
 
@@ -52,9 +53,14 @@ def test_what_does_not_go_together_is_refused(entries, words):
 
 
 def test_a_recipe_knows_its_outputs_and_whether_it_augments():
-    assert Recipe().outputs == 7
-    assert Recipe(target="malignancy").outputs == 2
-    assert Recipe(target="malignancy", loss="binary").outputs == 1
+    assert Recipe().outputs(HAM10000) == 7
+    assert Recipe(target="malignancy").outputs(ISIC2019) == 2
+    assert Recipe(target="malignancy", loss="binary").outputs(HAM10000) == 1
+    assert Recipe().outputs(ISIC2019) == 8
+    assert Recipe(target="malignancy").learned(ISIC2019) == BINARY
+    unknown = LabelSet("mine", (Label("a", "first"), Label("b", "second")))
+    with pytest.raises(DataError, match="a, b is not known to be malignant or benign"):
+        Recipe(target="malignancy").outputs(unknown)
     still = Recipe(rotation=0, zoom=(1, 1), shift=0, mirror=False, brightness=0, contrast=0, channel_jitter=0)
     assert Recipe().augments
     assert not still.augments

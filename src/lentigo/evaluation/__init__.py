@@ -17,11 +17,11 @@ try:
     from lentigo.evaluation.errors.mistake_sheet import draw_mistakes, write_mistakes
     from lentigo.evaluation.errors.mistakes import Mistakes, find_mistakes
     from lentigo.evaluation.evaluate import evaluate
-    from lentigo.evaluation.metrics.measure import HEADLINE, Metrics, measure
+    from lentigo.evaluation.metrics.measure import Metrics, measure
     from lentigo.evaluation.metrics.summary import summarise
     from lentigo.evaluation.ood.rejections import OODRejections, ood_rejections
     from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
-    from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+    from lentigo.evaluation.predictions import Predictions
     from lentigo.evaluation.robustness.curves import Robustness, robustness
     from lentigo.evaluation.statistics.comparison import Comparison, compare
     from lentigo.evaluation.statistics.runs import Combined, combine, compare_runs, pool
@@ -34,8 +34,6 @@ except ModuleNotFoundError as missing:
     raise MissingExtraError("lentigo.evaluation", "data") from missing
 
 __all__ = [
-    "HEADLINE",
-    "PROBABILITIES",
     "Calibration",
     "Combined",
     "Comparison",

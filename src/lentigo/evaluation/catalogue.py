@@ -17,12 +17,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.metrics import confusion, ranking, reliability
+from lentigo.labels import HAM10000, LabelSet
 
 __all__ = [
-    "HEADLINE",
     "METRICS",
     "PRIORS",
     "VIEW_LABELS",
@@ -261,26 +260,26 @@ def of_kind(kind: Kind) -> tuple[Metric, ...]:
     return tuple(metric for metric in METRICS.values() if metric.kind == kind)
 
 
-def label(name: str) -> str:
+def label(name: str, label_set: LabelSet = HAM10000) -> str:
     """What a metric is called in a table, such as 'Melanoma AUC' or 'Macro F1'."""
     metric, answer = entry(name), name.partition(".")[2]
     if metric.kind == "baseline":
-        text = f"{metric.label} (always {_of_class(answer)})"
+        text = f"{metric.label} (always {_of_class(answer, label_set)})"
     else:
-        text = f"{_of_class(answer)} {metric.label}".strip()
+        text = f"{_of_class(answer, label_set)} {metric.label}".strip()
     return text[0].upper() + text[1:]
 
 
-def _of_class(answer: str) -> str:
-    return taxonomy.DIAGNOSES[answer].name if answer in taxonomy.DIAGNOSES else answer
+def _of_class(answer: str, label_set: LabelSet) -> str:
+    return label_set[answer].name if answer in label_set.classes else answer
 
 
-def choice(place: Place, *, alarm: str = "mel", majority: str = "nv") -> tuple[str, ...]:
+def choice(place: Place, *, alarm: str | None, majority: str) -> tuple[str, ...]:
     """Full names of the metrics that a kind of page shows.
 
     Args:
         place: the kind of page.
-        alarm: the class that must not be missed.
+        alarm: the class that must not be missed; None where there is none, and then its metrics are not shown.
         majority: the commonest class.
     """
     stands_for = {"alarm": alarm, "majority": majority}
@@ -288,8 +287,5 @@ def choice(place: Place, *, alarm: str = "mel", majority: str = "nv") -> tuple[s
         f"{metric.name}.{stands_for.get(of, of)}".rstrip(".")
         for metric in METRICS.values()
         for of in metric.shown.get(place, ())
+        if stands_for.get(of, of) is not None
     )
-
-
-HEADLINE = choice("headline")
-"""What to lead with, of the task 'diagnosis'; accuracy never without its baseline beside it."""

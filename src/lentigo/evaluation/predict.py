@@ -19,7 +19,7 @@ from lentigo import data
 from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.evaluation.leaks import listed
-from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.evaluation.predictions import Predictions, probability_columns
 from lentigo.labels import HAM10000
 from lentigo.progress import track
 from lentigo.runtime import Bundle, Outputs
@@ -42,6 +42,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
     if part not in ("validation", "test"):
         raise DataError(f"There is no reason to predict the part {part!r}.", "Take validation or test.")
     records, logits = run.logits_of(run.split.part(part))
+    records = run.labelled(records)
     meta = {
         "model": run.model,
         "protocol": run.split.protocol,
@@ -50,7 +51,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         "split_sha256": run.split_sha256,
         "seed": run.recipe.seed,
         "part": part,
-        "training_prevalence": list(run.prior),
+        "training_prevalence": list(run.class_prior),
         "temperature": calibrate(run).temperature,
         "environment": dict(run.environment),
     }
@@ -180,10 +181,11 @@ def _predict_files(bundle: Bundle, records: data.Records, origin: dict[str, Any]
 
 def _table(records: data.Records, probabilities: NDArray) -> pd.DataFrame:
     known = records.table[["image_id", "lesion_id", "dx", "dx_type", "age", "sex", "site", "source"]]
+    known = known.assign(dx=[records.label_set.classes[label] for label in records.labels])
     # Written as numbers of 8 bytes that sum to one, whatever precision they were computed in.
     values = probabilities.astype(np.float64)
     values /= values.sum(axis=1, keepdims=True)
-    return pd.concat([known, pd.DataFrame(values, columns=list(PROBABILITIES))], axis=1)
+    return pd.concat([known, pd.DataFrame(values, columns=probability_columns(records.label_set))], axis=1)
 
 
 def _with_groups(table: pd.DataFrame, split: data.Split) -> pd.DataFrame:
@@ -194,7 +196,12 @@ def _with_groups(table: pd.DataFrame, split: data.Split) -> pd.DataFrame:
 
 def _meta(records: data.Records) -> dict[str, Any]:
     dropped = Counter(p.kind for p in records.problems if p.severity == "dropped")
-    return {"data": records.name, "root": Path(records.root).name, "dropped": dict(dropped)}
+    return {
+        "label_set": records.label_set.to_dict(),
+        "data": records.name,
+        "root": Path(records.root).name,
+        "dropped": dict(dropped),
+    }
 
 
 def _environment() -> dict[str, str]:

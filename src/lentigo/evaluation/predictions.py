@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
+from lentigo.labels import HAM10000, LabelSet
 
-__all__ = ["PROBABILITIES", "Predictions"]
-
-PROBABILITIES = tuple(f"p_{c}" for c in taxonomy.CLASSES)
-"""Names of the probability columns, in the order of `taxonomy.CLASSES`."""
+__all__ = ["Predictions", "probability_columns"]
 
 _META_KEY = b"lentigo"
 
@@ -27,18 +25,20 @@ class Predictions:
     """One row an image.
 
     Attributes:
-        table: columns image_id, lesion_id, group, dx (the truth), the seven of `PROBABILITIES`, and what is known of
-            the patient (age, sex, site, dx_type, source). The probabilities assume that the seven diagnoses are
-            equally common: see `at_prevalence`.
+        table: columns image_id, lesion_id, group, dx (the truth), a probability `p_<id>` of each label of the label
+            set, and what is known of the patient (age, sex, site, dx_type, source). The probabilities assume that
+            the diagnoses are equally common: see `at_prevalence`.
         meta: where they come from: model, model_sha256, split_sha256, protocol, leaky, part, training_prevalence
-            (a list of seven), temperature (that the logits were divided by), versions.
+            (a list, a share for each label), temperature (that the logits were divided by), versions; and label_set,
+            without which the labels are HAM10000's.
     """
 
     table: pd.DataFrame
     meta: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        missing = [c for c in ("image_id", "lesion_id", "dx", *PROBABILITIES) if c not in self.table.columns]
+        needed = ("image_id", "lesion_id", "dx", *probability_columns(self.label_set))
+        missing = [c for c in needed if c not in self.table.columns]
         if missing:
             raise DataError(f"The predictions lack the columns {', '.join(missing)}.")
         if len(self.table) == 0:
@@ -46,7 +46,7 @@ class Predictions:
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
             raise DataError(f"The predictions hold image {twice} twice.", "Predict each image once.")
-        self._refuse(~self.table["dx"].isin(taxonomy.CLASSES), "has no known diagnosis in dx")
+        self._refuse(~self.table["dx"].isin(self.label_set.classes), "has no known diagnosis in dx")
         self._refuse(pd.isna(self.groups), "has no lesion")
         sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-3  # False for NaN
         fine = sums_to_one & (self.probabilities >= 0).all(axis=1)
@@ -60,15 +60,31 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.table)
 
+    @cached_property
+    def label_set(self) -> LabelSet:
+        """What the model tells apart."""
+        values = self.meta.get("label_set")
+        return HAM10000 if values is None else LabelSet.from_dict(values)  # type: ignore[arg-type]  # from JSON
+
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Probabilities [N, 7] in the order of `taxonomy.CLASSES`, at the balanced prior."""
-        return self.table[list(PROBABILITIES)].to_numpy(dtype=np.float64)
+        """Probabilities [N, K] in the order of `label_set`, at the balanced prior."""
+        return self.table[probability_columns(self.label_set)].to_numpy(dtype=np.float64)
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """True diagnoses, positions in `taxonomy.CLASSES` [N]."""
-        return taxonomy.class_index(self.table["dx"].tolist())
+        """True diagnoses, positions in `label_set` [N]."""
+        return self.label_set.index(self.table["dx"])
+
+    @property
+    def majority(self) -> str:
+        """The commonest label: that which the label set states, or else the commonest in training, or among these
+        images where that is unknown."""
+        if self.label_set.majority is not None:
+            return self.label_set.majority
+        known = self.meta.get("training_prevalence") is not None
+        shares = self.training_prevalence if known else np.bincount(self.labels, minlength=len(self.label_set))
+        return self.label_set.classes[int(np.argmax(shares))]
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -82,29 +98,44 @@ class Predictions:
 
     @property
     def training_prevalence(self) -> NDArray[np.float64]:
-        """Share of each diagnosis in training [7].
+        """Share of each diagnosis in training [K].
 
         Raises:
-            DataError: `meta` doesn't say, or not with seven positive shares.
+            DataError: `meta` doesn't say, or not with a positive share for each label.
         """
         if self.meta.get("training_prevalence") is None:
             raise DataError("The predictions don't say how common the diagnoses were in training.")
-        return _shares(self.meta["training_prevalence"])
+        return self._shares(self.meta["training_prevalence"])
 
     def at_prevalence(self, prevalence: Mapping[str, float] | NDArray | None = None) -> NDArray[np.float64]:
-        """Probabilities [N, 7] where the diagnoses are as common as stated, by Bayes' rule.
+        """Probabilities [N, K] where the diagnoses are as common as stated, by Bayes' rule.
 
         Args:
             prevalence: share of each diagnosis; without it, that of the training images.
 
         Raises:
-            DataError: not seven positive shares, or the predictions don't know those of training.
+            DataError: not a positive share for each label, or the predictions don't know those of training.
         """
         if isinstance(prevalence, Mapping):
-            prevalence = np.array([prevalence[c] for c in taxonomy.CLASSES])
-        share = self.training_prevalence if prevalence is None else _shares(prevalence)
+            prevalence = np.array([prevalence.get(c, np.nan) for c in self.label_set.classes])
+        share = self.training_prevalence if prevalence is None else self._shares(prevalence)
         weighted = self.probabilities * share
         return weighted / weighted.sum(axis=1, keepdims=True)
+
+    def replaced(self, probabilities: NDArray, **meta: object) -> "Predictions":
+        """The same images with other probabilities [N, K] and entries of `meta`."""
+        values = dict(zip(probability_columns(self.label_set), np.asarray(probabilities).T, strict=True))
+        return Predictions(self.table.assign(**values), {**self.meta, **meta})
+
+    def _shares(self, values: object) -> NDArray[np.float64]:
+        """Positive shares [K], scaled to sum to 1."""
+        share = np.asarray(values, dtype=np.float64)
+        if share.shape != (len(self.label_set),) or not (share > 0).all() or not np.isfinite(share).all():
+            raise DataError(
+                f"A prevalence is {len(self.label_set)} positive shares, not {values}.",
+                f"Give one for each of {', '.join(self.label_set.classes)}.",
+            )
+        return share / share.sum()
 
     def save(self, path: Path) -> None:
         """Write as Parquet; `meta` goes into the file's metadata."""
@@ -130,9 +161,6 @@ class Predictions:
             raise DataError(f"{path}: {error.message}", error.hint) from None
 
 
-def _shares(values: object) -> NDArray[np.float64]:
-    """Seven positive shares, scaled to sum to 1."""
-    share = np.asarray(values, dtype=np.float64)
-    if share.shape != (len(taxonomy.CLASSES),) or not (share > 0).all() or not np.isfinite(share).all():
-        raise DataError(f"A prevalence is seven positive shares, not {values}.")
-    return share / share.sum()
+def probability_columns(label_set: LabelSet) -> list[str]:
+    """Names of the probability columns, in the order of a label set."""
+    return [f"p_{c}" for c in label_set.classes]

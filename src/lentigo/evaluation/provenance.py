@@ -5,9 +5,10 @@ from typing import Self
 
 import numpy as np
 
-from lentigo import taxonomy
+from lentigo.evaluation.catalogue import Place, choice, label
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.result import Result
+from lentigo.evaluation.result import LabelSetField, Result
+from lentigo.labels import HAM10000
 
 __all__ = ["Provenance"]
 
@@ -26,6 +27,8 @@ class Provenance(Result):
         images: number of images.
         groups: number of lesions (or groups of lesions known to be the same).
         images_of, groups_of: the same for each diagnosis.
+        label_set: what is distinguished.
+        majority: its commonest label, whose share stands beside accuracy.
         warnings: what a reader must know, in plain sentences; printed beside every number.
     """
 
@@ -40,6 +43,8 @@ class Provenance(Result):
     images_of: dict[str, int]
     groups_of: dict[str, int]
     warnings: tuple[str, ...]
+    label_set: LabelSetField = HAM10000
+    majority: str = "nv"
 
     @classmethod
     def of(cls, predictions: Predictions) -> Self:
@@ -57,6 +62,8 @@ class Provenance(Result):
             groups=len(set(predictions.groups)),
             images_of=images,
             groups_of=groups,
+            label_set=predictions.label_set,
+            majority=predictions.majority,
             warnings=(
                 *_leak_warning(leaky),
                 *_external(predictions),
@@ -66,11 +73,19 @@ class Provenance(Result):
             ),
         )
 
+    def shown(self, place: Place) -> tuple[str, ...]:
+        """Names of the metrics of the task 'diagnosis' that a kind of page shows."""
+        return choice(place, alarm=self.label_set.alarm, majority=self.majority)
+
+    def label(self, name: str) -> str:
+        """What a metric is called in a table."""
+        return label(name, self.label_set)
+
 
 def _counts(predictions: Predictions) -> tuple[dict[str, int], dict[str, int]]:
     labels, groups = predictions.labels, predictions.groups
-    images = {c: int((labels == i).sum()) for i, c in enumerate(taxonomy.CLASSES)}
-    return images, {c: len(set(groups[labels == i])) for i, c in enumerate(taxonomy.CLASSES)}
+    images = {c: int((labels == i).sum()) for i, c in enumerate(predictions.label_set.classes)}
+    return images, {c: len(set(groups[labels == i])) for i, c in enumerate(predictions.label_set.classes)}
 
 
 def _leak_warning(leaky: object) -> list[str]:
@@ -120,7 +135,7 @@ def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> lis
 def _mix_warnings(predictions: Predictions) -> list[str]:
     if predictions.meta.get("training_prevalence") is None:
         return ["How common the diagnoses were in training is unknown: only the view of equal prevalence is given."]
-    here = np.bincount(predictions.labels, minlength=len(taxonomy.CLASSES)) / len(predictions)
+    here = np.bincount(predictions.labels, minlength=len(predictions.label_set)) / len(predictions)
     moved = np.abs(here - predictions.training_prevalence).sum() / 2
     if moved <= OTHER_MIX:
         return []

@@ -3,11 +3,32 @@
 A number that can't be had is `None`, with the reason beside it.
 """
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
-__all__ = ["Estimate", "Result"]
+from lentigo.labels import KNOWN, LabelSet, find_label_set
+
+__all__ = ["Estimate", "LabelSetField", "Result"]
+
+
+def _read(value: object) -> object:
+    if isinstance(value, str):
+        return find_label_set(value)
+    return LabelSet.from_dict(value) if isinstance(value, dict) else value
+
+
+def _write(value: LabelSet) -> str | dict[str, Any]:
+    return value.name if KNOWN.get(value.name.lower()) == value else value.to_dict()
+
+
+LabelSetField = Annotated[
+    LabelSet,
+    BeforeValidator(_read),
+    PlainSerializer(_write),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+]
+"""A label set in a result; one that ships is written as its name."""
 
 
 class Result(BaseModel):

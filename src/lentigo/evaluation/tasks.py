@@ -1,11 +1,12 @@
 """The questions that are put to predictions (tasks), and how common the diagnoses are taken to be (views).
 
-Tasks pool the seven diagnoses: which of seven, benign or malignant, melanoma or not. A task's probabilities are the
+Tasks pool the diagnoses of a label set: which of all, benign or malignant, melanoma or not. The second exists where the
+label set knows which are malignant, the third where it has a melanoma. A task's probabilities are the
 sums over the pooled diagnoses, and its decision is the class with the largest of them.
 
 A view fixes the prevalence that the probabilities assume:
 
-- `equal_prevalence`: all seven balanced prior, as the model gives them. The headline view: its decisions
+- `equal_prevalence`: all diagnoses equally common, as the model gives them. The headline view: its decisions
   have the best balanced accuracy. Proper scores and calibration weight the images so that each diagnosis counts the
   same, because only there can such probabilities be calibrated.
 - `training_prevalence`: as common as in training, by Bayes' rule. Its decisions have the best accuracy, and its
@@ -17,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.predictions import Predictions
+from lentigo.labels import LabelSet
 
-__all__ = ["TASKS", "VIEWS", "Task", "View", "known_views", "task_of", "view"]
+__all__ = ["VIEWS", "Task", "View", "known_views", "task_of", "tasks_of", "view"]
 
 VIEWS = ("equal_prevalence", "training_prevalence")
 
@@ -33,7 +34,7 @@ class Task:
     Attributes:
         name: such as 'malignancy'.
         classes: the K answers.
-        pools: for each diagnosis of `taxonomy.CLASSES`, the position of its answer.
+        pools: for each label of the label set, the position of its answer.
         usual: the answer that a thoughtless rule would always give.
     """
 
@@ -42,43 +43,47 @@ class Task:
     pools: tuple[int, ...]
     usual: str
 
-    def probabilities(self, seven: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pool probabilities [N, 7] to [N, K]."""
-        return seven @ np.eye(len(self.classes))[list(self.pools)]
+    def probabilities(self, all_labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pool probabilities [N, L] of the label set to [N, K]."""
+        return all_labels @ np.eye(len(self.classes))[list(self.pools)]
 
-    def labels(self, seven: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Pool labels [N], positions in `taxonomy.CLASSES`, to positions in `classes`."""
-        return np.asarray(self.pools)[seven]
-
-
-def _against(name: str, positive: tuple[str, ...], yes: str, no: str) -> Task:
-    return Task(name, (no, yes), tuple(int(c in positive) for c in taxonomy.CLASSES), no)
+    def labels(self, all_labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Pool labels [N], positions in the label set, to positions in `classes`."""
+        return np.asarray(self.pools)[all_labels]
 
 
-TASKS = {
-    task.name: task
-    for task in (
-        Task("diagnosis", taxonomy.CLASSES, tuple(range(len(taxonomy.CLASSES))), "nv"),
-        _against("malignancy", taxonomy.MALIGNANT, "malignant", "benign"),
-        _against("melanoma", ("mel",), "melanoma", "other"),
-    )
-}
+def tasks_of(predictions: Predictions) -> dict[str, Task]:
+    """The questions that can be put to predictions, by name: 'diagnosis', and 'malignancy' and 'melanoma' where their
+    label set knows the answer."""
+    labels = predictions.label_set
+    tasks = [Task("diagnosis", labels.classes, tuple(range(len(labels))), predictions.majority)]
+    if labels.knows_malignancy:
+        tasks.append(_against(labels, "malignancy", labels.malignant, "malignant", "benign"))
+    if labels.melanoma is not None:
+        tasks.append(_against(labels, "melanoma", (labels.melanoma,), "melanoma", "other"))
+    return {task.name: task for task in tasks}
 
 
-def task_of(name: str, two_classes: bool = False) -> Task:
-    """A task by name.
+def task_of(predictions: Predictions, name: str, *, two_classes: bool = False) -> Task:
+    """A question that can be put to predictions, by name.
 
     Args:
-        name: a key of `TASKS`.
-        two_classes: whether it must have exactly two.
+        predictions: whose label set says which there are.
+        name: a key of `tasks_of`.
+        two_classes: whether it must have exactly two answers.
 
     Raises:
-        DataError: unknown, or more than two classes where two are needed.
+        DataError: unknown for this label set, or more than two answers where two are needed.
     """
-    fitting = [t.name for t in TASKS.values() if not two_classes or len(t.classes) == 2]
+    fitting = {t.name: t for t in tasks_of(predictions).values() if not two_classes or len(t.classes) == 2}
     if name not in fitting:
-        raise DataError(f"There is no task {name!r} for this.", f"It can be {' or '.join(fitting)}.")
-    return TASKS[name]
+        known = f"It can be {' or '.join(fitting)}." if fitting else "Its labels have no malignancy and no melanoma."
+        raise DataError(f"There is no task {name!r} for the labels of {predictions.label_set.name}.", known)
+    return fitting[name]
+
+
+def _against(labels: LabelSet, name: str, positive: tuple[str, ...], yes: str, no: str) -> Task:
+    return Task(name, (no, yes), tuple(int(c in positive) for c in labels.classes), no)
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class View:
 
     Attributes:
         name: one of `VIEWS`.
-        probabilities: [N, 7], each row sums to 1.
+        probabilities: [N, K], each row sums to 1.
         balanced: whether proper scores and calibration give each diagnosis the same weight.
     """
 
@@ -103,7 +108,7 @@ def view(predictions: Predictions, name: str) -> View:
         DataError: unknown view, or a training prevalence that is absent or isn't one.
     """
     if name == "equal_prevalence":
-        return View(name, predictions.at_prevalence(np.ones(len(taxonomy.CLASSES))), balanced=True)
+        return View(name, predictions.at_prevalence(np.ones(len(predictions.label_set))), balanced=True)
     if name == "training_prevalence":
         return View(name, predictions.at_prevalence(), balanced=False)
     raise DataError(f"Unknown view {name!r}.", f"Known views: {', '.join(VIEWS)}.")

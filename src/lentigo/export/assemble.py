@@ -8,7 +8,7 @@ import onnx
 
 from lentigo import data, taxonomy
 from lentigo.errors import BundleError, DataError
-from lentigo.evaluation import HEADLINE, calibrate, measure, predict_bundle_part, predict_part
+from lentigo.evaluation import calibrate, measure, predict_bundle_part, predict_part
 from lentigo.evaluation.clinical import operating_points
 from lentigo.evaluation.ood.detector import TARGET_FPR, OODDetector
 from lentigo.export.graph import ExportModule, build_graph
@@ -112,8 +112,9 @@ def _describe(run: Run, ood_score: OODDetector, name: str, parameters: int) -> B
 def _headline(draft: Bundle, records: data.Records) -> dict[str, dict[str, dict[str, float | None]]]:
     """The headline metrics of the test part in both views, with their intervals."""
     metrics = measure(predict_bundle_part(draft, records), replicates=1000)
+    shown = metrics.provenance.shown("headline")
     return {
-        view: {name: metrics.get(name, view=view).model_dump(include={"value", "low", "high"}) for name in HEADLINE}
+        view: {name: metrics.get(name, view=view).model_dump(include={"value", "low", "high"}) for name in shown}
         for view in metrics.views
     }
 

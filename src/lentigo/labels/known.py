@@ -29,12 +29,13 @@ def label_of(diagnosis: Diagnosis, id: str = "") -> Label:
 _ALL = {**DIAGNOSES, **FURTHER}
 _UNKNOWN = Label("unk", "none of the others", aliases=("unknown",), note="Images of ISIC 2019 that show none of these.")
 
-HAM10000 = LabelSet("HAM10000", tuple(map(label_of, DIAGNOSES.values())), melanoma="mel")
+HAM10000 = LabelSet("HAM10000", tuple(map(label_of, DIAGNOSES.values())), melanoma="mel", majority="nv")
 ISIC2019 = LabelSet(
     "ISIC2019",
     tuple(label_of(_ALL[c]) for c in ("ak", "bcc", "bkl", "df", "mel", "nv", "scc", "vasc")),
     melanoma="mel",
     outside=(_UNKNOWN,),
+    majority="nv",
 )
 PAD_UFES_20 = LabelSet(
     "PAD-UFES-20",
@@ -47,6 +48,7 @@ PAD_UFES_20 = LabelSet(
         label_of(_ALL["sek"]),
     ),
     melanoma="mel",
+    majority="bcc",
 )
 BINARY = LabelSet(
     "BINARY",
@@ -54,6 +56,7 @@ BINARY = LabelSet(
         Label("benign", "benign lesion", False, aliases=("non-malignant",)),
         Label("malignant", "malignant lesion", True),
     ),
+    majority="benign",
 )
 
 KNOWN = MappingProxyType({s.name.lower(): s for s in (HAM10000, ISIC2019, PAD_UFES_20, BINARY)})

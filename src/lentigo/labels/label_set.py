@@ -69,6 +69,7 @@ class LabelSet:
         name: what to call it, such as 'HAM10000'.
         labels: the labels; probabilities and positions are in their order.
         melanoma: id of the label that is melanoma; None where none is.
+        majority: the commonest label, whose share stands beside accuracy; without it, the commonest in training.
         outside: labels that occur in such data but are no answer, such as UNK of ISIC 2019; their images are left out
             and counted.
 
@@ -80,6 +81,7 @@ class LabelSet:
     labels: tuple[Label, ...]
     melanoma: str | None = None
     outside: tuple[Label, ...] = field(default=(), compare=False)
+    majority: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -94,6 +96,8 @@ class LabelSet:
             )
         if self.melanoma is not None and self[self.melanoma].malignant is False:
             raise DataError(f"The label {self.melanoma} of {self.name} is melanoma, but not malignant.", "Correct one.")
+        if self.majority is not None and self.majority not in self.classes:
+            raise DataError(f"The label set {self.name} has no label {self.majority!r} to be the commonest.")
         stray = next((label.id for label in self.labels if _MELANOMA & {_key(label.id), _key(label.name)}), None)
         if stray is not None and self.melanoma is None:
             raise DataError(f"{self.name} has the label {stray}, but states no melanoma.", "State which label it is.")
@@ -124,6 +128,13 @@ class LabelSet:
     def benign(self) -> tuple[str, ...]:
         """Ids of the labels that are known to be benign."""
         return tuple(label.id for label in self.labels if label.malignant is False)
+
+    @cached_property
+    def alarm(self) -> str | None:
+        """The label that must not be missed: melanoma, or else the only malignant one; None where there is neither."""
+        if self.melanoma is not None:
+            return self.melanoma
+        return self.malignant[0] if len(self.malignant) == 1 else None
 
     @cached_property
     def knows_malignancy(self) -> bool:

@@ -6,7 +6,6 @@ An answer is a sentence, or None where the subject doesn't know it; then the ite
 from collections.abc import Callable
 
 from lentigo import __version__, taxonomy
-from lentigo.evaluation.catalogue import HEADLINE, label
 from lentigo.report.answers_measured import MEASURED
 from lentigo.report.first_screen import PALE, first_screen
 from lentigo.report.sections.mistakes import confusion
@@ -108,7 +107,10 @@ def _selection(subject: Subject) -> str | None:
 
 
 def _metrics(subject: Subject) -> str:
-    return ", ".join(map(label, HEADLINE)) + "; by diagnosis precision, recall, F1, specificity, AUC."
+    what = subject.metrics.provenance
+    return (
+        ", ".join(map(what.label, what.shown("headline"))) + "; by diagnosis precision, recall, F1, specificity, AUC."
+    )
 
 
 def _uncertainty(subject: Subject) -> str | None:
@@ -150,7 +152,8 @@ def _demographics(subject: Subject) -> str | None:
 
 
 def _performance(subject: Subject) -> str:
-    return "; ".join(f"{label(name)} {number(subject.metrics.get(name))}" for name in HEADLINE) + "."
+    what = subject.metrics.provenance
+    return "; ".join(f"{what.label(n)} {number(subject.metrics.get(n))}" for n in what.shown("headline")) + "."
 
 
 def _melanoma(subject: Subject) -> str:

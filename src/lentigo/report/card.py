@@ -10,7 +10,6 @@ import yaml
 
 from lentigo import taxonomy
 from lentigo.errors import DataError
-from lentigo.evaluation.catalogue import HEADLINE, label
 from lentigo.evaluation.metrics.summary import summarise
 from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
@@ -66,13 +65,13 @@ def _licence(text: str) -> str:
 def _result(subject: Subject) -> dict[str, object]:
     what, values = subject.metrics.provenance, []
     for view in subject.views:
-        for key in HEADLINE:
+        for key in what.shown("headline"):
             found = subject.metrics.get(key, view=view)
             if found.value is None:
                 continue
             interval = {} if found.low is None else {"args": {"interval_95": [found.low, found.high], "view": view}}
             values.append(
-                {"type": key, "name": f"{label(key)}, {subject.views[view]}", "value": found.value, **interval}
+                {"type": key, "name": f"{what.label(key)}, {subject.views[view]}", "value": found.value, **interval}
             )
     split = f"{what.part or 'unknown part'}, protocol {what.protocol or 'unknown'}"
     return {

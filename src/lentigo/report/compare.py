@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lentigo import __version__
 from lentigo.errors import DataError
-from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, VIEW_NOTE, entry, label
+from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, VIEW_NOTE, entry
 from lentigo.evaluation.statistics.comparison import Comparison, compare
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
@@ -88,7 +88,7 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
 
 def side_by_side(subjects: Mapping[str, Subject]) -> Section:
     """The headline metrics of each model."""
-    tables = []
+    tables, what = [], next(iter(subjects.values())).metrics.provenance
     for view in ("equal_prevalence", "training_prevalence"):
         if any(view not in s.metrics.views for s in subjects.values()):
             continue
@@ -97,8 +97,8 @@ def side_by_side(subjects: Mapping[str, Subject]) -> Section:
                 caption=f"{VIEW_LABELS[view].capitalize()}. In brackets the 95 % interval of each model alone.",
                 columns=("metric", *subjects),
                 rows=tuple(
-                    (label(name), *(number(s.metrics.get(name, view=view)) for s in subjects.values()))
-                    for name in HEADLINE
+                    (what.label(name), *(number(s.metrics.get(name, view=view)) for s in subjects.values()))
+                    for name in what.shown("headline")
                 ),
             )
         )
@@ -111,11 +111,11 @@ def differences(found: Comparison) -> Section:
         Table(
             caption=f"{pair.first} less {pair.second}, in the same resamples of lesions; above 0 the first has the "
             "larger number. p is corrected for the number of pairs of models (Holm), not for metrics. McNemar's "
-            f"test of the seven-class decisions: p = {pair.mcnemar_p_holm:.3f}.",
+            f"test of the decisions among all diagnoses: p = {pair.mcnemar_p_holm:.3f}.",
             columns=("metric", "better", "view", "difference", "p"),
             rows=tuple(
                 (
-                    label(d.metric),
+                    found.provenance[pair.first].label(d.metric),
                     entry(d.metric).better,
                     PRIORS[d.view],
                     number(d.difference),

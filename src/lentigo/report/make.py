@@ -8,7 +8,6 @@ from pathlib import Path
 from lentigo import data
 from lentigo.atomic import write_text
 from lentigo.errors import DataError
-from lentigo.evaluation.tasks import task_of
 from lentigo.report.card import model_card
 from lentigo.report.checklist import Checklists, fill, to_markdown
 from lentigo.report.compare import describe_comparison
@@ -64,7 +63,8 @@ def report(
         raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
     opened = None if bundle is None else Bundle(find_bundle(bundle), threads=1)
     for task, share in (prevalence or {}).items():
-        task_of(task, two_classes=True)
+        if task not in ("melanoma", "malignancy"):
+            raise DataError(f"There is no task {task!r} for this.", "It can be malignancy or melanoma.")
         if not 0 < share < 1:
             raise DataError(f"The prevalence of {task} lies between 0 and 1, not at {share}.")
     records = None if root is None else data.read(root)

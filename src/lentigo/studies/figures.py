@@ -13,7 +13,6 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
-from lentigo import taxonomy
 from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.evaluation import Predictions
 from lentigo.studies.outcome import Finished, Outcome, native_predictions
@@ -93,7 +92,7 @@ def _roc(axes: Axes, one: Finished) -> None:
     run = load_run(one.folder / "run")
     predictions = native_predictions(Predictions.load(one.folder / "test.parquet"), run)
     labels = predictions.labels
-    for number, name in enumerate(taxonomy.CLASSES):
+    for number, name in enumerate(predictions.label_set.classes):
         if 0 < (labels == number).sum() < len(labels):
             false, true, _ = roc_curve(labels == number, predictions.probabilities[:, number])
             area = one.outcome.native.get(f"auc.{name}").value
@@ -110,10 +109,8 @@ def _classes(finished: Sequence[Finished]) -> Canvas:
     panels = canvas.subplots(1, len(first), squeeze=False)[0]
     for axes, (protocol, one) in zip(panels, reversed(first.items()), strict=True):
         manifest = pd.read_csv(one.folder / "run" / "split.csv", skiprows=1, dtype=str)
-        records = load_run(one.folder / "run").split.records
-        dx = records.table.set_index("image_id")["dx"]
-        if one.outcome.task == "malignancy":
-            dx = dx.map(lambda name: "malignant" if name in taxonomy.MALIGNANT else "benign")
+        run = load_run(one.folder / "run")
+        dx = run.labelled(run.split.records).table.set_index("image_id")["dx"]
         counts = pd.crosstab(dx.loc[manifest["image_id"]].to_numpy(), manifest["part"].to_numpy())
         counts = counts.sort_values("train", ascending=True)
         rows = np.arange(len(counts))

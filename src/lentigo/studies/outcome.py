@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lentigo import training
 from lentigo.atomic import write_text
 from lentigo.errors import RunError
-from lentigo.evaluation import PROBABILITIES, Metrics, Predictions, measure, predict_part
+from lentigo.evaluation import Metrics, Predictions, measure, predict_part
 from lentigo.evaluation.cost import measure as measure_cost
 from lentigo.evaluation.result import Result
-from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.budgets import Budget
 from lentigo.studies.jobs import Job, target_epochs
 
@@ -149,20 +147,10 @@ def native_predictions(predictions: Predictions, run: training.Run) -> Predictio
     """
     temperature = float(str(predictions.meta["temperature"]))
     logits = np.log(np.clip(predictions.probabilities, 1e-300, None)) * temperature
-    if run.recipe.target == "diagnosis":
-        own = softmax(logits + run.logit_offset, axis=1)
-    else:
-        own = _halves(logits, run.logit_offset)
-    table = predictions.table.assign(**dict(zip(PROBABILITIES, own.T, strict=True)))
-    return Predictions(table, {**predictions.meta, "training_prevalence": None, "temperature": 1.0})
-
-
-def _halves(logits: NDArray[np.float64], offset: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities [N, 7] of a network that tells benign from malignant: each side's is shared by its diagnoses."""
-    side = np.array(TASKS["malignancy"].pools)
-    _, first = np.unique(side, return_index=True)  # all diagnoses of a side have its logit
-    own = softmax(logits[:, first] + offset, axis=1)
-    return (own / np.bincount(side))[:, side]
+    if predictions.label_set != run.classes:
+        raise RunError(f"{run.path}: its predictions are of an older lentigo.", "Run it again in another folder.")
+    own = softmax(logits + run.logit_offset, axis=1)
+    return predictions.replaced(own, training_prevalence=None, temperature=1.0)
 
 
 def _seconds(run: Path) -> float:

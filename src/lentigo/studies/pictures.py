@@ -12,10 +12,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from lentigo import data, taxonomy
+from lentigo import data
 from lentigo.audit.describing.figures import styled
 from lentigo.evaluation import Predictions
-from lentigo.evaluation.tasks import TASKS
 from lentigo.studies.outcome import Finished, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
@@ -52,7 +51,7 @@ def _samples(records: data.Records, each: int = 5) -> dict[str, NDArray]:
     """Five images of each diagnosis, drawn with a fixed seed."""
     generator = np.random.default_rng(0)
     chosen = []
-    for name in taxonomy.CLASSES:
+    for name in records.label_set.classes:
         ids = records.table.loc[records.table["dx"] == name, "image_id"]
         chosen += generator.choice(ids, min(each, len(ids)), replace=False).tolist()
     some = records.take(chosen)
@@ -89,7 +88,7 @@ def _heat_maps(one: Finished, records: data.Records) -> dict[str, NDArray]:
     for dx, pixel, heat, answer in zip(first.table["dx"], pixels, *grad_cam(network, images), strict=True):
         shown[f"is {dx}"] = pixel
         warm = colormaps["inferno"](heat)[..., :3] * 255
-        shown[f"is {dx}, called {taxonomy.CLASSES[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
+        shown[f"is {dx}, called {run.classes.classes[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
     return shown
 
 
@@ -132,20 +131,17 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
     some = records.take(chosen)
     captions = [f"is {dx}" for dx in some.table["dx"]]
     for name, predictions in tables.items():
-        task = own[name].outcome.task
         rows = predictions.table.set_index("image_id").index.get_indexer(chosen)
-        for i, (answer, sure) in enumerate(_answer(task, row) for row in predictions.probabilities[rows]):
+        for i, (answer, sure) in enumerate(_answer(predictions, row) for row in rows):
             captions[i] += f"\n{name}: {answer} {sure:.0%}"
     images = data.load_pixels(records, SIDE).of(some)
     return _grid(dict(zip([f"{c}\n{i}" for c, i in zip(captions, chosen, strict=True)], images, strict=True)), 4)
 
 
-def _answer(task: str, row: NDArray) -> tuple[str, float]:
+def _answer(predictions: Predictions, row: int) -> tuple[str, float]:
     """What a row of probabilities says, and how surely."""
-    if task == "diagnosis":
-        return taxonomy.CLASSES[int(row.argmax())], float(row.max())
-    malignant = float(TASKS["malignancy"].probabilities(row)[1])
-    return ("malignant", malignant) if malignant > 0.5 else ("benign", 1 - malignant)
+    probabilities = predictions.probabilities[row]
+    return predictions.label_set.classes[int(probabilities.argmax())], float(probabilities.max())
 
 
 def _grid(pictures: dict[str, NDArray], columns: int) -> Canvas:

@@ -8,7 +8,6 @@ from lentigo.atomic import write_text
 from lentigo.evaluation.catalogue import VIEW_LABELS, choice, entry, label
 from lentigo.evaluation.cost import cost
 from lentigo.evaluation.result import Estimate, Result
-from lentigo.evaluation.tasks import TASKS
 from lentigo.render.markdown import table
 from lentigo.studies.budgets import Budget
 from lentigo.studies.cells import TableValues, fill, metric_of, of_system
@@ -20,8 +19,8 @@ from lentigo.studies.study import Check, Study
 
 __all__ = ["Reproduction", "write_study"]
 
-ALARM: Mapping[str, str] = {"diagnosis": "mel", "malignancy": "malignant"}
-"""Of each task, the class that must not be missed."""
+ANSWERS: Mapping[str, tuple[str, str]] = {"diagnosis": ("mel", "nv"), "malignancy": ("malignant", "benign")}
+"""Of each task, the class that must not be missed and the commonest one."""
 NO_MERIT = ("accuracy", "majority_class_baseline")
 """Of the headline, what is shown of each network's own decisions alone."""
 
@@ -199,7 +198,8 @@ def _metrics_table(outcomes: Sequence[Outcome], protocols: Sequence[str], *, hon
 
 def _metrics(task: str, *, honest: bool) -> tuple[str, ...]:
     """What is shown of the calibrated answers (honest), or of the network's own decisions as papers judge them."""
-    names = choice("headline" if honest else "paper", alarm=ALARM[task], majority=TASKS[task].usual)
+    alarm, majority = ANSWERS[task]
+    names = choice("headline" if honest else "paper", alarm=alarm, majority=majority)
     return tuple(name for name in names if not honest or entry(name).name not in NO_MERIT)
 
 

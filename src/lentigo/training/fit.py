@@ -11,7 +11,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from lentigo import data, models, taxonomy
+from lentigo import data, models
 from lentigo.data import normalise
 from lentigo.errors import RunError
 from lentigo.models.transfer import Transfer
@@ -66,7 +66,7 @@ def train(
     _check_folder(folder, resume)
     _check_size(model, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
-    network = models.build(model, num_classes=recipe.outputs, **(options or {}))
+    network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **(options or {}))
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no base that could be frozen.", "Set frozen_base to false.")
     file = Path(weights) if weights else None
@@ -170,7 +170,7 @@ def _describe(
     pixels: data.Pixels,
 ) -> Run:
     train = pixels.readable(split.train)
-    counts = np.bincount(train.labels, minlength=len(taxonomy.CLASSES))
+    counts = np.bincount(train.labels, minlength=len(train.label_set))
     mean, std = {
         "unit": (UNIT.mean, UNIT.std),
         "imagenet": (IMAGENET.mean, IMAGENET.std),
@@ -188,6 +188,7 @@ def _describe(
         split_sha256=split.hash,
         mean=mean,
         std=std,
+        label_set=train.label_set,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
     )
@@ -200,7 +201,7 @@ def _colours(pixels: data.Pixels, train: data.Records) -> tuple[tuple[float, ...
 
 def _check_same(old: Run, new: Run) -> None:
     """A resumed run must be the one that was interrupted."""
-    for name in ("model", "options", "start", "recipe", "split_sha256"):
+    for name in ("model", "options", "start", "recipe", "split_sha256", "label_set"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise RunError(f"{old.path}: it was begun with {name} {before}, not {now}.", "Start another run for that.")

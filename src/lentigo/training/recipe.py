@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lentigo import taxonomy
 from lentigo.errors import RunError
+from lentigo.labels import BINARY, LabelSet, find_mapping
 
 __all__ = ["Recipe"]
 
@@ -31,7 +31,7 @@ class Recipe:
 
     Attributes:
         size: side of the square that the network sees, in pixels.
-        target: what is learnt: seven diagnoses, or benign and malignant.
+        target: what is learnt: the diagnoses of the label set, or benign and malignant.
         loss: cross-entropy over the classes, or, of 'malignancy' alone, binary cross-entropy of one output.
         epochs: most passes over the training part.
         batch_size: images a step.
@@ -111,10 +111,17 @@ class Recipe:
             raise RunError("unfrozen_blocks and finetune_epochs go together.", "Give both, or neither.")
         object.__setattr__(self, "zoom", tuple(self.zoom))
 
-    @property
-    def outputs(self) -> int:
-        """How many numbers the network gives."""
-        return 1 if self.loss == "binary" else 2 if self.target == "malignancy" else len(taxonomy.CLASSES)
+    def learned(self, label_set: LabelSet) -> LabelSet:
+        """What is learnt from images with these labels: the labels themselves, or benign and malignant.
+
+        Raises:
+            DataError: malignancy is to be learnt, and the label set doesn't know it of each label.
+        """
+        return label_set if self.target == "diagnosis" else find_mapping(BINARY, label_set).result
+
+    def outputs(self, label_set: LabelSet) -> int:
+        """How many numbers the network gives for images with these labels."""
+        return 1 if self.loss == "binary" else len(self.learned(label_set))
 
     @property
     def augments(self) -> bool:

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lentigo import data, models, taxonomy
+from lentigo import data, models
 from lentigo.atomic import replacing, write_text
-from lentigo.errors import RunError
+from lentigo.errors import DataError, RunError
+from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
 from lentigo.training.cached_features import cache_features
@@ -36,7 +37,6 @@ __all__ = ["Run", "load_run"]
 PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
 of a small network stay in the processor's cache."""
-_IS_MALIGNANT = np.isin(taxonomy.CLASSES, taxonomy.MALIGNANT)
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
 
 
@@ -55,7 +55,8 @@ class Run:
         licence, citation: of the data set.
         split_sha256: hash of the split.
         mean, std: what pixels in 0..1 are normalised by, three values each.
-        prior: share of each of the seven diagnoses in the training part.
+        label_set: the diagnoses that the data set tells apart.
+        prior: share of each of them in the training part.
         environment: versions and machine.
     """
 
@@ -73,6 +74,12 @@ class Run:
     environment: Mapping[str, str]
     options: Mapping[str, object] = field(default_factory=dict)
     start: Mapping[str, object] = field(default_factory=dict)
+    label_set: LabelSet = HAM10000
+
+    @property
+    def classes(self) -> LabelSet:
+        """What the network tells apart: the data set's diagnoses, or benign and malignant."""
+        return self.recipe.learned(self.label_set)
 
     @property
     def finished(self) -> bool:
@@ -97,23 +104,25 @@ class Run:
         """
         if not self.finished:
             raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
-        network = models.build(self.model, num_classes=self.recipe.outputs, **self.options)
+        network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
         network.load_state_dict(load_file(self.path / "network.safetensors"))
         averaged = self.recipe.flip_tta and hasattr(network, "maps")
         return (models.FlipTTA(network) if averaged else network).eval()
 
+    def labelled(self, records: data.Records) -> data.Records:
+        """Records of the data set with the labels that the network learns."""
+        return records.mapped(find_mapping(self.classes, self.label_set))
+
     def labels(self, records: data.Records) -> NDArray[np.int64]:
-        """What the network is to learn of some records, positions among its classes [N]."""
-        if self.recipe.target == "malignancy":
-            return records.table["malignant"].to_numpy(dtype=np.int64)
-        return records.labels
+        """What the network is to learn of some records, positions in `classes` [N]."""
+        return self.labelled(records).labels
 
     @property
     def class_prior(self) -> tuple[float, ...]:
-        """Share of each class that the network learns in the training part: of the diagnoses, or of the two sides."""
+        """Share of each of `classes` in the training part."""
         if self.recipe.target == "diagnosis":
             return self.prior
-        malignant = float(np.array(self.prior)[_IS_MALIGNANT].sum())
+        malignant = float(np.array(self.prior)[np.isin(self.label_set.classes, self.label_set.malignant)].sum())
         return 1 - malignant, malignant
 
     def unfrozen(self, stage: str, network: Transfer) -> int:
@@ -136,14 +145,10 @@ class Run:
         kept = cache_features(network, self.recipe, *colours, pixels, readable).array
         rows = pixels.rows(readable)
         blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float() for i in range(0, len(rows), 64))
-        return readable, self._seven(network.eval().trainable_part, blocks)
+        return readable, self._all_logits(network.eval().trainable_part, blocks)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits [N, 7] of squares uint8 [N, S, S, 3], as if all diagnoses were equally common, before calibration.
-
-        A network that tells benign from malignant alone gives each diagnosis the logit of its side, for it knows no
-        more.
-        """
+        """Logits [N, K] of squares uint8 [N, S, S, 3], all of `classes` equally common, before calibration."""
         inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std))
         count = max(8, PIXELS // self.recipe.size**2)
 
@@ -152,16 +157,15 @@ class Run:
             for start in track(starts, f"Predicting with {self.model}", len(starts)):
                 yield inputs(torch.from_numpy(images[start : start + count]).permute(0, 3, 1, 2))
 
-        return self._seven(self.network().to(memory_format=torch.channels_last), blocks())
+        return self._all_logits(self.network().to(memory_format=torch.channels_last), blocks())
 
     @torch.inference_mode()
-    def _seven(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:
-        """Logits [N, 7] from the network's predictions for blocks of images."""
+    def _all_logits(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:
+        """Logits [N, K] from the network's predictions for blocks of images."""
         logits = np.concatenate([network(block).numpy() for block in blocks])
         if self.recipe.loss == "binary":
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        logits = logits - self.logit_offset
-        return logits if self.recipe.target == "diagnosis" else logits[:, _IS_MALIGNANT.astype(np.int64)]
+        return logits - self.logit_offset
 
     @property
     def logit_offset(self) -> NDArray[np.float32]:
@@ -173,7 +177,7 @@ class Run:
     def save_description(self) -> None:
         """Write recipe.json."""
         values = {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__ and k != "path"}
-        values["recipe"] = self.recipe.to_dict()
+        values |= {"recipe": self.recipe.to_dict(), "label_set": self.label_set.to_dict()}
         write_text(self.path / "recipe.json", json.dumps(values, indent=2) + "\n")
 
     def save_network(self, network: nn.Module) -> None:
@@ -192,10 +196,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     try:
         values = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         values["recipe"] = Recipe.from_dict(values["recipe"])
+        values["label_set"] = LabelSet.from_dict(values["label_set"]) if "label_set" in values else HAM10000
         for name in ("mean", "std", "prior"):
             values[name] = tuple(values[name])
         return Run(path=folder, **values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         raise RunError(f"{folder}: not a run of lentigo ({error}).", "Give a folder that lentigo train made.") from None
 
 

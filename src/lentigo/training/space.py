@@ -11,6 +11,7 @@ import optuna
 
 from lentigo import models
 from lentigo.errors import RunError
+from lentigo.labels import HAM10000
 from lentigo.training.recipe import Recipe
 
 __all__ = ["Range", "Space", "apply_parameters", "check_space", "grid_of", "load_space", "plain_space", "suggest"]
@@ -84,7 +85,7 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
         for value in ends:
             apply_parameters({name: value}, recipe)
     _, options = apply_parameters({name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}, recipe)
-    models.build(model, num_classes=recipe.outputs, **options)
+    models.build(model, num_classes=recipe.outputs(HAM10000), **options)  # of any label set: the options are tried
 
 
 def apply_parameters(parameters: Mapping[str, object], recipe: Recipe) -> tuple[Recipe, dict[str, object]]:

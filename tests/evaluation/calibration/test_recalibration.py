@@ -12,7 +12,8 @@ from lentigo.evaluation.calibration.recalibration import (
     rescaled,
 )
 from lentigo.evaluation.calibration.scaling import Scaling
-from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.evaluation.predictions import Predictions, probability_columns
+from lentigo.labels import HAM10000
 from tests.evaluation.imagined import make
 
 
@@ -68,7 +69,7 @@ def test_temperature_of_the_bundle_is_undone():
 
 def test_rounded_zeros_have_a_logarithm():
     table = make(10).table
-    table.loc[0, list(PROBABILITIES)] = [1.0, *[0.0] * 6]
+    table.loc[0, probability_columns(HAM10000)] = [1.0, *[0.0] * 6]
     assert np.isfinite(log_probabilities(Predictions(table))).all()
 
 

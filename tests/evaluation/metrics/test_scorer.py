@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from lentigo.evaluation.metrics.scorer import Scorer
-from lentigo.evaluation.tasks import TASKS, View, view
+from lentigo.evaluation.tasks import View, tasks_of, view
 from tests.evaluation.imagined import make
 
 EXACT = 1e-9
@@ -14,7 +14,7 @@ EXACT = 1e-9
 def settings():
     for seed, images in ((0, 80), (1, 700)):
         for name in ("equal_prevalence", "training_prevalence"):
-            for task in TASKS:
+            for task in ("diagnosis", "malignancy", "melanoma"):
                 yield pytest.param((seed, images, name, task), id=f"{images}-{name}-{task}")
 
 
@@ -26,7 +26,7 @@ def case(request):
     seen = view(predictions, name)
     weights = np.random.default_rng(seed).integers(0, 4, images).astype(float)
     weights[np.unique(predictions.labels, return_index=True)[1]] = 1  # no class goes missing
-    scorer = Scorer(seen, TASKS[task], predictions.labels)
+    scorer = Scorer(seen, tasks_of(predictions)[task], predictions.labels)
     return scorer, predictions, np.stack([np.ones(images), weights])
 
 
@@ -102,7 +102,7 @@ def test_ties_count_half():
     predictions = make(500, seed=5)
     coarse = np.round(predictions.probabilities * 8) + 0.125
     p = coarse / coarse.sum(axis=1, keepdims=True)
-    found = Scorer(View("equal_prevalence", p, balanced=True), TASKS["diagnosis"], predictions.labels)(
+    found = Scorer(View("equal_prevalence", p, balanced=True), tasks_of(predictions)["diagnosis"], predictions.labels)(
         np.ones((1, 500))
     )
     expected = sk.roc_auc_score(predictions.labels, p, multi_class="ovr")

@@ -81,7 +81,7 @@ def reliability_diagram(
     Raises:
         DataError: unknown view or task, or an answer that isn't one of the task's.
     """
-    scorer = Scorer(seen_at(predictions, view), task_of(task), predictions.labels)
+    scorer = Scorer(seen_at(predictions, view), task_of(predictions, task), predictions.labels)
     predicted, happened = scorer.event(answer)
     index = equal_mass(predicted, scorer.weigh(np.ones((1, len(predictions))))[0], bins)
     member = np.eye(index.max() + 1)[index]

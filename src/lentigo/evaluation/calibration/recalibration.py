@@ -8,7 +8,7 @@ from scipy.special import log_softmax
 from lentigo.evaluation.calibration.scaling import Scaling, fit_temperature, fit_vector
 from lentigo.evaluation.leaks import refuse_same_images
 from lentigo.evaluation.metrics.measure import measure
-from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 
@@ -95,7 +95,7 @@ def recalibrate(validation: Predictions, test: Predictions, *, replicates: int =
 
 
 def log_probabilities(predictions: Predictions) -> np.ndarray:
-    """Log-probabilities at equal prevalence before any temperature [N, 7]: the network's logits less their log-sum-exp.
+    """Log-probabilities at equal prevalence before any temperature [N, K]: the network's logits less their log-sum-exp.
 
     The temperature that was applied is read from `meta`; without one there none is undone.
     """
@@ -105,6 +105,5 @@ def log_probabilities(predictions: Predictions) -> np.ndarray:
 
 def rescaled(predictions: Predictions, scaling: Scaling) -> Predictions:
     """The same predictions with another scaling instead of the temperature that they were made with."""
-    table = predictions.table.copy()
-    table[list(PROBABILITIES)] = scaling(log_probabilities(predictions))
-    return Predictions(table, {k: v for k, v in predictions.meta.items() if k != "temperature"})
+    scaled = predictions.replaced(scaling(log_probabilities(predictions)))
+    return Predictions(scaled.table, {k: v for k, v in predictions.meta.items() if k != "temperature"})

@@ -34,6 +34,8 @@ def calibrate(run: "Run") -> Calibration:
     if path.exists():
         return Calibration(**json.loads(path.read_text(encoding="utf-8")))
     validation, logits = run.logits_of(run.split.validation)
-    fitted = Calibration(fit_temperature(logits, validation.labels, prevalence=np.array(run.prior)), len(validation))
+    fitted = Calibration(
+        fit_temperature(logits, run.labels(validation), prevalence=np.array(run.class_prior)), len(validation)
+    )
     write_text(path, json.dumps(fitted.__dict__, indent=2) + "\n")
     return fitted

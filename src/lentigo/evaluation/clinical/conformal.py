@@ -14,7 +14,6 @@ clinic or population, nor for an image of no diagnosis at all.
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.leaks import refuse_same_part
 from lentigo.evaluation.metrics.confusion import ratio
@@ -46,8 +45,8 @@ class ConformalSets(Result):
     warnings: tuple[str, ...]
 
     def sets(self, predictions: Predictions) -> NDArray[np.bool_]:
-        """Which diagnoses are in each image's set [N, 7]; none at all where the image is like none of them."""
-        least = np.array([self.thresholds[c] for c in taxonomy.CLASSES])
+        """Which diagnoses are in each image's set [N, K]; none at all where the image is like none of them."""
+        least = np.array([self.thresholds[c] for c in predictions.label_set.classes])
         return _probabilities(predictions) >= least
 
 
@@ -92,7 +91,7 @@ def calibrate(validation: Predictions, alpha: float = 0.10) -> ConformalSets:
     probabilities, labels = _probabilities(validation), validation.labels
     thresholds = {
         c: _threshold(probabilities[labels == k, k], validation.groups[labels == k], alpha)
-        for k, c in enumerate(taxonomy.CLASSES)
+        for k, c in enumerate(validation.label_set.classes)
     }
     always = [c for c, least in thresholds.items() if least == 0]
     warnings = [f"Too few lesions to ever leave out {', '.join(always)}: they are in every set."] if always else []
@@ -115,12 +114,13 @@ def assess(sets: ConformalSets, test: Predictions, *, replicates: int = 0, seed:
     """
     provenance = Provenance.of(test)
     refuse_same_part(sets.provenance, provenance)
-    members, truth = sets.sets(test), np.eye(len(taxonomy.CLASSES), dtype=bool)[test.labels]
+    classes = test.label_set.classes
+    members, truth = sets.sets(test), np.eye(len(classes), dtype=bool)[test.labels]
     sizes = members.sum(axis=1)
     of_all = np.stack([sizes, sizes == 1, sizes == 0], axis=1)
 
     def means(weights: Array) -> Array:
-        """Coverage of each diagnosis, then mean size, share of single and of empty sets [R, 10]."""
+        """Coverage of each diagnosis, then mean size, share of single and of empty sets [R, K + 3]."""
         coverage = ratio(weights @ (members & truth), weights @ truth)
         return np.concatenate([coverage, ratio(weights @ of_all, weights.sum(axis=1, keepdims=True))], axis=1)
 
@@ -143,10 +143,10 @@ def assess(sets: ConformalSets, test: Predictions, *, replicates: int = 0, seed:
     return ConformalReport(
         sets=sets,
         provenance=provenance,
-        coverage={c: found(k, lesions[k], undefined=f"no image shows {c}") for k, c in enumerate(taxonomy.CLASSES)},
-        size=found(7, provenance.groups, scale="difference"),
-        singletons=found(8, provenance.groups),
-        empty=found(9, provenance.groups),
+        coverage={c: found(k, lesions[k], undefined=f"no image shows {c}") for k, c in enumerate(classes)},
+        size=found(len(classes), provenance.groups, scale="difference"),
+        singletons=found(len(classes) + 1, provenance.groups),
+        empty=found(len(classes) + 2, provenance.groups),
         replicates=replicates,
         seed=seed,
     )

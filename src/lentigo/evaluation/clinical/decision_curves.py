@@ -86,7 +86,7 @@ def decision_curve(
         DataError: not a two-class task, impossible prevalence or thresholds, one class only, or an unknown training
             prevalence.
     """
-    question = task_of(task, two_classes=True)
+    question = task_of(predictions, task, two_classes=True)
     cuts = np.asarray(thresholds, dtype=np.float64)
     if not ((cuts > 0) & (cuts < 1)).all() or (np.diff(cuts) <= 0).any() or not len(cuts):
         raise DataError("Thresholds of a decision curve ascend between 0 and 1.")
@@ -135,7 +135,7 @@ def decision_curve(
 
 
 def _mix(training: Array, positive: NDArray[np.bool_], share: float) -> Array:
-    """Prevalence of the seven diagnoses with this share of positives, mixed within each side as in training."""
+    """Prevalence of the diagnoses with this share of positives, mixed within each side as in training."""
     mix = training.copy()
     mix[positive] *= share / training[positive].sum()
     mix[~positive] *= (1 - share) / training[~positive].sum()

@@ -119,7 +119,7 @@ def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = 
     if not 0 < sensitivity <= 1:
         raise DataError(f"A sensitivity lies between 0 and 1, not at {sensitivity}.")
     score, positive = scores(validation, task, at)
-    answer = task_of(task, two_classes=True).classes[1]
+    answer = task_of(validation, task, two_classes=True).classes[1]
     if positive.all() or not positive.any():
         raise DataError(
             f"Validation needs images that show {answer} and images that don't: {positive.sum()} of {len(positive)} do."
@@ -147,7 +147,7 @@ def of_bundle(metadata: BundleMetadata) -> tuple[OperatingPoint, ...]:
     return tuple(
         OperatingPoint(
             task=point.target,
-            answer=task_of(point.target, two_classes=True).classes[1],
+            answer={"malignancy": "malignant"}.get(point.target, point.target),
             view="equal_prevalence",
             target=point.target_sensitivity,
             threshold=point.threshold,
@@ -225,7 +225,7 @@ def apply(
 
 def scores(predictions: Predictions, task: str, at: str = "equal_prevalence") -> tuple[Array, NDArray[np.bool_]]:
     """Probability of the second class of a two-class task in a view [N], and whether it is true [N]."""
-    question = task_of(task, two_classes=True)
+    question = task_of(predictions, task, two_classes=True)
     return (
         question.probabilities(view(predictions, at).probabilities)[:, 1],
         question.labels(predictions.labels) == 1,

@@ -79,7 +79,7 @@ def risk_coverage(
     Raises:
         DataError: unknown task or view.
     """
-    scorer = Scorer(view(predictions, at), task_of(task), predictions.labels)
+    scorer = Scorer(view(predictions, at), task_of(predictions, task), predictions.labels)
     sweep = ThresholdCurve.of(*scorer.event(None))
     plain = np.ones((1, len(predictions)))
     right, wrong = (counts[0] for counts in sweep.counts(scorer.weigh(plain)))

@@ -1,4 +1,4 @@
-"""The worst mistakes as one picture: each lesion, what it is, what it was called, and all seven probabilities."""
+"""The worst mistakes as one picture: each lesion, what it is, what it was called, and all probabilities."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lentigo import data, taxonomy
+from lentigo import data
 from lentigo.atomic import replacing, write_text
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.errors.mistakes import KINDS, Case, Mistakes
@@ -94,7 +94,7 @@ def _draw_case(above: Axes, below: Axes, case: Case, records: data.Records) -> N
     if case.alike:
         title += "\nanswered like " + ", ".join(f"a {n.truth}" for n in case.alike)
     above.set_title(title, fontsize=7, pad=3)
-    names = list(taxonomy.CLASSES)
+    names = list(case.probabilities)
     marks = {case.truth: "T", case.decision: "X"}
     colours = [TRUTH if c == case.truth else DECISION if c == case.decision else OTHER for c in names]
     values = [case.probabilities[c] for c in names]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
-from lentigo.evaluation.predictions import PROBABILITIES, Predictions
+from lentigo.evaluation.predictions import Predictions, probability_columns
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
+from lentigo.labels import LabelSet
 
 __all__ = ["KINDS", "Case", "Confusion", "LabelIssue", "Mistakes", "Neighbour", "find_mistakes"]
 
@@ -138,7 +138,7 @@ def find_mistakes(predictions: Predictions, *, per_kind: int = 12, reference: Pr
     """
     labels, p = predictions.labels, predictions.probabilities
     decisions = p.argmax(axis=1)
-    kinds = _kinds(labels, decisions)
+    kinds = _kinds(predictions.label_set, labels, decisions)
     return Mistakes(
         provenance=Provenance.of(predictions),
         images_of_kind={kind: int((kinds == k).sum()) for k, kind in enumerate(KINDS)},
@@ -153,12 +153,19 @@ def find_mistakes(predictions: Predictions, *, per_kind: int = 12, reference: Pr
     )
 
 
-def _kinds(labels: NDArray[np.int64], decisions: NDArray[np.int64]) -> NDArray[np.int64]:
+def _kinds(label_set: LabelSet, labels: NDArray[np.int64], decisions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Position in `KINDS` of each image [N], -1 where the decision is correct."""
-    malignant = np.isin(np.array(taxonomy.CLASSES), taxonomy.MALIGNANT)
-    melanoma = labels == taxonomy.CLASSES.index("mel")
-    truth, decided = malignant[labels], malignant[decisions]
-    conditions = [labels == decisions, melanoma & ~decided, melanoma, truth & ~decided, ~truth & decided]
+    malignant = np.isin(np.array(label_set.classes), label_set.malignant)
+    benign = np.isin(np.array(label_set.classes), label_set.benign)
+    melanoma = np.array([label_set.classes[label] == label_set.melanoma for label in labels])
+    truth, decided, cleared = malignant[labels], malignant[decisions], benign[decisions]
+    conditions = [
+        labels == decisions,
+        melanoma & cleared,
+        melanoma & decided,
+        truth & cleared,
+        benign[labels] & decided,
+    ]
     return np.select(conditions, [-1, 0, 1, 2, 3], default=4)
 
 
@@ -171,6 +178,7 @@ def _worst(
     reference: Predictions | None,
 ) -> list[Case]:
     """Surest mistakes first: those that give the truth the least probability."""
+    classes, columns = predictions.label_set.classes, probability_columns(predictions.label_set)
     own = predictions.probabilities[np.arange(len(predictions)), predictions.labels]
     rows = np.flatnonzero(mask)
     rows = rows[np.argsort(own[rows], kind="stable")]
@@ -184,9 +192,9 @@ def _worst(
                 image_id=record["image_id"],
                 lesion_id=record["lesion_id"],
                 truth=record["dx"],
-                decision=taxonomy.CLASSES[decisions[row]],
+                decision=classes[decisions[row]],
                 kind=KINDS[kind],
-                probabilities={c: float(record[name]) for c, name in zip(taxonomy.CLASSES, PROBABILITIES, strict=True)},
+                probabilities={c: float(record[name]) for c, name in zip(classes, columns, strict=True)},
                 known={name: _text(record.get(name)) for name in KNOWN},
                 same_lesion=int(same_lesion[record["lesion_id"]]),
                 alike=_alike(predictions.probabilities[row], reference) if reference else (),
@@ -215,7 +223,7 @@ def _text(value: object) -> str:
 
 
 def _confusions(predictions: Predictions, decisions: NDArray[np.int64]) -> tuple[Confusion, ...]:
-    table = predictions.table[["lesion_id", "dx"]].assign(decision=np.array(taxonomy.CLASSES)[decisions])
+    table = predictions.table[["lesion_id", "dx"]].assign(decision=np.array(predictions.label_set.classes)[decisions])
     total = table["dx"].value_counts()
     wrong = table[table["dx"] != table["decision"]].groupby(["dx", "decision"])["lesion_id"]
     found = [
@@ -253,7 +261,7 @@ def _describe(
             image_id=record["image_id"],
             lesion_id=record["lesion_id"],
             given=record["dx"],
-            suggested=taxonomy.CLASSES[suggested[row]],
+            suggested=predictions.label_set.classes[suggested[row]],
             margin=float(p[row, suggested[row]] - p[row, labels[row]]),
             dx_type=_text(record.get("dx_type")),
         )

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions, undefined
-from lentigo.evaluation.catalogue import HEADLINE, entry
+from lentigo.evaluation.catalogue import entry
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate, estimate_bin_error
 from lentigo.evaluation.statistics.intervals import LEVEL, resamples
-from lentigo.evaluation.tasks import TASKS, known_views, view
+from lentigo.evaluation.tasks import known_views, tasks_of, view
 
-__all__ = ["HEADLINE", "Metrics", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
+__all__ = ["Metrics", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
 
 Array = NDArray[np.float64]
 Key = tuple[str, str]
@@ -54,7 +54,8 @@ class Metrics(Result):
         replicates: bootstrap resamples behind the intervals; 0 for none.
         seed: seed of the resamples.
         level: what share of intervals should hold the true value.
-        views: by view ('equal_prevalence', 'training_prevalence') and task ('diagnosis', 'malignancy', 'melanoma').
+        views: by view ('equal_prevalence', 'training_prevalence') and task ('diagnosis', and
+            'malignancy' and 'melanoma' where the label set knows them).
     """
 
     provenance: Provenance
@@ -125,8 +126,8 @@ def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> 
 
 def scorers_of(predictions: Predictions) -> dict[Key, Scorer]:
     """A scorer for each known view and each task, by the names of both."""
-    seen = [view(predictions, name) for name in known_views(predictions)]
-    return {(v.name, task.name): Scorer(v, task, predictions.labels) for v in seen for task in TASKS.values()}
+    seen, tasks = [view(predictions, name) for name in known_views(predictions)], tasks_of(predictions)
+    return {(v.name, task.name): Scorer(v, task, predictions.labels) for v in seen for task in tasks.values()}
 
 
 def replicate(scorers: Mapping[Key, Scorer], blocks: Iterable[Array]) -> dict[Key, Replicates]:

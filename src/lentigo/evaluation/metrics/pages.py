@@ -1,6 +1,7 @@
 """Fairness and robustness as Markdown that a person reads."""
 
-from lentigo.evaluation.catalogue import VIEW_LABELS, choice, label
+from lentigo.evaluation.catalogue import VIEW_LABELS
+from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.robustness.curves import Robustness
 from lentigo.evaluation.subgroups.fairness import Factor, Fairness
 from lentigo.render.markdown import table
@@ -24,24 +25,33 @@ def describe_fairness(found: Fairness) -> str:
         if factor.unknown:
             lines += ["", f"Unknown: {factor.unknown:,} images."]
         if factor.groups:
-            lines += ["", _groups(factor), "", _gaps(factor)]
+            lines += ["", _groups(factor, what), "", _gaps(factor, what)]
     return "\n".join(lines) + "\n"
 
 
-def _groups(factor: Factor) -> str:
+def _groups(factor: Factor, what: Provenance) -> str:
+    names, labels = what.shown("group"), what.label_set
+    counted = [] if labels.alarm is None else [labels.alarm]
+    heads = ["melanomas" if c == labels.melanoma else f"lesions of {c}" for c in counted]
     rows = [
-        (g.name, f"{g.images:,}", f"{g.lesions:,}", f"{g.lesions_of['mel']:,}", *(g.values[m] for m in choice("group")))
+        (
+            g.name,
+            f"{g.images:,}",
+            f"{g.lesions:,}",
+            *(f"{g.lesions_of[c]:,}" for c in counted),
+            *(g.values[m] for m in names),
+        )
         for g in factor.groups
     ]
-    return table(("group", "images", "lesions", "melanomas", *map(label, choice("group"))), rows)
+    return table(("group", "images", "lesions", *heads, *map(what.label, names)), rows)
 
 
-def _gaps(factor: Factor) -> str:
+def _gaps(factor: Factor, what: Provenance) -> str:
     rows = []
-    for metric in choice("group"):
+    for metric in what.shown("group"):
         gap = factor.gaps[metric]
         pair = (gap.best, gap.worst) if gap.best else ("–", "–")
-        rows.append((label(metric), *pair, gap.difference, gap.difference.note if gap.best else ""))
+        rows.append((what.label(metric), *pair, gap.difference, gap.difference.note if gap.best else ""))
     return table(("gap", "best", "worst", "difference", "note"), rows)
 
 

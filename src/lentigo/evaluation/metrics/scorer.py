@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import Metric, of_kind
 from lentigo.evaluation.metrics import ranking, reliability
@@ -27,12 +26,12 @@ class Scorer:
     Args:
         view: the probabilities, and whether scores and calibration weight the diagnoses alike.
         task: the question.
-        labels: true diagnoses, positions in `taxonomy.CLASSES` [N].
+        labels: true diagnoses, positions in the label set [N].
     """
 
     def __init__(self, view: View, task: Task, labels: NDArray[np.int64]) -> None:
         self.task, self.balanced = task, view.balanced
-        self.diagnoses = np.eye(len(taxonomy.CLASSES))[labels]
+        self.diagnoses = np.eye(view.probabilities.shape[1])[labels]
         self.labels = task.labels(labels)
         self.probabilities = task.probabilities(view.probabilities)
         self.decisions = self.probabilities.argmax(axis=1)

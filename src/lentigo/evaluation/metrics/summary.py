@@ -1,7 +1,6 @@
 """Metrics as Markdown that a person reads: the headline first, never accuracy without its baseline."""
 
-from lentigo import taxonomy
-from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, VIEW_NOTE, choice, label
+from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, VIEW_NOTE
 from lentigo.evaluation.metrics.measure import Metrics
 from lentigo.render.markdown import table
 
@@ -10,23 +9,24 @@ __all__ = ["summarise"]
 
 def summarise(metrics: Metrics) -> str:
     """Headline, per-class and confusion tables as Markdown."""
-    views, classes, per_class = list(metrics.views), taxonomy.CLASSES, choice("class")
+    what, views = metrics.provenance, list(metrics.views)
+    labels, classes, per_class = what.label_set, what.label_set.classes, what.shown("class")
     confusion = metrics.views["equal_prevalence"]["diagnosis"].confusion
     blocks = [
         table(
             ("metric", *(VIEW_LABELS[v] for v in views)),
-            ((label(name), *(metrics.get(name, view=v) for v in views)) for name in HEADLINE),
+            ((what.label(name), *(metrics.get(name, view=v) for v in views)) for name in what.shown("headline")),
         ),
         VIEW_NOTE,
         _scale(metrics),
-        "\n".join(f"- {warning}" for warning in metrics.provenance.warnings),
+        "\n".join(f"- {warning}" for warning in what.warnings),
         f"By diagnosis, {VIEW_LABELS['equal_prevalence']}:",
         table(
-            ("diagnosis", "n", *map(label, per_class)),
+            ("diagnosis", "n", *map(what.label, per_class)),
             (
                 (
-                    taxonomy.DIAGNOSES[c].name,
-                    metrics.provenance.images_of[c],
+                    labels[c].name,
+                    what.images_of[c],
                     *(metrics.get(f"{name}.{c}") for name in per_class),
                 )
                 for c in classes

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.metrics.confusion import ratio
 from lentigo.evaluation.predictions import Predictions
@@ -56,10 +55,10 @@ def ood_rejections(
     if "ood_score" not in predictions.table.columns:
         raise DataError("The predictions have no OOD score.", "Predict with a bundle instead of a run.")
     odd = predictions.table["ood_score"].to_numpy(dtype=float) > threshold
-    among = np.column_stack([np.ones(len(odd)), np.eye(len(taxonomy.CLASSES))[predictions.labels]]).astype(bool)
+    among = np.column_stack([np.ones(len(odd)), np.eye(len(predictions.label_set))[predictions.labels]]).astype(bool)
 
     def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Share of all, then of each diagnosis [R, 8]."""
+        """Share of all, then of each diagnosis [R, 1 + K]."""
         return ratio(weights @ (among & odd[:, None]), weights @ among)
 
     plain = shares(np.ones((1, len(odd))))[0]
@@ -67,7 +66,7 @@ def ood_rejections(
     drawn = [shares(weights) for weights in blocks]
     many = np.concatenate(drawn) if drawn else None
     lesions = [len(set(predictions.groups[mask])) for mask in among.T]
-    names = ("it", *taxonomy.CLASSES)
+    names = ("it", *predictions.label_set.classes)
     found = [
         estimate(
             value,
@@ -84,7 +83,7 @@ def ood_rejections(
         provenance=Provenance.of(predictions),
         images=int(odd.sum()),
         share=found[0],
-        share_of=dict(zip(taxonomy.CLASSES, found[1:], strict=True)),
+        share_of=dict(zip(predictions.label_set.classes, found[1:], strict=True)),
         replicates=replicates,
         seed=seed,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import data, taxonomy
+from lentigo import data
 from lentigo.atomic import replacing
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions, undefined
@@ -29,17 +29,16 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.robustness.perturb import PERTURBATIONS
 from lentigo.evaluation.statistics.estimates import estimate
 from lentigo.evaluation.statistics.intervals import LEVEL, resamples
-from lentigo.evaluation.tasks import TASKS, view
+from lentigo.evaluation.tasks import tasks_of, view
+from lentigo.labels import LabelSet
 from lentigo.progress import track
 from lentigo.runtime import Bundle
 
 __all__ = ["Curve", "Point", "Robustness", "robustness"]
 
 Array = NDArray[np.float64]
-NAMES = ("balanced_accuracy", "auc.mel")
 KEEP_EVERY = 25
 """Images after which what is done is cached on disk."""
-MELANOMA = taxonomy.CLASSES.index("mel")
 
 
 class Point(Result):
@@ -147,9 +146,10 @@ def _choose(records: data.Records, limit: int, seed: int) -> data.Records:
     """Fill up the diagnoses evenly, from shuffled images, first ones of their lesions first."""
     if limit < 1 or len(records) == 0:
         raise DataError(f"Can't choose {limit} of {len(records)} images.", "Give a limit of 1 or more, and images.")
-    table = records.table[["image_id", "lesion_id", "dx"]].iloc[np.random.default_rng(seed).permutation(len(records))]
+    table = records.table[["image_id", "lesion_id"]].assign(label=records.labels)
+    table = table.iloc[np.random.default_rng(seed).permutation(len(records))]
     table = table.assign(turn=table.groupby("lesion_id").cumcount()).sort_values("turn", kind="stable")
-    table = table.assign(place=table.groupby("dx").cumcount()).sort_values("place", kind="stable")
+    table = table.assign(place=table.groupby("label").cumcount()).sort_values("place", kind="stable")
     kept = set(table["image_id"].head(limit))
     return records.take([i for i in records.ids if i in kept])
 
@@ -157,7 +157,7 @@ def _choose(records: data.Records, limit: int, seed: int) -> data.Records:
 def _perturbed(
     bundle: Bundle, records: data.Records, seed: int, partial: Path | None
 ) -> dict[tuple[str, float], Array]:
-    """Probabilities [N, 7] by perturbation and strength."""
+    """Probabilities [N, K] by perturbation and strength."""
     settings = [(name, strength) for name, p in PERTURBATIONS.items() for strength in p.strengths]
     key = json.dumps([bundle.sha256, seed, settings])
     done = _load(partial, key)
@@ -209,13 +209,16 @@ def _points(
     predictions: Predictions, scores: Mapping[tuple[str, float], Array], weights: list[Array]
 ) -> dict[tuple[str, float], Point]:
     """The same resamples for all, so that changes are paired."""
-    labels = predictions.labels
-    scorer = Scorer(view(predictions, "equal_prevalence"), TASKS["diagnosis"], labels)
+    labels, label_set = predictions.labels, predictions.label_set
+    scorer = Scorer(view(predictions, "equal_prevalence"), tasks_of(predictions)["diagnosis"], labels)
     basis = Lesions(scorer, predictions.groups)
-    lesions = {name: basis.behind(name) for name in NAMES}
-    reasons = {name: undefined(name, scorer) for name in NAMES}
-    plain = {key: _values(p, labels, [np.ones((1, len(labels)))]) for key, p in scores.items()}
-    drawn = {key: _values(p, labels, weights) if weights else None for key, p in scores.items()}
+    metrics = {"balanced_accuracy": "balanced_accuracy", "auc_melanoma": f"auc.{label_set.melanoma}"}
+    lesions = {name: basis.behind(metric) for name, metric in metrics.items()}
+    reasons = {name: undefined(metric, scorer) for name, metric in metrics.items()}
+    if label_set.melanoma is None:
+        reasons["auc_melanoma"] = f"{label_set.name} has no melanoma"
+    plain = {key: _values(p, labels, label_set, [np.ones((1, len(labels)))]) for key, p in scores.items()}
+    drawn = {key: _values(p, labels, label_set, weights) if weights else None for key, p in scores.items()}
     intact_plain, intact_drawn = plain["intact", 0.0], drawn["intact", 0.0]
 
     def level(key: tuple[str, float], name: str) -> Estimate:
@@ -234,21 +237,24 @@ def _points(
             strength=key[1],
             images=len(labels),
             balanced_accuracy=level(key, "balanced_accuracy"),
-            auc_melanoma=level(key, "auc.mel"),
+            auc_melanoma=level(key, "auc_melanoma"),
             balanced_accuracy_change=change(key, "balanced_accuracy"),
-            auc_melanoma_change=change(key, "auc.mel"),
+            auc_melanoma_change=change(key, "auc_melanoma"),
         )
         for key in scores
     }
 
 
-def _values(probabilities: Array, labels: NDArray[np.int64], weights: list[Array]) -> dict[str, Array]:
-    """The metrics of `NAMES` [R] under R weightings, in blocks [B, N]."""
-    classes = taxonomy.CLASSES
-    sweep = ThresholdCurve.of(probabilities[:, MELANOMA], labels == MELANOMA)
+def _values(
+    probabilities: Array, labels: NDArray[np.int64], label_set: LabelSet, weights: list[Array]
+) -> dict[str, Array]:
+    """Balanced accuracy and melanoma's AUC [R] under R weightings, in blocks [B, N]; NaN where there is no melanoma."""
+    classes = label_set.classes
     matrices = [confusion_matrices(labels, probabilities.argmax(axis=1), block, len(classes)) for block in weights]
     decided = [balanced_accuracy(Decisions(m)) for m in matrices]
-    return {
-        "balanced_accuracy": np.concatenate(decided),
-        "auc.mel": np.concatenate([auc(*sweep.counts(block)) for block in weights]),
-    }
+    found = {"balanced_accuracy": np.concatenate(decided)}
+    if label_set.melanoma is None:
+        return found | {"auc_melanoma": np.full(len(found["balanced_accuracy"]), np.nan)}
+    k = classes.index(label_set.melanoma)
+    sweep = ThresholdCurve.of(probabilities[:, k], labels == k)
+    return found | {"auc_melanoma": np.concatenate([auc(*sweep.counts(block)) for block in weights])}

@@ -23,20 +23,28 @@ from lentigo.evaluation.statistics.delong import delong_test
 from lentigo.evaluation.statistics.estimates import estimate
 from lentigo.evaluation.statistics.intervals import LEVEL, freedom, resamples
 from lentigo.evaluation.statistics.mcnemar import McNemar, mcnemar
-from lentigo.evaluation.tasks import TASKS, view
+from lentigo.evaluation.tasks import task_of, tasks_of, view
 
-__all__ = ["COMPARED", "Comparison", "Difference", "Pair", "compare", "holm"]
+__all__ = ["Comparison", "Difference", "Pair", "compare", "compared", "holm"]
 
 Array = NDArray[np.float64]
 
-COMPARED = (
-    *(("equal_prevalence", "diagnosis", name) for name in choice("compared")),
-    *(("equal_prevalence", "malignancy", name) for name in choice("compared_malignancy", alarm="malignant")),
-    *(("training_prevalence", "diagnosis", name) for name in choice("compared_training")),
-)
-"""View, task and metric of the differences that are tested."""
-AREAS = (("diagnosis", "mel"), ("malignancy", "malignant"))
-"""Task and class of the ROC areas that DeLong's test is made for."""
+
+def compared(what: Provenance) -> list[tuple[str, str, str]]:
+    """View, task and metric of the differences that are tested."""
+    malignancy = choice("compared_malignancy", alarm="malignant", majority="benign")
+    return [
+        *(("equal_prevalence", "diagnosis", name) for name in what.shown("compared")),
+        *(("equal_prevalence", "malignancy", name) for name in malignancy if what.label_set.knows_malignancy),
+        *(("training_prevalence", "diagnosis", name) for name in what.shown("compared_training")),
+    ]
+
+
+def _areas(predictions: Predictions) -> list[tuple[str, str]]:
+    """Task and class of the ROC areas that DeLong's test is made for."""
+    alarm = predictions.label_set.alarm
+    found = [] if alarm is None else [("diagnosis", alarm)]
+    return found + ([("malignancy", "malignant")] if "malignancy" in tasks_of(predictions) else [])
 
 
 class Difference(Result):
@@ -64,7 +72,7 @@ class Pair(Result):
         first, second: their names.
         differences: by bootstrap over lesions.
         delong: differences of ROC areas by DeLong's test.
-        mcnemar: of the seven-class decisions at equal prevalence.
+        mcnemar: of the decisions among all diagnoses at equal prevalence.
         mcnemar_p_holm: its mid-p, corrected for the number of pairs.
     """
 
@@ -108,7 +116,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
     aligned = _align(models)
     first = next(iter(aligned.values()))
     scorers = {name: scorers_of(p) for name, p in aligned.items()}
-    wanted = [key for key in COMPARED if all(key[:2] in found for found in scorers.values())]
+    wanted = [key for key in compared(Provenance.of(first)) if all(key[:2] in found for found in scorers.values())]
     plain = {name: replicate(found, [np.ones((1, len(first)))]) for name, found in scorers.items()}
     drawn = {
         name: replicate(found, resamples(first.labels, first.groups, replicates, seed))
@@ -129,7 +137,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
                 first=a,
                 second=b,
                 differences=tuple(difference(key, a, b) for key in wanted),
-                delong=tuple(_delong(task, c, aligned[a], aligned[b]) for task, c in AREAS),
+                delong=tuple(_delong(task, c, aligned[a], aligned[b]) for task, c in _areas(first)),
                 mcnemar=test,
                 mcnemar_p_holm=test.p_mid,
             )
@@ -165,6 +173,11 @@ def _align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
     first = ordered[names[0]].table
     for name in names[1:]:
         table = ordered[name].table
+        if ordered[name].label_set != ordered[names[0]].label_set:
+            raise DataError(
+                f"{names[0]} has the labels of {ordered[names[0]].label_set}, {name} of {ordered[name].label_set}.",
+                "Map both to one label set (--map).",
+            )
         if set(table["image_id"]) != set(first["image_id"]):
             odd = sorted(set(table["image_id"]) ^ set(first["image_id"]))
             raise DataError(
@@ -187,7 +200,7 @@ def _difference(key: tuple[str, str, str], found: Estimate, p: float | None) -> 
 
 
 def _delong(task: str, answer: str, first: Predictions, second: Predictions) -> Difference:
-    question = TASKS[task]
+    question = task_of(first, task)
     k = question.classes.index(answer)
     positive = question.labels(first.labels) == k
     key = ("equal_prevalence", task, f"auc.{answer}")

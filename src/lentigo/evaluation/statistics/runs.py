@@ -116,6 +116,8 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
     metas = [p.meta for p in folds]
     if len({(m.get("protocol"), m.get("leaky"), m.get("part")) for m in metas}) > 1:
         raise DataError("The folds differ in protocol or part.", "Pool the test parts of one protocol.")
+    if len({p.label_set for p in folds}) > 1:
+        raise DataError("The folds differ in their labels.", "Map them to one label set (--map).")
     owner: dict[object, int] = {}
     for k, p in enumerate(folds):
         for group in set(p.groups):
@@ -142,6 +144,9 @@ def _folds(runs: Sequence[Metrics]) -> dict[str | None, list[Metrics]]:
     known = [run.provenance for run in runs]
     if len({(p.protocol, p.leaky, p.part) for p in known}) > 1:
         raise DataError("The runs differ in protocol or part.", "Combine the test parts of one protocol.")
+    if len({(p.label_set, p.majority) for p in known}) > 1:
+        sets = " and ".join(dict.fromkeys(str(p.label_set) for p in known))
+        raise DataError(f"The runs differ in their labels: {sets}.", "Map them to one label set (--map).")
     models = [p.model_sha256 for p in known if p.model_sha256]
     if len(set(models)) < len(models):
         raise DataError("One model's metrics are given twice.", "Give each run once.")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from lentigo.atomic import write_text
 from lentigo.errors import DataError
-from lentigo.evaluation.catalogue import HEADLINE, PRIORS, VIEW_LABELS, entry, label
+from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, entry
 from lentigo.evaluation.metrics.measure import measure
 from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.comparison import Comparison, Difference, compare
 from lentigo.evaluation.statistics.runs import Combined, combine
@@ -83,7 +84,9 @@ def _compared(found: Comparison) -> str:
     for pair in found.pairs:
         test = pair.mcnemar
         lines += ["", f"**{pair.first} less {pair.second}**", ""]
-        rows = [_row(d, "bootstrap") for d in pair.differences] + [_row(d, "DeLong") for d in pair.delong]
+        what = found.provenance[pair.first]
+        rows = [_row(d, "bootstrap", what) for d in pair.differences]
+        rows += [_row(d, "DeLong", what) for d in pair.delong]
         lines.append(table(("metric", "better", "view", "test", "difference", "p"), rows))
         lines += [
             "",
@@ -93,9 +96,10 @@ def _compared(found: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(found: Difference, test: str) -> tuple[object, ...]:
+def _row(found: Difference, test: str, what: Provenance) -> tuple[object, ...]:
     p = "–" if found.p_holm is None else f"{found.p_holm:.4f}"
-    name = label(found.metric) if found.task == "diagnosis" else f"{label(found.metric)} ({found.task})"
+    label = what.label(found.metric)
+    name = label if found.task == "diagnosis" else f"{label} ({found.task})"
     return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p
 
 
@@ -106,11 +110,11 @@ def _combined(found: Combined) -> str:
     for view in views:
         lines += ["", f"**{VIEW_LABELS[view]}**", ""]
         rows = []
-        for key in HEADLINE:
+        for key in found.provenance[0].shown("headline"):
             spread = found.views[view]["diagnosis"][key]
             interval = "" if spread.low is None else f" ({spread.low:.3f} to {spread.high:.3f})"
             mean = f"– ({spread.note})" if spread.mean is None else f"{spread.mean:.3f}{interval}"
             folds, seeds = ("–" if sd is None else f"{sd:.3f}" for sd in (spread.sd_folds, spread.sd_seeds))
-            rows.append((label(key), mean, folds, seeds))
+            rows.append((found.provenance[0].label(key), mean, folds, seeds))
         lines.append(table(("metric", "mean (95 % interval)", "SD of folds", "SD of seeds"), rows))
     return "\n".join(lines) + "\n"

@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.evaluation.basis import Lesions, undefined
-from lentigo.evaluation.catalogue import HEADLINE, choice, entry
+from lentigo.evaluation.catalogue import entry
 from lentigo.evaluation.metrics.ranges import range_of
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.predictions import Predictions
@@ -27,17 +26,15 @@ from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate, estimate_bin_error
 from lentigo.evaluation.statistics.intervals import LEVEL, resamples
 from lentigo.evaluation.subgroups.skin_tone import BANDS, LIMITS
-from lentigo.evaluation.tasks import TASKS, View, view
+from lentigo.evaluation.tasks import View, tasks_of, view
 from lentigo.progress import track
 
-__all__ = ["METRICS", "Factor", "Fairness", "Gap", "Group", "fairness"]
+__all__ = ["Factor", "Fairness", "Gap", "Group", "fairness"]
 
-METRICS = tuple(dict.fromkeys((*HEADLINE, *choice("group"))))
-"""The headline, and melanoma alone: its AUC, and what one decision for everyone finds and clears in each group."""
 AVERAGES = ("balanced_accuracy", "auc.macro")
 NOT_COMPARED = {
     "ece": "not compared: small groups show a larger error by chance alone; each group's note says how much",
-    "majority_class_baseline.nv": "not compared: it is the share of nevi, which no model changes",
+    "majority_class_baseline": "not compared: it is the share of nevi, which no model changes",
 }
 MIX = "groups also differ in accuracy where their diagnoses are mixed otherwise"
 
@@ -61,7 +58,7 @@ class Group(Result):
         name: such as 'female'.
         images, lesions: how many.
         lesions_of: lesions of each diagnosis.
-        values: `METRICS` by name.
+        values: metrics by name.
         note: what a reader must know of the group, such as the diagnoses that it lacks.
     """
 
@@ -96,7 +93,7 @@ class Factor(Result):
         about: what the groups are, and what they are not.
         groups: in the order of their bands, or the largest first.
         unknown: images of which the group isn't known; in no group.
-        gaps: by metric, the names of `METRICS`.
+        gaps: by metric.
     """
 
     about: str
@@ -146,7 +143,8 @@ def fairness(
 
     with ThreadPoolExecutor() as pool:
         found = list(track(pool.map(one, enumerate(parts)), "Measuring groups", len(parts)))
-    everywhere = {c for c, n in Provenance.of(predictions).groups_of.items() if n}
+    what = Provenance.of(predictions)
+    everywhere = {c for c, n in what.groups_of.items() if n}
     factors = {}
     for factor, column in columns.items():
         groups = tuple(g for g, (f, _) in zip(found, parts, strict=True) if f == factor)
@@ -154,11 +152,14 @@ def fairness(
             about=_about(factor, skin),
             groups=groups,
             unknown=int(column.isna().sum()),
-            gaps={metric: _gap(metric, groups, everywhere) for metric in METRICS},
+            gaps={metric: _gap(metric, groups, everywhere) for metric in _metrics(what)},
         )
-    return Fairness(
-        provenance=Provenance.of(predictions), replicates=replicates, seed=seed, level=LEVEL, factors=factors
-    )
+    return Fairness(provenance=what, replicates=replicates, seed=seed, level=LEVEL, factors=factors)
+
+
+def _metrics(what: Provenance) -> tuple[str, ...]:
+    """The headline, and melanoma alone: its AUC, and what one decision for everyone finds and clears in each group."""
+    return tuple(dict.fromkeys((*what.shown("headline"), *what.shown("group"))))
 
 
 def _columns(table: pd.DataFrame, skin: pd.DataFrame | None) -> dict[str, pd.Series]:
@@ -201,20 +202,23 @@ def _measure(
     predictions: Predictions, seen: View, mask: NDArray[np.bool_], name: str, replicates: int, seed: int
 ) -> Group:
     labels, groups = predictions.labels[mask], predictions.groups[mask]
-    lesions_of = {c: len(set(groups[labels == i])) for i, c in enumerate(taxonomy.CLASSES)}
-    count = len(set(groups))
+    lesions_of = {c: len(set(groups[labels == i])) for i, c in enumerate(predictions.label_set.classes)}
+    count, metrics = len(set(groups)), _metrics(Provenance.of(predictions))
     if count < FEW:
         note = f"too few lesions to measure: {count}, fewer than {FEW}"
-        values = {metric: Estimate(value=None, note=note) for metric in METRICS}
+        values = {metric: Estimate(value=None, note=note) for metric in metrics}
     else:
-        scorer = Scorer(View(seen.name, seen.probabilities[mask], seen.balanced), TASKS["diagnosis"], labels)
-        values = _values(scorer, groups, list(resamples(labels, groups, replicates, seed)))
+        task = tasks_of(predictions)["diagnosis"]
+        scorer = Scorer(View(seen.name, seen.probabilities[mask], seen.balanced), task, labels)
+        values = _values(scorer, metrics, groups, list(resamples(labels, groups, replicates, seed)))
         absent = [c for c, n in lesions_of.items() if n == 0]
         note = f"no {', '.join(absent)}: averages are over the other {len(lesions_of) - len(absent)}" if absent else ""
     return Group(name=name, images=len(labels), lesions=count, lesions_of=lesions_of, values=values, note=note)
 
 
-def _values(scorer: Scorer, groups: NDArray, blocks: Sequence[NDArray[np.float64]]) -> dict[str, Estimate]:
+def _values(
+    scorer: Scorer, metrics: Sequence[str], groups: NDArray, blocks: Sequence[NDArray[np.float64]]
+) -> dict[str, Estimate]:
     plain = np.ones((1, len(groups)))
     lesions = Lesions(scorer, groups)
     drawn = [scorer(weights) for weights in blocks]
@@ -228,7 +232,7 @@ def _values(scorer: Scorer, groups: NDArray, blocks: Sequence[NDArray[np.float64
             trials=lesions.trials(name),
             undefined=undefined(name, scorer),
         )
-        for name in METRICS
+        for name in metrics
     }
     gaps = np.concatenate([scorer.bin_errors(weights)["ece"] for weights in blocks]) if blocks else None
     return found | {"ece": estimate_bin_error(scorer.bin_errors(plain)["ece"][0], gaps, lesions.behind("ece"))}
@@ -240,8 +244,8 @@ def _gap(metric: str, groups: Sequence[Group], everywhere: set[str]) -> Gap:
     def none(reason: str) -> Gap:
         return Gap(best=None, worst=None, difference=Estimate(value=None, note=reason), compared=())
 
-    if metric in NOT_COMPARED:
-        return none(NOT_COMPARED[metric])
+    if (kind := metric.partition(".")[0]) in NOT_COMPARED:
+        return none(NOT_COMPARED[kind])
     fit = [g for g in groups if g.values[metric].low is not None]
     if metric in AVERAGES:
         fit = [g for g in fit if {c for c, n in g.lesions_of.items() if n} == everywhere]

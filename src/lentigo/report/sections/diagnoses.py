@@ -1,7 +1,7 @@
 """How well each diagnosis is distinguished from the rest."""
 
 from lentigo import taxonomy
-from lentigo.evaluation.catalogue import VIEW_LABELS, choice, label
+from lentigo.evaluation.catalogue import VIEW_LABELS
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Section, Table
 from lentigo.report.subject import Subject
@@ -60,17 +60,17 @@ def diagnoses(subject: Subject) -> Section:
 
 
 def _per_class(subject: Subject) -> Table:
-    metrics = subject.metrics
+    metrics, what = subject.metrics, subject.metrics.provenance
     return Table(
         caption=f"{VIEW_LABELS['equal_prevalence'].capitalize()}. Precision: how many of those called so are so. "
         "Recall (sensitivity): how many of those that are so are called so.",
-        columns=("diagnosis", "images", "lesions", *map(label, choice("class"))),
+        columns=("diagnosis", "images", "lesions", *map(what.label, what.shown("class"))),
         rows=tuple(
             (
                 f"{taxonomy.DIAGNOSES[c].name} ({c})",
                 f"{metrics.provenance.images_of[c]:,}",
                 f"{metrics.provenance.groups_of[c]:,}",
-                *(number(metrics.get(f"{name}.{c}")) for name in choice("class")),
+                *(number(metrics.get(f"{name}.{c}")) for name in what.shown("class")),
             )
             for c in taxonomy.CLASSES
         ),

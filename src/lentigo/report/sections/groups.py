@@ -1,6 +1,7 @@
 """Whether it serves some people, sites and cameras worse: each group's metrics, counts and gaps."""
 
-from lentigo.evaluation.catalogue import PRIORS, choice, label
+from lentigo.evaluation.catalogue import PRIORS
+from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.subgroups.fairness import Factor, Fairness
 from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
@@ -29,7 +30,7 @@ def groups(subject: Subject) -> Section:
             "the images brings them; evaluate again."
         )
         return Section(name="people", title=title, blocks=(Text(text=text),))
-    blocks: list[Block] = [_forest(found, known), *_gaps(known)]
+    blocks: list[Block] = [_forest(found, known), *_gaps(known, found.provenance)]
     blocks += [_table(factor, f, subject) for factor, f in known.items()]
     unknown = [TITLES[k].lower() for k in found.factors if k not in known]
     if unknown:
@@ -57,16 +58,16 @@ def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
         caption="AUC: how often a melanoma of the group is ranked above another lesion of the group; 0.5 is guessing. "
         "In brackets lesions that are melanomas, of all lesions. Where a group has few melanomas its interval is long, "
         f"and nothing can be said. Groups of fewer than 10 lesions have no numbers. {found.replicates:,} resamples.",
-        x_label=f"{label('auc.mel')}, {PRIORS['equal_prevalence']}",
+        x_label=f"{found.provenance.label('auc.mel')}, {PRIORS['equal_prevalence']}",
         rows=tuple(rows),
         x_range=(min(0.5, *ends, 0.5), 1.0),
     )
 
 
-def _gaps(known: dict[str, Factor]) -> list[Block]:
+def _gaps(known: dict[str, Factor], what: Provenance) -> list[Block]:
     rows = []
     for factor, f in known.items():
-        for metric in choice("group"):
+        for metric in what.shown("group"):
             gap = f.gaps[metric]
             if gap.best is None or gap.difference.value is None:
                 continue
@@ -74,7 +75,7 @@ def _gaps(known: dict[str, Factor]) -> list[Block]:
             beyond = "yes" if difference.low else "not shown"
             rows.append(
                 (
-                    f"{TITLES[factor].partition(' (')[0]}: {label(metric)}",
+                    f"{TITLES[factor].partition(' (')[0]}: {what.label(metric)}",
                     gap.best,
                     gap.worst or "",
                     str(difference),
@@ -95,18 +96,18 @@ def _gaps(known: dict[str, Factor]) -> list[Block]:
 
 
 def _table(factor: str, found: Factor, subject: Subject) -> Table:
-    n = len(subject.predictions)
+    n, what = len(subject.predictions), subject.metrics.provenance
     unknown = f" Unknown: {found.unknown:,} of {n:,} images." if found.unknown else ""
     return Table(
         caption=f"{TITLES[factor]}. {found.about}{unknown}",
-        columns=("group", "images", "lesions", "melanomas", *map(label, choice("group")), "note"),
+        columns=("group", "images", "lesions", "melanomas", *map(what.label, what.shown("group")), "note"),
         rows=tuple(
             (
                 g.name,
                 f"{g.images:,} ({g.images / n:.0%})",
                 f"{g.lesions:,}",
                 f"{g.lesions_of['mel']:,}",
-                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in choice("group")),
+                *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in what.shown("group")),
                 g.note,
             )
             for g in found.groups

@@ -1,6 +1,6 @@
 """The headline metrics, and the seven diagnoses pooled into questions of yes or no."""
 
-from lentigo.evaluation.catalogue import HEADLINE, VIEW_NOTE, label
+from lentigo.evaluation.catalogue import VIEW_NOTE
 from lentigo.report.document import Section, Table
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
@@ -10,11 +10,14 @@ __all__ = ["headline", "yes_or_no"]
 
 def headline(subject: Subject) -> Section:
     """The headline metrics in the known views."""
-    metrics = subject.metrics
+    metrics, what = subject.metrics, subject.metrics.provenance
     table = Table(
         caption=f"{VIEW_NOTE} In brackets the interval that would hold the true value in 95 of 100 such studies.",
         columns=("metric", *subject.views.values()),
-        rows=tuple((label(name), *(number(metrics.get(name, view=v)) for v in subject.views)) for name in HEADLINE),
+        rows=tuple(
+            (what.label(name), *(number(metrics.get(name, view=v)) for v in subject.views))
+            for name in what.shown("headline")
+        ),
     )
     return Section(name="headline", title="Headline numbers", blocks=(table,))
 
