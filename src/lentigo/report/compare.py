@@ -8,6 +8,7 @@ from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, VIEW_NOTE, entry
 from lentigo.evaluation.statistics.comparison import Comparison, compare
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
+from lentigo.report.in_short import melanoma_named, named
 from lentigo.report.subject import Subject
 from lentigo.report.words import natural_frequency, number
 from lentigo.runtime import NOTICE
@@ -73,11 +74,9 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
     found = []
     for name, subject in subjects.items():
         melanoma = natural_frequency(subject.metrics.get("sensitivity_at_80_specificity.mel"))
-        balanced = natural_frequency(subject.metrics.get("balanced_accuracy"))
-        text = (
-            f"Finds {melanoma} of 100 melanomas where 20 of 100 other lesions are false positives, and names the right "
-            f"diagnosis for {balanced} of 100 images averaged over the diagnoses (balanced accuracy)."
-        )
+        text = f"By its default answers {melanoma_named(subject)}. {named(subject)}"
+        if subject.metrics.get("sensitivity_at_80_specificity.mel").value is not None:
+            text += f" It finds {melanoma} of 100 melanomas where 20 of 100 other lesions are false positives."
         found.append(Statement(label=name, text=text))
     text = (
         "A better number alone shows nothing. All models met the same images: the paired differences below tell which "

@@ -7,6 +7,7 @@ from lentigo import taxonomy
 from lentigo.evaluation.tasks import view
 from lentigo.report.curves import balance
 from lentigo.report.document import Statement
+from lentigo.report.in_short import in_short, named
 from lentigo.report.subject import Subject
 from lentigo.report.words import natural_frequency, points, versus
 from lentigo.runtime import NOTICE
@@ -25,7 +26,7 @@ def first_screen(subject: Subject) -> tuple[Statement, ...]:
     """What a reader must know before any table."""
     return (
         *_leak(subject),
-        _in_short(subject),
+        in_short(subject),
         *_melanoma(subject),
         _accuracy(subject),
         _calibration(subject),
@@ -52,39 +53,6 @@ def _leak(subject: Subject) -> list[Statement]:
     return []
 
 
-def _in_short(subject: Subject) -> Statement:
-    """What it can and can't do, in one breath."""
-    view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
-    accuracy, always = (subject.metrics.get(n, view=view) for n in ("accuracy", "majority_class_baseline.nv"))
-    ranked = subject.metrics.get("auc.mel")
-    can: list[str] = []
-    cannot: list[str] = []
-    if ranked.low is not None:
-        if ranked.low > 0.5:
-            can.append(
-                f"tell a melanoma from another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50)"
-            )
-        else:
-            cannot.append("be shown to tell melanomas from other lesions")
-    if versus(accuracy, always.value or 0.0) == "better":
-        can.append("name the correct diagnosis more often than always saying 'nevus'")
-    else:
-        cannot.append("be shown to name the correct diagnosis more often than always saying 'nevus'")
-    own = [at for at in subject.evidence.bundle_points if at.point.task == "melanoma" and at.sensitivity.value]
-    missed = (
-        f": at its own threshold it misses {natural_frequency(own[0].sensitivity, complement=True)} of 100"
-        if own
-        else ""
-    )
-    cannot += ["judge any disease outside of the seven", "replace a clinician", f"rule a melanoma out{missed}"]
-    did = f"On these images it could {_listed(can)}. " if can else ""
-    return Statement(label="In short", text=f"{did}It can't {_listed(cannot, 'or')}.")
-
-
-def _listed(parts: list[str], last: str = "and") -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, {last} {parts[-1]}"
-
-
 def _melanoma(subject: Subject) -> list[Statement]:
     images = subject.metrics.provenance.images_of["mel"]
     if images in (0, len(subject.predictions)):
@@ -92,7 +60,9 @@ def _melanoma(subject: Subject) -> list[Statement]:
         return [Statement(label="Melanoma", text=text, alarm=True)]
     at_specificity = subject.metrics.get("sensitivity_at_80_specificity.mel")
     at_sensitivity = subject.metrics.get("specificity_at_95_sensitivity.mel")
+    ranked = subject.metrics.get("auc.mel")
     text = (
+        f"It ranks a melanoma above another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50). "
         f"Of 100 melanomas it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false "
         "positives. "
         f"To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others falsely. "
@@ -121,17 +91,17 @@ def _at_points(subject: Subject) -> list[Statement]:
 
 
 def _accuracy(subject: Subject) -> Statement:
-    best_view = "training_prevalence" if "training_prevalence" in subject.metrics.views else "equal_prevalence"
-    accuracy = subject.metrics.get("accuracy", view=best_view)
-    always = subject.metrics.get("majority_class_baseline.nv", view=best_view)
-    balanced = subject.metrics.get("balanced_accuracy")
-    baseline = always.value or 0.0
-    text = (
-        f"It names the correct one of seven diagnoses for {natural_frequency(accuracy)} of 100 images; always saying "
-        f"'nevus' is correct for {100 * baseline:.0f}: it is {versus(accuracy, baseline)}. Were all "
-        f"diagnoses equally common, it would be correct for {natural_frequency(balanced)} of 100, and guessing for 14."
-    )
-    return Statement(label="Seven diagnoses", text=text)
+    """The default view first, then the other one."""
+    text = named(subject)
+    if "training_prevalence" in subject.metrics.views:
+        accuracy = subject.metrics.get("accuracy", view="training_prevalence")
+        baseline = subject.metrics.get("majority_class_baseline.nv", view="training_prevalence").value or 0.0
+        text += (
+            f" At the training prior instead, which `classify` takes if that prevalence is stated, it is correct for "
+            f"{natural_frequency(accuracy)} of 100 of these images: against always naming nevus it is "
+            f"{versus(accuracy, baseline)}."
+        )
+    return Statement(label="Naming the diagnosis", text=text)
 
 
 def _calibration(subject: Subject) -> Statement:
@@ -145,20 +115,19 @@ def _calibration(subject: Subject) -> Statement:
         lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and correct in {right:.0%}"
     chance = ", no more than chance may make of a perfect one" if error.low == 0 else ""
     text = (
-        f"As it states them, for diagnoses that are equally common, its percentages are off by "
-        f"{points(error)}{chance}; it is {lean}."
+        f"As it states them, at the balanced prior, its percentages are off by {points(error)}{chance}; it is {lean}."
     )
     if "training_prevalence" in subject.metrics.views:
         turned = subject.metrics.get("ece", view="training_prevalence")
-        text += f" Turned to the mix of its training, they are off by {points(turned)}."
+        text += f" At the training prior they are off by {points(turned)}."
     return Statement(label="Can its percentages be believed?", text=text)
 
 
 def _unequal(subject: Subject) -> list[Statement]:
     """Gaps between groups of people or cameras that chance can't explain."""
     words = {
-        "recall.mel": "melanomas are called so",
-        "auc.mel": "melanomas are distinguished from the rest (AUC)",
+        "recall.mel": "melanomas are named as such",
+        "auc.mel": "melanomas rank above other lesions (AUC)",
         "balanced_accuracy": "diagnoses are correct (balanced accuracy)",
     }
     told = []

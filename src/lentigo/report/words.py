@@ -2,7 +2,7 @@
 
 from lentigo.evaluation.result import Estimate
 
-__all__ = ["natural_frequency", "number", "points", "versus"]
+__all__ = ["in_brackets", "natural_frequency", "number", "points", "versus"]
 
 
 def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
@@ -20,6 +20,15 @@ def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
     if low is None or high is None:
         return _round(value or 0) + (f" ({estimate.note})" if estimate.note else "")
     return f"{_round(value or 0)} ({_round(low)} to {_round(high)})"
+
+
+def in_brackets(estimate: Estimate, *, complement: bool = False) -> str:
+    """The same as `natural_frequency`, to stand beside a count: '(73 of 100; 64 to 80)'."""
+    value, _, interval = natural_frequency(estimate, complement=complement).partition(" (")
+    if estimate.value is None:
+        return f"({value} ({interval}"
+    interval = interval.removesuffix(")")
+    return f"({value} of 100; {interval})" if interval else f"({value} of 100)"
 
 
 def _round(value: float) -> str:

@@ -1,0 +1,109 @@
+"""The first statement is of the default answers: counts, the worst group, and no kind word for a poor model."""
+
+import re
+
+import numpy as np
+import pytest
+
+from lentigo.evaluation.predictions import Predictions
+from lentigo.report.first_screen import first_screen
+from lentigo.report.subject import Subject
+from tests.evaluation.imagined import make, of
+
+
+def grouped(predictions, face=20):
+    """The same predictions with body sites; on the face no melanoma is recognised, and the nevi are."""
+    table = predictions.table.copy()
+    rng = np.random.default_rng(0)
+    table["site"] = rng.choice(["back", "trunk"], len(table))
+    lesions = table.loc[table["dx"] == "mel", "lesion_id"].unique()[:face]
+    chosen = table["lesion_id"].isin(lesions) | ((table["dx"] != "mel") & (rng.random(len(table)) < 0.1))
+    table.loc[chosen, "site"] = "face"
+    missed = chosen & (table["dx"] == "mel")
+    table.loc[missed, "p_nv"] += table.loc[missed, "p_mel"]
+    table.loc[missed, "p_mel"] = 0.0
+    return Predictions(table, predictions.meta)
+
+
+def subject_of(tmp_path, predictions, replicates=100):
+    predictions.save(tmp_path / "predictions.parquet")
+    return Subject.read(tmp_path / "predictions.parquet", replicates=replicates)
+
+
+def short(subject):
+    return next(s for s in first_screen(subject) if s.label == "In short")
+
+
+TABLES = {"good": 4.0, "bad": 0.6, "chance": 0.0}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_first_sentence_counts_images_misses_and_false_alarms(kind, tmp_path):
+    subject = subject_of(tmp_path, make(1000, seed=1, skill=TABLES[kind]))
+    p = subject.predictions
+    melanoma, called = p.labels == 4, p.probabilities.argmax(axis=1) == 4
+    first = short(subject).text.partition(", going by")[0]
+    assert first.startswith(f"On 1,000 images of {len(set(p.groups)):,} lesions it missed ")
+    assert f"missed {(melanoma & ~called).sum():,} of {melanoma.sum():,} melanomas" in first
+    assert f"called {(~melanoma & called).sum():,} of {(~melanoma).sum():,} others melanoma" in first
+
+
+@pytest.mark.parametrize(("kind", "warned"), [("good", False), ("bad", True), ("chance", True)])
+def test_a_poor_model_is_called_poor(kind, warned, tmp_path):
+    subject = subject_of(tmp_path, make(1000, seed=1, skill=TABLES[kind]))
+    said = short(subject)
+    assert ("A poor model:" in said.text) == warned == said.alarm
+    if kind == "bad":
+        assert subject.metrics.get("balanced_accuracy").value == pytest.approx(0.26, abs=0.04)
+        assert "wrong more often than right" in said.text
+    if kind == "chance":
+        assert "not shown to name diagnoses better than guessing" in said.text
+        assert "not shown to tell melanomas from other lesions" in said.text
+    assert not re.search(r"\bcould\b|\bcan (?!not)", said.text)
+
+
+@pytest.mark.parametrize("skill", [0.0, 0.6, 1.6, 1.9, 4.0])
+def test_better_than_always_nevus_is_said_of_the_default_view_alone_where_it_is_true(skill, tmp_path):
+    """Between 1.6 and 1.9 the training prior beats 'always nevus' while the balanced prior, the default, does not."""
+    subject = subject_of(tmp_path, make(1000, seed=1, skill=skill))
+    accuracy, always = subject.metrics.get("accuracy"), subject.metrics.get("majority_class_baseline.nv")
+    text = short(subject).text
+    assert "at the balanced prior, its default, is correct for" in text
+    assert ("against that it is better" in text) == (accuracy.low > always.value)
+    assert ("against that it is worse" in text) == (accuracy.high < always.value)
+    assert "training prior" not in text
+
+
+def test_the_views_do_part_in_these_tables(tmp_path):
+    metrics = subject_of(tmp_path, make(1000, seed=1, skill=1.6)).metrics
+    always = metrics.get("majority_class_baseline.nv").value
+    assert metrics.get("accuracy").high < always
+    assert metrics.get("accuracy", view="training_prevalence").low > always
+
+
+def test_the_worst_group_stands_in_the_first_statement(tmp_path):
+    subject = subject_of(tmp_path, grouped(make(1500, seed=2, skill=4.0)))
+    text = short(subject).text
+    assert "Worst group: site face, where it names 0" in text
+    assert re.search(r"\(\d+ melanoma lesions; (beyond chance|how far)", text)
+
+
+def test_groups_of_few_melanomas_are_not_named(tmp_path):
+    subject = subject_of(tmp_path, grouped(make(1500, seed=2, skill=4.0), face=4))
+    assert "site face" not in short(subject).text
+
+
+def test_without_groups_that_is_said(tmp_path):
+    text = short(subject_of(tmp_path, make(300))).text
+    assert "Whether it is worse for some people, sites or cameras is unknown." in text
+
+
+def test_one_class_counts_nothing(tmp_path):
+    subject = subject_of(tmp_path, of(np.full(20, 5), np.random.default_rng(0).normal(size=(20, 7))))
+    assert "none shows a melanoma, so that misses can't be counted" in short(subject).text
+
+
+def test_missing_most_melanomas_is_a_warning_of_its_own(tmp_path):
+    said = short(subject_of(tmp_path, grouped(make(1500, seed=2, skill=4.0), face=1000)))
+    assert said.alarm
+    assert "it names most melanomas as something else" in said.text
