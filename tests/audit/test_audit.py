@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from lentigo import data
-from lentigo.audit import audit
+from lentigo.audit import audit, describe, write_audit, writing
 from lentigo.audit.duplicates import Duplicate
 from lentigo.audit.duplicates.fingerprints import THUMBNAIL, Fingerprints
 from lentigo.audit.duplicates.local_features import Features
 from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
-from lentigo.data.records import Records, make_table
-from lentigo.errors import DataError
+from lentigo.data.records import Problem, Records, make_table
+from lentigo.errors import DataError, OutputError
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,12 @@ def spoiled(synthetic_records, tmp_path_factory) -> Records:
     ]
     spoilt = make_table(pd.concat([table, pd.DataFrame(rows)], ignore_index=True).drop(columns="malignant"))
     spoilt.loc[8, ["age", "sex", "site"]] = [200.0, "mal", "left ear lobe"]
-    known = (("turned", first["image_id"]), (some.ids[10], some.ids[20]), ("absent", some.ids[0]))
+    known = (
+        ("turned", first["image_id"]),
+        (some.ids[10], some.ids[20]),
+        ("broken", some.ids[30]),
+        ("absent", some.ids[0]),
+    )
     return replace(some, table=spoilt, known_pairs=known)
 
 
@@ -136,6 +141,75 @@ def test_the_page_shows_the_pairs_and_fetches_nothing(found, tmp_path):
     assert page.tags.count("img") >= 2 * len(found.across)
 
 
+def test_an_unreadable_image_in_a_published_pair_costs_its_picture_alone(spoiled, found, tmp_path):
+    """The search misses such a pair, so that the page shows it, and once lost the whole audit over it."""
+    assert ("broken", spoiled.ids[30]) in spoiled.known_pairs
+    found.save(tmp_path)
+    page = (tmp_path / "audit.html").read_text(encoding="utf-8")
+    assert page.count("can't be read</p>") == 1
+    assert f"<figcaption>{spoiled.ids[30]}" in page
+    assert "<figcaption>broken" in page
+
+
+def test_strange_pictures_are_no_reason_to_stop(toy_records, tmp_path):
+    shapes = [(1, 1), (1, 4000), (4000, 1), (7, 7), (64, 64), (64, 64)]
+    for i, shape in enumerate(shapes):
+        Image.new("L", shape, 255).save(tmp_path / f"{i}.png")
+    Path(tmp_path / "6.png").write_bytes(b"")
+    (tmp_path / "7.png").mkdir()
+    records = toy_records([f"L{i}" for i in range(8)], ["nv"] * 8, [("i000", "i006"), ("i007", "i001")])
+    table = records.table.assign(path=[str(tmp_path / f"{i}.png") for i in range(8)])
+    found = audit(replace(records, table=table, root=tmp_path / "elsewhere"))
+    found.save(tmp_path / "out")
+    assert {"i006", "i007"} <= {problem.file for problem in found.unreadable}
+
+
+def test_what_reading_left_out_is_on_the_page_in_the_json_and_in_the_sentence(found, tmp_path):
+    problems = (
+        *(Problem(f"gone{i}", "no image file of that name", "missing image") for i in range(63)),
+        Problem("i1", "unknown diagnosis 'melanom'", "unknown diagnosis"),
+        Problem("<b>stray</b>.jpg", "no row names it", "extra image", "ignored"),
+    )
+    told = replace(found, records=replace(found.records, problems=problems))
+    told.save(tmp_path)
+    page = Page()
+    page.feed((tmp_path / "audit.html").read_text(encoding="utf-8"))
+    text = " ".join(" ".join(page.text).split())
+    assert "missing image 63 left out gone0: no image file of that name" in text
+    assert "and 58 more, in audit.json" in text
+    assert "unknown diagnosis 1 left out i1: unknown diagnosis 'melanom'" in text
+    assert "extra image 1 ignored" in text
+    content = json.loads((tmp_path / "audit.json").read_text())
+    assert len(content["reading"]) == 65
+    assert content["reading"][63]["reason"] == "unknown diagnosis 'melanom'"
+    assert "missing image 63" in str(told)
+    assert "Reading" not in str(found)
+
+
+# Where it is written
+
+
+def test_outputs_are_refused_before_the_search(synthetic_records, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "audit", lambda *_: pytest.fail("searched first"))
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match="file"):
+            write_audit(synthetic_records, out)
+        with pytest.raises(OutputError, match="file"):
+            describe(synthetic_records, out)
+    for inside in (synthetic_records.root, synthetic_records.root / "audit"):
+        with pytest.raises(OutputError, match="inside the data set"):
+            write_audit(synthetic_records, inside)
+        with pytest.raises(OutputError, match="inside the data set"):
+            describe(synthetic_records, inside)
+    assert not (synthetic_records.root / "audit").exists()
+    with pytest.raises(DataError, match="no such file"):
+        write_audit(synthetic_records, tmp_path / "out", split=tmp_path / "nowhere.csv")
+    (tmp_path / "leaks.csv").write_text("image_id,split\n")
+    with pytest.raises(OutputError, match=r"leaks\.csv: that is one of the inputs"):
+        write_audit(synthetic_records, tmp_path, split=tmp_path / "leaks.csv")
+
+
 def test_names_are_escaped_on_the_page(found, tmp_path):
     records = replace(found.records, name="<script>alert(1)</script>")
     replace(found, records=records).save(tmp_path)
@@ -202,7 +276,7 @@ def test_missing_impossible_and_contradictory_values(toy_records):
 
 
 def test_the_sentence_counts(found):
-    assert "1 of 3 published pairs found again" in str(found)
+    assert "1 of 4 published pairs found again" in str(found)
     assert isinstance(found.duplicates[0], Duplicate)
 
 

@@ -16,7 +16,7 @@ from lentigo.audit.describing.findings import findings
 from lentigo.audit.describing.summary import class_names, summarise
 from lentigo.audit.describing.wording import count, listed, percent
 from lentigo.data.records import Problem, Records, make_table
-from lentigo.errors import DataError
+from lentigo.errors import DataError, OutputError
 
 HOSTILE = "<script>alert('$x^')</script> & co"
 
@@ -194,7 +194,7 @@ def test_nothing_unfinished_is_left(binary: Records, tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writer, "render", full_disk)
-    with pytest.raises(DataError, match=r"No space left on device.*Free some space"):
+    with pytest.raises(OutputError, match=r"no space left on device.*Free some space"):
         describe(binary, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -23,14 +23,15 @@ def cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def grey(tmp_path) -> Records:
     """Eight plain images, two of each lesion and nearly alike, each lesion darker than the next."""
-    rows = []
+    root, rows = tmp_path / "grey", []
+    root.mkdir()
     for i in range(8):
-        path = tmp_path / f"g{i}.png"
+        path = root / f"g{i}.png"
         Image.fromarray(np.full((30, 40, 3), 20 + 50 * (i // 2) + i % 2, np.uint8)).save(path)
         rows.append(
             {"image_id": f"g{i}", "lesion_id": f"L{i // 2}", "dx": ["nv", "nv", "mel", "df"][i // 2], "path": str(path)}
         )
-    return Records(make_table(pd.DataFrame(rows)), "grey", tmp_path)
+    return Records(make_table(pd.DataFrame(rows)), "grey", root)
 
 
 def split_as(records, parts, leaky=True):
@@ -110,6 +111,17 @@ def test_unreadable_images_are_left_out_of_the_lookup(grey):
     report = leaks.leak_report(split_as(grey, ["train", "test"] * 4))
     assert report.table["image_id"].tolist() == ["g3", "g5", "g7"]
     assert report.table["leaked"].all()
+    assert [problem.file for problem in report.unreadable] == ["g0", "g1"]
+    assert "2 images can't be read and are left out, such as g0" in str(report)
+    assert [problem["file"] for problem in report.summary()["unreadable"]] == ["g0", "g1"]
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_side_without_a_readable_image_is_refused(grey, part):
+    for i in range(part, 8, 2):
+        (grey.root / f"g{i}.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="no training or no test image can be read"):
+        leaks.leak_report(parted(grey, ["train", "test"] * 4))
 
 
 def test_a_binary_source_is_scored_as_one(grey):

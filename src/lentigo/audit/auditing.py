@@ -1,11 +1,11 @@
 """The audit of a data set and what it found."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from lentigo.audit.duplicates import Duplicate, Fingerprints, find_duplicates, t
 from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
 from lentigo.audit.page import render
 from lentigo.data.groups import find_groups
+from lentigo.data.outputs import output_folder
 from lentigo.data.records import Problem, Records
 
 __all__ = ["Audit", "Conflict", "audit"]
@@ -97,18 +98,22 @@ class Audit:
         }
 
     def __str__(self) -> str:
-        counts = self.summary()
+        counts, read = self.summary(), self.records.problem_summary()
         return (
             f"{counts['source']}: {counts['images']:,} images of {counts['lesions']:,} lesions in {counts['groups']:,} "
             f"groups; {len(self.across):,} pairs of images join lesions with different ids; "
             f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs found again; "
             f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata faults, "
-            f"{len(self.unreadable)} unreadable images"
+            f"{len(self.unreadable)} unreadable images" + (f"\nReading: {read}" if read else "")
         )
 
-    def save(self, out: Path) -> None:
-        """Write `audit.json` (schema 'lentigo.audit/1', sorted) and `audit.html` (one file, with pictures)."""
-        out.mkdir(parents=True, exist_ok=True)
+    def save(self, out: str | os.PathLike[str]) -> None:
+        """Write `audit.json` (schema 'lentigo.audit/1', sorted) and `audit.html` (one file, with pictures).
+
+        Raises:
+            OutputError: the folder can't be written, or lies inside the data set.
+        """
+        folder = output_folder(out, self.records)
         content = {
             "schema": SCHEMA,
             "lentigo": version("lentigo"),
@@ -118,12 +123,13 @@ class Audit:
             "conflicts": [asdict(c) for c in self.conflicts],
             "faults": [asdict(f) for f in self.faults],
             "unreadable": [asdict(u) for u in self.unreadable],
+            "reading": [asdict(p) for p in self.records.problems],
         }
         for name, text in (
             ("audit.json", json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"),
             ("audit.html", render(self)),
         ):
-            write_text(out / name, text)
+            write_text(folder / name, text)
 
 
 def audit(records: Records, prints: Fingerprints | None = None) -> Audit:

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from lentigo.audit.duplicates import Duplicate
-from lentigo.data.records import Records
+from lentigo.data.records import Problem, Records
+from lentigo.errors import ImageError
 
 if TYPE_CHECKING:
     from lentigo.audit.auditing import Audit
@@ -40,6 +41,12 @@ FACTS = {
 }
 
 
+SEVERITIES = {"dropped": "left out", "ignored": "ignored, as it belongs to no row", "kept": "kept as it is"}
+"""What reading did about a problem."""
+EXAMPLES = 5
+"""Problems of a kind that the page names; all of them stand in audit.json."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two pictures with their captions.
@@ -47,12 +54,12 @@ class Pair:
     Attributes:
         alert: what is alarming about them, or nothing.
         note: how they were found.
-        pictures: data URL and caption of each.
+        pictures: data URL and caption of each; no URL for an image that can't be read.
     """
 
     alert: str
     note: str
-    pictures: tuple[tuple[str, str], ...]
+    pictures: tuple[tuple[str | None, str], ...]
 
 
 def render(audit: "Audit") -> str:
@@ -82,9 +89,19 @@ def render(audit: "Audit") -> str:
             (meaning, *(sum(d.kind == kind for d in pairs) for pairs in (audit.duplicates, across)))
             for kind, meaning in KINDS.items()
         ],
+        reading=_by_kind(audit.records.problems),
         galleries=galleries,
         version=version("lentigo"),
     )
+
+
+def _by_kind(problems: tuple[Problem, ...]) -> list[tuple[str, str, int, list[Problem]]]:
+    """Problems of reading: what was done about them, kind, number and examples; the gravest and most frequent first."""
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.severity, problem.kind), []).append(problem)
+    order = sorted(kinds.items(), key=lambda item: (list(SEVERITIES).index(item[0][0]), -len(item[1])))
+    return [(SEVERITIES[severity], kind, len(found), found[:EXAMPLES]) for (severity, kind), found in order]
 
 
 def _found(audit: "Audit", table: pd.DataFrame, d: Duplicate) -> Pair:
@@ -113,9 +130,12 @@ def _caption(table: pd.DataFrame, image_id: str) -> str:
     return ", ".join([image_id, *(str(value) for value in known if not pd.isna(value))])
 
 
-def _picture(records: Records, table: pd.DataFrame, image_id: str) -> str:
-    """The image as a data URL."""
-    image = Image.fromarray(records.decode(table.loc[image_id, "path"]))
+def _picture(records: Records, table: pd.DataFrame, image_id: str) -> str | None:
+    """The image as a data URL, or None where it can't be read: a published pair may well name such an image."""
+    try:
+        image = Image.fromarray(records.decode(table.loc[image_id, "path"]))
+    except ImageError:
+        return None
     image.thumbnail((WIDTH, WIDTH))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lentigo.audit.auditing import audit
 from lentigo.audit.leaks import leak_report, read_split
+from lentigo.data.outputs import output_folder, refuse_inputs
 from lentigo.data.records import Records
 
 __all__ = ["write_audit"]
@@ -20,8 +21,13 @@ def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | o
 
     Raises:
         DataError: no image can be read, or the split can't.
+        OutputError: the folder can't be written, or what would be written is the split or lies inside the data set.
     """
-    folder = Path(out)
+    folder = output_folder(out, records)
+    if split is not None:
+        for name in ("leaks.csv", "leaks.json", "leaks.md"):
+            refuse_inputs(folder / name, records, [Path(split)])
+        read_split(Path(split), records)  # a split that can't be read is told now, not after the search
     found = audit(records)
     found.save(folder)
     text = f"{found}\nWrote {folder / 'audit.html'}"

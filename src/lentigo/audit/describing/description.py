@@ -11,8 +11,9 @@ from lentigo.audit.describing.appearance import Appearance, examine, samples
 from lentigo.audit.describing.findings import Finding, findings
 from lentigo.audit.describing.summary import Summary, summarise
 from lentigo.audit.describing.wording import count
+from lentigo.data.outputs import output_folder
 from lentigo.data.records import Records
-from lentigo.errors import DataError, MissingExtraError
+from lentigo.errors import MissingExtraError, OutputError
 
 __all__ = ["SHORT", "Description", "Samples", "describe"]
 
@@ -66,7 +67,8 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         seed: seed of the choice of sample pictures.
 
     Raises:
-        DataError: there are no records, none of the pictures can be read, or the folder can't be written.
+        DataError: there are no records, or none of the pictures can be read.
+        OutputError: the folder can't be written, or lies inside the data set.
         MissingExtraError: the packages that draw are not installed.
     """
     try:
@@ -74,15 +76,13 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         from lentigo.audit.describing.writer import write
     except ModuleNotFoundError as missing:
         raise MissingExtraError("Describing a data set", "data") from missing
+    folder = output_folder(out, records)
     summary = summarise(records)
     appearance = examine(records, summary.labels)
-    found = Description(Path(out), summary, appearance, findings(summary, appearance))
+    found = Description(folder, summary, appearance, findings(summary, appearance))
     pictures = samples(records, summary.labels, SAMPLES, seed)
     try:
         write(records, found, pictures)
     except OSError as error:
-        raise DataError(
-            f"{found.folder}: can't write the description ({error.strerror or error}).",
-            "Free some space, or choose another folder.",
-        ) from error
+        raise OutputError.of(folder, error) from error
     return found

@@ -12,7 +12,7 @@ from PIL import Image
 
 from lentigo.audit.duplicates.local_features import Features, extract_features
 from lentigo.data.records import Problem, Records
-from lentigo.errors import DataError, ImageError
+from lentigo.errors import DataError, ImageError, reason
 from lentigo.progress import track
 
 __all__ = ["THUMBNAIL", "Fingerprint", "Fingerprints", "take_fingerprint", "take_fingerprints"]
@@ -99,3 +99,5 @@ def _try(records: Records, path: str) -> Fingerprint | ImageError:
         return take_fingerprint(rgb, hashlib.sha256(content).hexdigest())
     except ImageError as error:
         return error
+    except OSError as error:  # gone, or locked, between the two readings
+        return ImageError(f"{path}: {reason(error)}.")

@@ -1,10 +1,10 @@
 """The leak report of a split, and the score of a 1-NN baseline."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from lentigo.atomic import write_text
 from lentigo.data.copies import original_id
+from lentigo.data.outputs import output_folder
 from lentigo.data.pixels import load_pixels
-from lentigo.data.records import Records
+from lentigo.data.records import Problem, Records
 from lentigo.data.splits import Split
 from lentigo.errors import DataError
 
@@ -49,6 +50,7 @@ class LeakReport:
         size: side of the squares that were compared, in pixels.
         lesions_shared: number of lesion ids that two parts share, by 'train-test' and so on.
         groups_shared: the same of groups.
+        unreadable: the images that can't be read; those of the test stand in no row of the table.
     """
 
     split: Split = field(repr=False)
@@ -56,6 +58,7 @@ class LeakReport:
     size: int
     lesions_shared: Mapping[str, int]
     groups_shared: Mapping[str, int]
+    unreadable: tuple[Problem, ...] = ()
 
     def scores(self) -> dict[str, Score]:
         """The 1-NN baseline's score on all test images, on the leaked ones and on the others."""
@@ -85,6 +88,7 @@ class LeakReport:
             "per_class": self.per_class().to_dict("index"),
             "lesions_shared": dict(self.lesions_shared),
             "groups_shared": dict(self.groups_shared),
+            "unreadable": [asdict(problem) for problem in self.unreadable],
             "nearest_neighbour": {name: asdict(score) for name, score in self.scores().items()},
         }
 
@@ -95,18 +99,23 @@ class LeakReport:
             f"{self.split.protocol}: {leaked:,} of {images:,} test images have a same-lesion image in training "
             f"({leaked / images:.1%}); training and test share {self.lesions_shared['train-test']:,} lesions; copying "
             f"the nearest training image's diagnosis at {self.size} px scores {score.accuracy:.3f} "
-            f"({score.balanced_accuracy:.3f} balanced)"
+            f"({score.balanced_accuracy:.3f} balanced)" + self._left_out()
         )
 
-    def save(self, out: Path) -> None:
+    def _left_out(self) -> str:
+        if not self.unreadable:
+            return ""
+        return f"; {len(self.unreadable):,} images can't be read and are left out, such as {self.unreadable[0].file}"
+
+    def save(self, out: str | os.PathLike[str]) -> None:
         """Write `leaks.json` (the figures), `leaks.csv` (one row a test image) and `leaks.md` (to read) to a folder."""
-        out.mkdir(parents=True, exist_ok=True)
+        folder = output_folder(out, self.split.records)
         for name, text in (
             ("leaks.json", json.dumps(self.summary(), indent=1, sort_keys=True) + "\n"),
             ("leaks.csv", self.table.to_csv(index=False, lineterminator="\n")),
             ("leaks.md", self._markdown()),
         ):
-            write_text(out / name, text)
+            write_text(folder / name, text)
 
     def _markdown(self) -> str:
         classes = "\n".join(f"| {c} | {row.images} | {row.leaked} |" for c, row in self.per_class().iterrows())
@@ -138,7 +147,7 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
         size: side of the squares in pixels.
 
     Raises:
-        DataError: the split has no training or no test images.
+        DataError: the split has no training or no test images, or none that can be read.
     """
     if not len(split.train) or not len(split.test):
         raise DataError(f"{split.protocol}: no images for training or none for the test.", "Give a split with both.")
@@ -149,6 +158,11 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
     pixels = load_pixels(once, size)
     readable = {original_id(i) for i in pixels.readable(once).ids}
     train, test = (part.take([i for i in part.ids if original_id(i) in readable]) for part in (split.train, split.test))
+    if not len(train) or not len(test):
+        raise DataError(
+            f"{split.protocol}: no training or no test image can be read; the first: {pixels.problems[0]}.",
+            "Fetch or export them again.",
+        )
     row = pd.Series(range(len(once)), index=[original_id(i) for i in once.ids])
     rows = [row[[original_id(i) for i in part.ids]].to_numpy() for part in (train, test)]
     nearest, distance = _one_nn_study(pixels.array.reshape(len(once), -1), *rows)
@@ -156,14 +170,14 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
         {
             "image_id": test.ids,
             "truth": _classes(test),
-            "leaked": groups[test.ids].isin(set(groups[train.ids])).to_numpy(),
+            "leaked": groups[test.ids].isin(set(groups[split.train.ids])).to_numpy(),
             "nearest": train.ids[nearest],
             "distance": distance,
             "one_nn": _classes(train)[nearest],
         }
     )
     lesions = split.records.table.set_index("image_id")["lesion_id"]
-    return LeakReport(split, table, size, _shared(split, lesions), _shared(split, groups))
+    return LeakReport(split, table, size, _shared(split, lesions), _shared(split, groups), pixels.problems)
 
 
 def _one_nn_study(

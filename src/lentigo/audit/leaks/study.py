@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lentigo.atomic import write_text
+from lentigo.atomic import make_folder, write_text
 from lentigo.audit.leaks.report import LeakReport, leak_report
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.dermamnist import has_official_parts
@@ -64,7 +64,7 @@ class LeakStudy:
             out: the folder.
             command: the command that makes them again, which both name.
         """
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         content = {
             "schema": "lentigo.leakage/1",
             "command": command,
