@@ -121,7 +121,7 @@ def test_a_side_without_a_readable_image_is_refused(grey, part):
     for i in range(part, 8, 2):
         (grey.root / f"g{i}.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="no training or no test image can be read"):
-        leaks.leak_report(parted(grey, ["train", "test"] * 4))
+        leaks.leak_report(split_as(grey, ["train", "test"] * 4))
 
 
 def test_a_binary_source_is_scored_as_one(grey):
