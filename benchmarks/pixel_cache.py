@@ -10,6 +10,7 @@ from pathlib import Path
 
 from common import machine, spread
 from lentigo import data
+from lentigo.training import Recipe
 from lentigo.training.batches import PixelDataset, train_loader
 
 
@@ -27,10 +28,10 @@ def main() -> None:
                 start = time.perf_counter()
                 pixels = data.load_pixels(records, options.size, cache=Path(cache))
                 seconds.append(time.perf_counter() - start)
-            loader = train_loader(PixelDataset(pixels.of(records), records.labels), batch_size=64, seed=0)
+            loader = train_loader(PixelDataset(pixels.of(records), records.labels), Recipe(batch_size=64))
             for _ in range(2):  # the second epoch, as all others
                 start = time.perf_counter()
-                count = sum(len(labels) for _, labels in loader)
+                count = sum(len(labels) for _, labels, _ in loader)
             epochs.append(count / (time.perf_counter() - start))
     print(f"{len(records)} images at {options.size} px, decoded: {spread(build, 's')}")
     print(f"the same, from the cache (checksums verified): {spread(again, 's')}")

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from lentigo import models
 from lentigo.training import Recipe
 from lentigo.training.batches import PixelDataset, train_loader, validation_loader
-from lentigo.training.learner import Learner, PixelInput
+from lentigo.training.inputs import PixelInput
+from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
 from lentigo.training.run import Run
 
@@ -80,7 +81,7 @@ def training_loop(name: str, images: int, batch: int, precision: str = "float32"
         with tempfile.TemporaryDirectory() as folder:
             fit(
                 learner,
-                train_loader(PixelDataset(pixels, labels), batch, 0),
+                train_loader(PixelDataset(pixels, labels), recipe),
                 validation_loader(PixelDataset(pixels[:batch], labels[:batch]), batch),
                 recipe,
                 Path(folder),

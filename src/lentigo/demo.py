@@ -39,7 +39,7 @@ def demo(out: str | os.PathLike[str] = "demo", root: str | os.PathLike[str] | No
     split = data.split(data.read(lesions))
     _say(f"Training on {split}")
     recipe = training.Recipe(epochs=REAL_EPOCHS if root else SYNTHETIC_EPOCHS)
-    run = training.train("compact", split, recipe, out=folder / "run", resume=(folder / "run").exists())
+    run = training.train("compact", split, recipe, out=folder / "run", resume=(folder / "run" / "recipe.json").exists())
     _say("Evaluating on the test part")
     metrics = evaluation.evaluate(run.path)
     _say("Exporting, and comparing the bundle with the network")

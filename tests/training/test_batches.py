@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from lentigo.training import Recipe
 from lentigo.training.batches import PixelDataset, train_loader, validation_loader
 
 
@@ -13,22 +14,22 @@ def dataset(count=50):
 
 def epoch_order(loader, epoch):
     loader.batch_sampler.sampler.set_epoch(epoch)
-    return torch.cat([labels for _, labels in loader]).tolist()
+    return torch.cat([labels for _, labels, _ in loader]).tolist()
 
 
 def test_an_epoch_shows_images_once_in_an_order_of_its_own():
-    loader = train_loader(dataset(), 16, seed=3)
+    loader = train_loader(dataset(), Recipe(batch_size=16, seed=3))
     first, again, second = epoch_order(loader, 0), epoch_order(loader, 0), epoch_order(loader, 1)
     assert first == again != second
     assert len(set(first)) == len(first) == 48  # the last batch of 2 is left out
 
 
 def test_a_part_smaller_than_a_batch_is_one_batch():
-    assert len(epoch_order(train_loader(dataset(5), 16, seed=0), 0)) == 5
+    assert len(epoch_order(train_loader(dataset(5), Recipe(batch_size=16)), 0)) == 5
 
 
 def test_images_keep_their_labels_and_pixels():
     data = dataset()
-    for images, labels in validation_loader(data, 16):
+    for images, labels, _ in validation_loader(data, 16):
         assert images.shape[1:] == (3, 8, 8)
         assert torch.equal(images, data.images[labels])

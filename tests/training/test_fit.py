@@ -1,19 +1,25 @@
 """Training: repeatable, resumable to the same result, and careful with folders."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from lentigo import data, training
+from lentigo import data, models, training
+from lentigo.data import normalise
 from lentigo.errors import DataError, RunError
+from lentigo.normalisation import IMAGENET
 
 RECIPE = training.Recipe(size=16, epochs=4, batch_size=32)
 
@@ -139,7 +145,7 @@ class TestFolders:
             training.train("compact", split, RECIPE, out=tmp_path / "file")
 
     def test_another_recipe_does_not_resume(self, whole, split):
-        with pytest.raises(RunError, match="recipe"):
+        with pytest.raises(RunError, match="epochs: 4 recorded, 9 asked"):
             training.train("compact", split, training.Recipe(size=16, epochs=9), out=whole.path, resume=True)
 
     def test_what_is_no_run_is_not_loaded(self, tmp_path):
@@ -163,3 +169,147 @@ def test_options_of_the_builder_are_kept_with_the_run(split, tmp_path):
     again = training.load_run(run.path)
     assert again.options == {"filters": [2, 2]}
     assert again.logits_of(split.validation)[1].shape == (len(split.validation), 7)
+
+
+class TestResume:
+    def test_without_a_recipe_the_recorded_one_is_taken(self, whole, split, capsys):
+        assert training.train("compact", split, out=whole.path, resume=True).recipe == RECIPE
+        assert "nothing to resume" in capsys.readouterr().err
+
+    def test_every_difference_is_named_in_one_line(self, whole, split, synthetic_records):
+        asked = training.Recipe(epochs=60, seed=3)
+        with pytest.raises(RunError, match=r"epochs: 4 recorded, 60 asked; seed: 0 recorded, 3 asked\.") as caught:
+            training.train("compact", split, asked, out=whole.path, resume=True)
+        assert "\n" not in caught.value.message
+        with pytest.raises(RunError, match="fold: 0 recorded, 1 asked"):
+            training.train("compact", data.split(synthetic_records, fold=1), out=whole.path, resume=True)
+        with pytest.raises(RunError, match=r"options: none recorded, \{'dropout': 0.2\} asked"):
+            training.train("compact", split, out=whole.path, resume=True, options={"dropout": 0.2})
+
+    def test_nothing_to_resume_is_said(self, split, tmp_path):
+        with pytest.raises(RunError, match="nothing to resume"):
+            training.train("compact", split, RECIPE, out=tmp_path / "new", resume=True)
+
+    def test_a_checkpoint_with_objects_is_refused_and_not_run(self, whole, split, tmp_path):
+        cut, flag = tmp_path / "cut", tmp_path / "flag"
+        shutil.copytree(whole.path, cut)
+        (cut / "network.safetensors").unlink()
+
+        class Evil:
+            def __reduce__(self):
+                return (Path.touch, (flag,))
+
+        torch.save({"state_dict": {}, "callbacks": Evil()}, cut / "checkpoints" / "whole" / "last.ckpt")
+        with pytest.raises(RunError, match=r"last\.ckpt"):
+            training.train("compact", split, RECIPE, out=cut, resume=True)
+        assert not flag.exists()
+        (cut / "checkpoints" / "whole" / "last.ckpt").write_bytes(b"PK\x03\x04 damaged")
+        with pytest.raises(RunError, match=r"last\.ckpt"):
+            training.train("compact", split, RECIPE, out=cut, resume=True)
+
+    def test_an_exit_is_not_an_interruption(self, split, tmp_path):
+        class Exits(pl.Callback):
+            def on_train_epoch_start(self, *rest):
+                raise SystemExit(7)
+
+        with pytest.raises(SystemExit) as stop:
+            training.train("compact", split, RECIPE, out=tmp_path / "run", callbacks=(Exits(),))
+        assert stop.value.code == 7
+
+
+class TestMoved:
+    def test_a_run_takes_another_place_for_its_images(self, whole, synthetic_root, tmp_path):
+        there, images = tmp_path / "there", tmp_path / "images"
+        shutil.copytree(whole.path, there)
+        text = (there / "recipe.json").read_text().replace(str(synthetic_root), "/gone/lesions")
+        (there / "recipe.json").write_text(text)
+        with pytest.raises(RunError, match=r"/gone/lesions.*--data"):
+            _ = training.load_run(there).split
+        images.symlink_to(synthetic_root)
+        moved = training.load_run(there, data=images)
+        expected, found = (run.logits_of(run.split.test)[1] for run in (whole, moved))
+        assert np.array_equal(expected, found)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("mean", [0.5, 0.5]), ("std", ["a", 1, 1]), ("prior", [2.0] * 7), ("model", 3), ("licence", None)],
+    )
+    def test_a_damaged_description_names_file_and_entry(self, whole, tmp_path, name, value):
+        values = json.loads((whole.path / "recipe.json").read_text())
+        (tmp_path / "recipe.json").write_text(json.dumps(values | {name: value}))
+        with pytest.raises(RunError, match=rf"recipe\.json: {name}"):
+            training.load_run(tmp_path)
+
+    def test_a_damaged_recipe_names_the_file(self, whole, tmp_path):
+        values = json.loads((whole.path / "recipe.json").read_text())
+        (tmp_path / "recipe.json").write_text(json.dumps(values | {"recipe": values["recipe"] | {"size": "64"}}))
+        with pytest.raises(RunError, match=r"recipe\.json: .*size is '64'"):
+            training.load_run(tmp_path)
+
+
+class TestDevices:
+    def test_wrong_and_absent_ones_are_named(self, whole, split, tmp_path, monkeypatch):
+        with pytest.raises(RunError, match="Did you mean 'cuda'"):
+            training.load_run(whole.path, device="cude")
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        with pytest.raises(RunError, match="no mps device"):
+            training.train("compact", split, RECIPE, out=tmp_path / "run", device="mps")
+        assert not (tmp_path / "run").exists()
+
+    def test_the_device_is_no_part_of_the_record(self, whole, split, tmp_path):
+        run = training.train("compact", split, RECIPE, out=tmp_path / "run", device="cpu")
+        assert "device" not in json.loads((run.path / "recipe.json").read_text())
+        assert_same(whole, run)
+
+
+class TestNormalisation:
+    NAME = "timm/test_resnet"  # its weights were trained with mean and deviation 0.5
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        path = tmp_path / "base.safetensors"
+        state = models.build(self.NAME).features.body.state_dict()
+        save_file({name: value.clone() for name, value in state.items()}, path)
+        return path
+
+    def described(self, split, tmp_path, normalisation, weights):
+        recipe = training.Recipe(size=32, epochs=1, batch_size=64, normalisation=normalisation)
+        return training.train(self.NAME, split, recipe, out=tmp_path / "run", weights=weights)
+
+    def test_trained_weights_get_their_own(self, split, file, tmp_path):
+        run = self.described(split, tmp_path, "auto", file)
+        assert run.mean == run.std == (0.5, 0.5, 0.5)
+        assert training.load_run(run.path).mean == (0.5, 0.5, 0.5)
+
+    def test_random_weights_get_the_training_part_s(self, split, tmp_path):
+        run = self.described(split, tmp_path, "auto", None)
+        pixels = data.load_pixels(split.records, 32)
+        assert run.mean == normalise.measure(pixels.of(split.train)).mean
+
+    def test_a_choice_holds(self, split, file, tmp_path):
+        assert self.described(split, tmp_path / "a", "imagenet", file).mean == IMAGENET.mean
+        assert self.described(split, tmp_path / "b", "network", None).mean == (0.5, 0.5, 0.5)
+
+    def test_a_network_without_one_is_refused(self, split, tmp_path):
+        recipe = training.Recipe(size=16, normalisation="network")
+        with pytest.raises(RunError, match="no normalisation of its own"):
+            training.train("compact", split, recipe, out=tmp_path / "run")
+
+
+def test_a_saved_split_is_trained_on(synthetic_root, synthetic_records, tmp_path):
+    saved = data.split(synthetic_records, fold=1, folds=4)
+    saved.save(tmp_path / "split.csv")
+    recipe = training.Recipe(size=16, epochs=1, batch_size=64)
+    run = training.train_from(synthetic_root, "compact", recipe, out=tmp_path / "a", split=tmp_path / "split.csv")
+    assert run.split_sha256 == saved.hash
+    with pytest.raises(RunError, match="own fold"):
+        training.train_from(synthetic_root, "compact", out=tmp_path / "b", split=tmp_path / "split.csv", fold=2)
+    made = training.train_from(synthetic_root, "compact", recipe, out=tmp_path / "c", fold=1, folds=4)
+    assert made.split_sha256 == saved.hash
+
+
+def test_files_have_the_user_s_permissions(whole):
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in (p for p in whole.path.rglob("*") if p.is_file()):
+        assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from lentigo import data, models, training
 from lentigo.errors import DataError, RunError
-from lentigo.training import features
+from lentigo.training import cached_features as features
 from lentigo.training.cached_features import cache_features
 
 NAME = "torchvision/resnet18"

@@ -40,7 +40,7 @@ class Entry:
         size: native input, pixels a side.
         any_size: whether other sizes fit too; networks that flatten their maps take the native size alone.
         num_classes: classes as published.
-        normalisation: default for its input; None means mean and standard deviation of the training images.
+        normalisation: what its trained weights expect of their input, or what was published; None where nothing was.
         summary: one sentence for people.
     """
 

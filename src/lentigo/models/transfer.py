@@ -98,7 +98,18 @@ def torchvision(name: str) -> Entry:
     """Entry of 'torchvision/NAME'."""
     builder = partial(_build, partial(torchvision_backbone, name))
     summary = f"torchvision's {name} without its classifier, under a head of your choice."
-    return Entry(f"torchvision/{name}", builder, 224, True, 7, IMAGENET, summary)
+    return Entry(f"torchvision/{name}", builder, 224, True, 7, _of_torchvision(name), summary)
+
+
+def _of_torchvision(name: str) -> Normalisation | None:
+    """What the weights that lentigo takes from torchvision were trained with; None for an unknown network."""
+    from torchvision.models import get_model_weights
+
+    try:
+        preset = get_model_weights(name)["IMAGENET1K_V1"].transforms()
+    except (ValueError, KeyError):
+        return None
+    return Normalisation(_triple(preset.mean), _triple(preset.std))
 
 
 @register_library
@@ -108,7 +119,7 @@ def timm(name: str) -> Entry:
 
     config = get_pretrained_cfg(name) if is_model(name) else None
     size = config.input_size[-1] if config else 224
-    normalisation = Normalisation(_triple(config.mean), _triple(config.std)) if config else IMAGENET
+    normalisation = Normalisation(_triple(config.mean), _triple(config.std)) if config else None
     any_size = not (config and config.fixed_input_size)
     builder = partial(_build, partial(timm_backbone, name))
     summary = f"timm's {name} without its classifier, under a head of your choice."

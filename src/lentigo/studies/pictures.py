@@ -18,7 +18,7 @@ from lentigo.evaluation import Predictions
 from lentigo.studies.outcome import Finished, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
-from lentigo.training.learner import PixelInput
+from lentigo.training.inputs import PixelInput
 
 __all__ = ["draw_pictures"]
 
@@ -70,7 +70,7 @@ def _augmented(one: Finished, records: data.Records) -> dict[str, NDArray]:
         first = records.take(records.table.loc[records.table["dx"] == name, "image_id"].iloc[:1])
         batch = torch.from_numpy(pixels.of(first)).permute(0, 3, 1, 2).expand(5, -1, -1, -1)
         shown[f"{name}, as it is"] = pixels.of(first)[0]
-        changed = inputs(batch, generator).permute(0, 2, 3, 1).numpy()
+        changed = inputs.views(batch, torch.zeros(5, 1), generator)[0].permute(0, 2, 3, 1).numpy()
         shown |= {f"{name}, draw {i + 1}": image for i, image in enumerate(changed)}
     return shown
 

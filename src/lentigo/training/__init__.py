@@ -8,7 +8,8 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.training.fit import train, train_from
-    from lentigo.training.recipe import Recipe
+    from lentigo.training.hooks import BatchContext, Hook, register_callback, register_loss
+    from lentigo.training.recipe import Augment, Recipe
     from lentigo.training.run import Run, load_run
     from lentigo.training.search import search, search_from
     from lentigo.training.search_report import Search, Trial
@@ -19,6 +20,9 @@ except ModuleNotFoundError as missing:
     raise MissingExtraError("lentigo.training", "train") from missing
 
 __all__ = [
+    "Augment",
+    "BatchContext",
+    "Hook",
     "Range",
     "Recipe",
     "Run",
@@ -27,6 +31,8 @@ __all__ = [
     "Trial",
     "load_run",
     "load_space",
+    "register_callback",
+    "register_loss",
     "search",
     "search_from",
     "train",

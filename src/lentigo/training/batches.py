@@ -14,9 +14,10 @@ from lentigo.data import Split
 from lentigo.data.sampling import Target, oversample
 from lentigo.training.recipe import Recipe
 
-__all__ = ["Arrays", "FeatureDataset", "PixelDataset", "epoch_positions", "train_loader", "validation_loader"]
+__all__ = ["Arrays", "Batch", "FeatureDataset", "PixelDataset", "epoch_positions", "train_loader", "validation_loader"]
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Inputs [B, ...], labels int64 [B], and positions int64 [B] of the images in the data set."""
 
 
 class Arrays(Dataset[Batch]):
@@ -28,8 +29,8 @@ class Arrays(Dataset[Batch]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Batch:
-        inputs, labels = self.__getitems__([index])
-        return inputs[0], labels[0]
+        inputs, labels, positions = self.__getitems__([index])
+        return inputs[0], labels[0], positions[0]
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """A whole batch, which is much faster than stacking single images."""
@@ -45,9 +46,9 @@ class PixelDataset(Arrays):
         self.labels = torch.from_numpy(labels)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """Pixels and labels of these images."""
+        """Pixels, labels and positions of these images."""
         chosen = torch.tensor(indices)
-        return self.images[chosen], self.labels[chosen]
+        return self.images[chosen], self.labels[chosen], chosen
 
 
 class FeatureDataset(Arrays):
@@ -58,8 +59,9 @@ class FeatureDataset(Arrays):
         self.labels = torch.from_numpy(labels)
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """Features and labels of these images."""
-        return torch.from_numpy(self.features[self.rows[indices]]), self.labels[torch.tensor(indices)]
+        """Features, labels and positions of these images."""
+        chosen = torch.tensor(indices)
+        return torch.from_numpy(self.features[self.rows[indices]]), self.labels[chosen], chosen
 
 
 class EpochShuffle(Sampler[int]):
@@ -89,21 +91,19 @@ def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> NDArray[
     return np.array([row[image_id] for image_id in drawn if image_id in row], dtype=np.int64)
 
 
-def train_loader(
-    dataset: Arrays, batch_size: int, seed: int, positions: NDArray[np.int64] | None = None
-) -> DataLoader[Batch]:
+def train_loader(dataset: Arrays, recipe: Recipe, positions: NDArray[np.int64] | None = None) -> DataLoader[Batch]:
     """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others).
 
     Args:
         dataset: what is returned.
-        batch_size: images a batch.
-        seed: of the order.
+        recipe: says the images of a batch, the seed of the order, and how many processes gather the batches, which
+            doesn't change them.
         positions: which images make an epoch, some of them more than once; without it each once.
     """
     positions = np.arange(len(dataset)) if positions is None else positions
-    batch_size = min(batch_size, len(positions))
-    batches = BatchSampler(EpochShuffle(positions, seed), batch_size, drop_last=True)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_is)
+    batches = BatchSampler(EpochShuffle(positions, recipe.seed), min(recipe.batch_size, len(positions)), drop_last=True)
+    workers = {"num_workers": recipe.workers, "persistent_workers": recipe.workers > 0}
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_is, **workers)  # type: ignore[arg-type]
 
 
 def validation_loader(dataset: Arrays, batch_size: int) -> DataLoader[Batch]:

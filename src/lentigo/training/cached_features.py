@@ -21,7 +21,8 @@ from lentigo.data import Pixels, Records
 from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
-from lentigo.training.learner import PixelInput
+from lentigo.training.devices import Device, find_device
+from lentigo.training.inputs import PixelInput
 from lentigo.training.recipe import Recipe
 
 __all__ = ["Features", "cache_features"]
@@ -44,7 +45,13 @@ class Features:
 
 
 def cache_features(
-    network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, pixels: Pixels, records: Records
+    network: Transfer,
+    recipe: Recipe,
+    mean: Tensor,
+    std: Tensor,
+    pixels: Pixels,
+    records: Records,
+    device: Device = "auto",
 ) -> Features:
     """What the frozen stages of a network make of some images, computed where it wasn't before.
 
@@ -54,12 +61,13 @@ def cache_features(
         mean, std: the normalisation, [3] each.
         pixels: of the whole data set.
         records: the images that are needed, readable ones.
+        device: where they are computed.
 
     Raises:
         RunError: the features aren't finite in 16 bits.
         DataError: the disk is full, or can't be written to.
     """
-    network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    network.eval().to(find_device(device))
     shape = tuple(_compute(network, recipe, mean, std, pixels.array[:1]).shape[1:])
     folder = pixels.folder / f"features-{_key(network, recipe, mean, std, shape)[:16]}"
     rows = np.unique(pixels.rows(records))

@@ -13,17 +13,23 @@ import torch
 
 from lentigo import data, models
 from lentigo.data import normalise
+from lentigo.data.protocols import FOLDS
 from lentigo.errors import RunError
 from lentigo.models.transfer import Transfer
-from lentigo.normalisation import IMAGENET, UNIT
+from lentigo.normalisation import IMAGENET, UNIT, Normalisation
 from lentigo.training.batches import PixelDataset, epoch_positions, train_loader, validation_loader
-from lentigo.training.learner import Learner, PixelInput
+from lentigo.training.devices import Device, find_device
+from lentigo.training.inputs import PixelInput
+from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import Run, environment, load_run
+from lentigo.training.resume import check_same, recorded_recipe, recorded_run
+from lentigo.training.run import Run, environment
 from lentigo.training.stages import fit_in_stages
 
 __all__ = ["train", "train_from"]
+
+_SPLIT = {"protocol": "grouped", "fold": 0, "folds": FOLDS}
 
 
 def train(
@@ -38,54 +44,59 @@ def train(
     resume: bool = False,
     strict: bool = False,
     callbacks: tuple[pl.Callback, ...] = (),
+    device: Device = "auto",
 ) -> Run:
     """Train a network of the registry on the training part of a split.
 
     Early stopping and the choice of the best epoch see the validation part; the test part is not touched. Interrupted
-    runs go on from the end of their last epoch and reach the same result.
+    runs resume from the end of their last epoch and reach the same result.
 
     Args:
         model: name of the network.
         split: the split.
-        recipe: how to train; without it the defaults.
+        recipe: how to train; without it the defaults. If `resume`, the recorded recipe is taken, and what is set here
+            must be as it was.
         out: folder of the run, new or, if `resume`, of an interrupted run.
         options: of the network's builder.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead.
         resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
-        callbacks: of Lightning, such as one that prunes a hopeless trial.
+        callbacks: of Lightning, besides the recipe's, such as one that prunes a hopeless trial.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
 
     Raises:
-        RunError: the folder holds something else, the run to resume differs, the network can't be built, doesn't fit
-            the recipe, or its weights can't be loaded.
+        RunError: the folder holds something else, there is nothing to resume, the run to resume differs, the network
+            can't be built, doesn't fit the recipe, or its weights can't be loaded, or there is no such device.
         DataError: no image of the training or validation part can be read.
+        KeyboardInterrupt: Ctrl-C; what is done so far can be resumed.
     """
-    recipe = recipe or Recipe()
     folder = Path(out)
-    _check_folder(folder, resume)
-    _check_size(model, recipe)
+    find_device(device)
+    old = recorded_run(folder, resume)
+    recipe = recorded_recipe(old, recipe)
+    _check_model(model, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
     network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **(options or {}))
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no base that could be frozen.", "Set frozen_base to false.")
     file = Path(weights) if weights else None
     start = _plain(asdict(models.load_weights(network, file))) if pretrained or file else {}
+    if old:
+        check_same(old, {"model": model, "options": _plain(dict(options or {})), "start": start}, split)
+        if old.finished:
+            print(f"{folder}: this training has finished; there is nothing to resume.", file=sys.stderr)
+            return old
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
     run = _describe(model, _plain(dict(options or {})), start, split, recipe, folder, pixels)
-    if (folder / "recipe.json").exists():
-        _check_same(load_run(folder), run)
-        if run.finished:
-            return run
-    folder.mkdir(parents=True, exist_ok=True)
+    run.save_description()  # first: what it is of can be resumed, and nothing else
     split.save(folder / "split.csv")
-    run.save_description()
     if isinstance(network, Transfer) and recipe.frozen_base:
-        fit_in_stages(network, run, split, pixels, callbacks)
+        fit_in_stages(network, run, split, pixels, callbacks, device)
     else:
-        _fit_whole(network, run, split, pixels, callbacks)
+        _fit_whole(network, run, split, pixels, callbacks, device)
     run.save_network(network)
     return run
 
@@ -96,43 +107,74 @@ def train_from(
     recipe: Recipe | None = None,
     *,
     out: str | os.PathLike[str],
-    protocol: str = "grouped",
-    fold: int = 0,
+    protocol: str | None = None,
+    fold: int | None = None,
+    folds: int | None = None,
+    split: str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
     pretrained: bool = False,
     weights: str | os.PathLike[str] | None = None,
     resume: bool = False,
     strict: bool = False,
+    device: Device = "auto",
 ) -> Run:
     """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
+    Args:
+        root: the data set.
+        model: name of the network.
+        recipe: how to train.
+        out: folder of the run.
+        protocol: The split protocol; 'grouped' without it, or, if `resume`, as recorded.
+        fold: which fold is the test part, 0 without it.
+        folds: of how many, 5 without it.
+        split: a saved split to take instead, such as `lentigo data split` writes.
+        options, pretrained, weights, resume, strict, device: as in `train`.
+
     Raises:
-        DataError: the data can't be read or split; if `strict`, any problem in them.
-        RunError: as `train`.
+        DataError: the data can't be read or split, or the saved split is not of these images; if `strict`, any problem
+            in them.
+        RunError: as `train`; or a saved split is named together with a protocol or fold.
     """
+    asked = {"protocol": protocol, "fold": fold, "folds": folds}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if split is not None and given:
+        raise RunError(
+            f"{split}: a saved split has its own {' and '.join(given)}.",
+            "Name the split, or how to make one, not both.",
+        )
+    old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
     records = data.read(root, strict=strict)
-    split = data.split(records, protocol, fold=fold)
+    if old and not given and split is None:
+        split = old.path / "split.csv"
+    made = data.load_split(Path(split), records) if split else data.split(records, **_SPLIT | given)  # type: ignore[arg-type]
     start = {"options": options, "pretrained": pretrained, "weights": weights}
-    return train(model, split, recipe, out=out, resume=resume, strict=strict, **start)  # type: ignore[arg-type]
+    return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **start)  # type: ignore[arg-type]
 
 
 def _fit_whole(
-    network: torch.nn.Module, run: Run, split: data.Split, pixels: data.Pixels, callbacks: tuple[pl.Callback, ...]
+    network: torch.nn.Module,
+    run: Run,
+    split: data.Split,
+    pixels: data.Pixels,
+    callbacks: tuple[pl.Callback, ...],
+    device: Device,
 ) -> None:
     """Everything trains, from augmented pixels."""
     recipe = run.recipe
     inputs = PixelInput(recipe, torch.tensor(run.mean), torch.tensor(run.std))
-    learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior))
     train, validation = (pixels.readable(split.part(part)) for part in ("train", "validation"))
+    learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior), ids=train.ids)
     train_set = PixelDataset(pixels.of(train), run.labels(train))
     fit(
         learner,
-        train_loader(train_set, recipe.batch_size, recipe.seed, epoch_positions(recipe, split, train.ids)),
+        train_loader(train_set, recipe, epoch_positions(recipe, split, train.ids)),
         validation_loader(PixelDataset(pixels.of(validation), run.labels(validation)), recipe.batch_size * 4),
         recipe,
         run.path,
         epochs=recipe.epochs,
         extra=callbacks,
+        device=device,
     )
 
 
@@ -141,23 +183,15 @@ def _plain(values: dict) -> dict:
     return json.loads(json.dumps(values))
 
 
-def _check_folder(folder: Path, resume: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder}: this is a file.", "Name a folder for the run.")
-    if folder.exists() and any(folder.iterdir()):
-        if not resume:
-            raise RunError(f"{folder}: there is something in this folder.", "Name another, or resume with --resume.")
-        if not (folder / "recipe.json").exists():
-            raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
-
-
-def _check_size(model: str, recipe: Recipe) -> None:
+def _check_model(model: str, recipe: Recipe) -> None:
     known = models.entry(model)
     if not known.any_size and known.size != recipe.size:
         raise RunError(
             f"{model} takes images of {known.size}x{known.size} pixels and no others, not {recipe.size}.",
             f"Set size to {known.size}.",
         )
+    if recipe.normalisation == "network" and known.normalisation is None:
+        raise RunError(f"{model} has no normalisation of its own.", "Set normalisation to training, or to auto.")
 
 
 def _describe(
@@ -171,10 +205,7 @@ def _describe(
 ) -> Run:
     train = pixels.readable(split.train)
     counts = np.bincount(train.labels, minlength=len(train.label_set))
-    mean, std = {
-        "unit": (UNIT.mean, UNIT.std),
-        "imagenet": (IMAGENET.mean, IMAGENET.std),
-    }.get(recipe.normalisation) or _colours(pixels, train)
+    colours = _normalisation(recipe, model, bool(start)) or normalise.measure(pixels.of(train))
     return Run(
         path=folder,
         model=model,
@@ -186,22 +217,16 @@ def _describe(
         licence=split.records.licence,
         citation=split.records.citation,
         split_sha256=split.hash,
-        mean=mean,
-        std=std,
+        mean=colours.mean,
+        std=colours.std,
         label_set=train.label_set,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
     )
 
 
-def _colours(pixels: data.Pixels, train: data.Records) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    measured = normalise.measure(pixels.of(train))
-    return measured.mean, measured.std
-
-
-def _check_same(old: Run, new: Run) -> None:
-    """A resumed run must be the one that was interrupted."""
-    for name in ("model", "options", "start", "recipe", "split_sha256", "label_set"):
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            raise RunError(f"{old.path}: it was begun with {name} {before}, not {now}.", "Start another run for that.")
+def _normalisation(recipe: Recipe, model: str, trained: bool) -> Normalisation | None:
+    """What the recipe names; None where the training part must be measured."""
+    own = models.entry(model).normalisation
+    named = {"unit": UNIT, "imagenet": IMAGENET, "network": own, "auto": own if trained else None}
+    return named.get(recipe.normalisation)

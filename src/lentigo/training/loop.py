@@ -2,20 +2,24 @@
 
 import logging
 import os
+import pickle
 import signal
-import time
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
-from lentigo.atomic import write_text
 from lentigo.errors import RunError
+from lentigo.training.devices import Device, find_device
+from lentigo.training.history import History, Lines
+from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
 
@@ -36,6 +40,7 @@ def fit(
     epochs: int,
     stage: str = "whole",
     extra: tuple[pl.Callback, ...] = (),
+    device: Device = "auto",
 ) -> None:
     """Train a learner, or go on from its last checkpoint, and leave it with the weights that the recipe keeps.
 
@@ -46,94 +51,111 @@ def fit(
         folder: of the run; this stage's checkpoints are in checkpoints/STAGE, its rows in log/.
         epochs: most of them.
         stage: name of this part of the training.
-        extra: callbacks besides.
+        extra: callbacks besides the recipe's.
+        device: where.
 
     Raises:
-        RunError: interrupted with Ctrl-C.
+        RunError: no such device, a checkpoint that holds more than tensors and plain values, or a network that can't be
+            compiled.
+        KeyboardInterrupt: Ctrl-C; what to do next stands on standard error.
     """
     place = folder / "checkpoints" / stage
     best = ModelCheckpoint(place, "best", monitor=SCORE, mode="min", enable_version_counter=False)
     # After every epoch, better or not; the callback's own `save_last` follows the best.
     last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
+    named = [CALLBACKS.make(callback) for callback in recipe.all_callbacks]
+    show = os.isatty(2)
     callbacks: list[pl.Callback] = [
+        *named,
         *extra,
         EarlyStopping(SCORE, mode="min", patience=recipe.patience),
         History(folder / "log", stage),
+        TQDMProgressBar(leave=False) if show else Lines(f"{folder.name}, {stage}" if stage != "whole" else folder.name),
         best,
         last,  # after the others, so that what they know of this epoch is in the checkpoint
     ]
-    show = os.isatty(2)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = pl.Trainer(
+        default_root_dir=folder,
         max_epochs=epochs,
-        accelerator="auto",
+        accelerator=find_device(device).type,
         devices=1,
         precision="bf16-mixed" if recipe.precision == "bfloat16" else "32-true",
-        callbacks=callbacks + ([TQDMProgressBar(leave=False)] if show else []),
+        accumulate_grad_batches=recipe.accumulate,
+        gradient_clip_val=recipe.gradient_clip or None,
+        callbacks=callbacks,
         logger=TensorBoardLogger(folder / "log", name="", version=""),
         enable_progress_bar=show,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=max(1, len(train)),  # nothing is logged in between
     )
-    checkpoint = place / "last.ckpt"
+    if recipe.compile:
+        learner.network.compile()
     learner.train()  # Lightning leaves the mode as it is; frozen batch norms stay in inference mode
-    on_interrupt = signal.getsignal(signal.SIGINT)
+    checkpoint = _checked(place / "last.ckpt")
+    with _quiet(), _interruptible(trainer, folder), _compiling(recipe):
+        trainer.fit(learner, train, validation, ckpt_path=checkpoint, weights_only=True)
+    kept = best.best_model_path if recipe.keep == "best" else last.best_model_path
+    learner.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True)["state_dict"])
+    for hook in callbacks:
+        if isinstance(hook, Hook):
+            hook.on_kept(learner)
+
+
+def _checked(checkpoint: Path) -> Path | None:
+    """The checkpoint to resume from, if there is one and it holds nothing that could run."""
+    if not checkpoint.exists():
+        return None
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RunError(
+            f"{checkpoint}: not a checkpoint of lentigo ({reason}).",
+            "It is damaged, or holds objects that are not loaded for safety. Delete it to train this stage anew.",
+        ) from None
+    return checkpoint
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings of what is as it should be."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # batches are gathered in memory
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # that is what resuming means
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms of a frozen base
-        try:
-            trainer.fit(learner, train, validation, ckpt_path=checkpoint if checkpoint.exists() else None)
-        except SystemExit:  # Lightning's answer to Ctrl-C
+        yield
+
+
+@contextmanager
+def _interruptible(trainer: pl.Trainer, folder: Path) -> Iterator[None]:
+    """Ctrl-C as Python has it: Lightning turns it into an exit and leaves the signal off."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as stop:
+        cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__context__
+        if not isinstance(cause, KeyboardInterrupt):
+            raise  # somebody wants to exit
+        if isinstance(stop, SystemExit):
             signal.signal(signal.SIGINT, on_interrupt)
-            raise RunError(f"{folder}: interrupted in epoch {trainer.current_epoch}.", "Go on with --resume.") from None
-    kept = best.best_model_path if recipe.keep == "best" else last.best_model_path
-    learner.load_state_dict(torch.load(kept, weights_only=True)["state_dict"])
+        print(
+            f"{folder}: interrupted in epoch {trainer.current_epoch + 1}; re-run with --resume to go on from the end "
+            "of the one before.",
+            file=sys.stderr,
+        )
+        raise KeyboardInterrupt from None
 
 
-class History(pl.Callback):
-    """Writes a row an epoch; it is part of the checkpoint, so a resumed run's files are whole.
-
-    log/metrics.csv holds the scores, which a second run repeats; log/seconds.csv the time, which it doesn't. Rows of
-    earlier stages stay, and epochs count on from them.
-    """
-
-    def __init__(self, folder: Path, stage: str) -> None:
-        self.folder, self.stage = folder, stage
-        self.rows: list[dict[str, object]] = []
-        self.seconds: list[float] = []
-        self._start = 0.0
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self._start = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Add this epoch's scores. Lightning calls it after the validation of the epoch."""
-        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.rows.append({"epoch": trainer.current_epoch, "learning_rate": rate, **scores})
-        self.seconds.append(time.perf_counter() - self._start)
-        self._write("metrics.csv", pd.DataFrame(self.rows))
-        self._write("seconds.csv", pd.DataFrame({"epoch": range(len(self.seconds)), "seconds": self.seconds}))
-
-    def _write(self, name: str, rows: pd.DataFrame) -> None:
-        rows.insert(0, "stage", self.stage)
-        path = self.folder / name
-        if path.exists():
-            before = pd.read_csv(path)
-            before = before[before["stage"] != self.stage]
-            if len(before):
-                rows["epoch"] += int(before["epoch"].max()) + 1
-                rows = pd.concat([before, rows], ignore_index=True)
-        write_text(path, rows.to_csv(index=False))
-
-    def state_dict(self) -> dict:
-        """For the checkpoint."""
-        return {"rows": self.rows, "seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """From the checkpoint."""
-        self.rows, self.seconds = list(state_dict["rows"]), list(state_dict["seconds"])
+@contextmanager
+def _compiling(recipe: Recipe) -> Iterator[None]:
+    """A compiler that is missing is an error with a next step."""
+    try:
+        yield
+    except Exception as error:
+        if recipe.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            reason = str(error).strip().splitlines()[0]
+            raise RunError(f"torch can't compile this network here ({reason}).", "Set compile to false.") from error
+        raise

@@ -1,9 +1,11 @@
 """Optimizers and schedules by the recipe's names. Those of the published recipes have the constants of Keras."""
 
+import math
+from functools import partial
 from typing import Any
 
 from torch import nn, optim
-from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 
 from lentigo.training.recipe import Recipe
 
@@ -33,11 +35,24 @@ def make_optimizer(network: nn.Module, recipe: Recipe, rate: float) -> optim.Opt
     return optim.AdamW(groups, rate, weight_decay=recipe.weight_decay, fused=True)
 
 
-def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, rate: float, steps: int) -> dict[str, Any] | None:
-    """What Lightning needs to know of the recipe's schedule; nothing for a constant rate."""
+def make_schedule(
+    optimizer: optim.Optimizer, recipe: Recipe, rate: float, steps: int, epochs: int
+) -> dict[str, Any] | None:
+    """What Lightning needs to know of the recipe's schedule; nothing for a constant rate.
+
+    Args:
+        optimizer: whose rate it sets.
+        recipe: names the schedule.
+        rate: the highest one.
+        steps: of the optimizer, in all epochs.
+        epochs: how many.
+    """
     if recipe.schedule == "one_cycle":
         rise = 0.25 if steps != 4 else 0.3  # a quarter of 4 steps is a rise of no step, which torch divides by
         return {"scheduler": OneCycleLR(optimizer, rate, total_steps=steps, pct_start=rise), "interval": "step"}
+    if recipe.schedule == "cosine":
+        warmup = round(steps * recipe.warmup_epochs / epochs)
+        return {"scheduler": LambdaLR(optimizer, partial(_cosine, warmup, steps)), "interval": "step"}
     if recipe.schedule == "plateau":
         scheduler = ReduceLROnPlateau(
             optimizer,
@@ -50,3 +65,10 @@ def make_schedule(optimizer: optim.Optimizer, recipe: Recipe, rate: float, steps
         )
         return {"scheduler": scheduler, "interval": "epoch", "monitor": recipe.plateau_monitor}
     return None
+
+
+def _cosine(warmup: int, steps: int, step: int) -> float:
+    """The rate at a step, as a share of the highest: up a line, then down half a cosine, to zero after the last."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup)))) / 2

@@ -11,15 +11,17 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lentigo import data, models
@@ -29,7 +31,8 @@ from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
 from lentigo.training.cached_features import cache_features
-from lentigo.training.learner import PixelInput
+from lentigo.training.devices import Device, find_device
+from lentigo.training.inputs import PixelInput
 from lentigo.training.recipe import Recipe
 
 __all__ = ["Run", "load_run"]
@@ -37,6 +40,9 @@ __all__ = ["Run", "load_run"]
 PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
 of a small network stay in the processor's cache."""
+DAMAGED = "The run's description was changed or damaged: restore it, or train anew."
+Channels = tuple[float, float, float]
+Share = Annotated[float, Field(ge=0, le=1)]
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
 
 
@@ -58,7 +64,10 @@ class Run:
         label_set: the diagnoses that the data set tells apart.
         prior: share of each of them in the training part.
         environment: versions and machine.
+        device: where it predicts; not recorded.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
     path: Path
     model: str
@@ -68,13 +77,14 @@ class Run:
     licence: str
     citation: str
     split_sha256: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    prior: tuple[float, ...]
+    mean: Channels
+    std: Channels
+    prior: tuple[Share, ...]
     environment: Mapping[str, str]
     options: Mapping[str, object] = field(default_factory=dict)
     start: Mapping[str, object] = field(default_factory=dict)
     label_set: LabelSet = HAM10000
+    device: Device = "auto"
 
     @property
     def classes(self) -> LabelSet:
@@ -88,7 +98,16 @@ class Run:
 
     @cached_property
     def records(self) -> data.Records:
-        """The data set that it was trained on, read from where it lay."""
+        """The data set that it was trained on, read from where it lay, or from where `load_run` was said it lies.
+
+        Raises:
+            RunError: nothing is there.
+        """
+        if not Path(self.root).exists():
+            raise RunError(
+                f"{self.path}: the images that it was trained on are not at {self.root}.",
+                "Name their folder: --data FOLDER, or load_run(path, data=FOLDER).",
+            )
         return data.read(self.root)
 
     @cached_property
@@ -142,28 +161,30 @@ class Run:
             return readable, self.logits(pixels.of(readable))
         network.freeze(self.unfrozen("tail", network))
         colours = torch.tensor(self.mean), torch.tensor(self.std)
-        kept = cache_features(network, self.recipe, *colours, pixels, readable).array
-        rows = pixels.rows(readable)
-        blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float() for i in range(0, len(rows), 64))
-        return readable, self._all_logits(network.eval().trainable_part, blocks)
+        kept = cache_features(network, self.recipe, *colours, pixels, readable, self.device).array
+        rows, device = pixels.rows(readable), find_device(self.device)
+        network.eval().to(device)
+        blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float().to(device) for i in range(0, len(rows), 64))
+        return readable, self._all_logits(network.trainable_part, blocks)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits [N, K] of squares uint8 [N, S, S, 3], all of `classes` equally common, before calibration."""
-        inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std))
+        device = find_device(self.device)
+        inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std)).to(device)
         count = max(8, PIXELS // self.recipe.size**2)
 
         def blocks() -> Iterator[Tensor]:
             starts = range(0, len(images), count)
             for start in track(starts, f"Predicting with {self.model}", len(starts)):
-                yield inputs(torch.from_numpy(images[start : start + count]).permute(0, 3, 1, 2))
+                yield inputs(torch.from_numpy(images[start : start + count]).to(device).permute(0, 3, 1, 2))
 
-        return self._all_logits(self.network().to(memory_format=torch.channels_last), blocks())
+        return self._all_logits(self.network().to(device).to(memory_format=torch.channels_last), blocks())
 
     @torch.inference_mode()
     def _all_logits(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:
         """Logits [N, K] from the network's predictions for blocks of images."""
-        logits = np.concatenate([network(block).numpy() for block in blocks])
-        if self.recipe.loss == "binary":
+        logits = np.concatenate([network(block).cpu().numpy() for block in blocks])
+        if self.recipe.outputs(self.label_set) == 1:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         return logits - self.logit_offset
 
@@ -176,32 +197,50 @@ class Run:
 
     def save_description(self) -> None:
         """Write recipe.json."""
-        values = {k: v for k, v in self.__dict__.items() if k in self.__dataclass_fields__ and k != "path"}
+        kept = self.__dataclass_fields__.keys() - {"path", "device"}
+        values = {name: value for name, value in self.__dict__.items() if name in kept}
         values |= {"recipe": self.recipe.to_dict(), "label_set": self.label_set.to_dict()}
         write_text(self.path / "recipe.json", json.dumps(values, indent=2) + "\n")
 
     def save_network(self, network: nn.Module) -> None:
         """Write the weights; from here on the run is finished."""
         with replacing(self.path / "network.safetensors") as partial:
-            save_file({k: v.contiguous().cpu() for k, v in network.state_dict().items()}, partial)
+            partial.write_bytes(save({k: v.contiguous().cpu() for k, v in network.state_dict().items()}))
 
 
-def load_run(path: str | os.PathLike[str]) -> Run:
+def load_run(
+    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, device: Device = "auto"
+) -> Run:
     """Read a run's folder.
 
+    Args:
+        path: the folder.
+        data: where the images lie now; without it where they lay when it was trained.
+        device: where it predicts: 'auto', 'cpu', 'cuda' or 'mps'.
+
     Raises:
-        RunError: not a run.
+        RunError: not a run, a description that is damaged, or no such device.
     """
-    folder = Path(path)
+    file = Path(path) / "recipe.json"
+    find_device(device)
     try:
-        values = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        values["recipe"] = Recipe.from_dict(values["recipe"])
-        values["label_set"] = LabelSet.from_dict(values["label_set"]) if "label_set" in values else HAM10000
-        for name in ("mean", "std", "prior"):
-            values[name] = tuple(values[name])
-        return Run(path=folder, **values)
-    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
-        raise RunError(f"{folder}: not a run of lentigo ({error}).", "Give a folder that lentigo train made.") from None
+        values = dict(json.loads(file.read_text(encoding="utf-8")))
+        values["recipe"] = Recipe.from_dict(values["recipe"], recorded=True).to_dict()
+        label_set = LabelSet.from_dict(values.pop("label_set")) if "label_set" in values else HAM10000
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not a run of lentigo ({error}).", "Give a folder that lentigo train made.") from None
+    except (RunError, DataError) as error:
+        raise RunError(f"{file}: {error.message} {error.hint}", DAMAGED) from None
+    moved = {"path": str(path), "device": device} | ({} if data is None else {"root": str(Path(data).absolute())})
+    try:
+        run = _DESCRIPTION.validate_json(json.dumps(values | moved), context={"recorded": True})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise RunError(f"{file}: {place} is {fault['input']!r} ({fault['msg']}).", DAMAGED) from None
+    if len(run.prior) != len(label_set):
+        raise RunError(f"{file}: {len(run.prior)} shares in prior for {len(label_set)} labels.", DAMAGED)
+    return replace(run, label_set=label_set)
 
 
 def environment() -> dict[str, str]:
@@ -209,3 +248,6 @@ def environment() -> dict[str, str]:
     versions = {name: version(name) for name in PACKAGES}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     return {**versions, "python": platform.python_version(), "machine": f"{platform.machine()}, {device}"}
+
+
+_DESCRIPTION = TypeAdapter(Run)

@@ -11,6 +11,7 @@ trials/000, 001, ...      runs; those of lost trials keep recipe.json and their 
 journal.log               Optuna's storage, from which an interrupted search goes on
 """
 
+import json
 import math
 import os
 import shutil
@@ -231,9 +232,11 @@ def _open(folder: Path, description: dict[str, object]) -> optuna.Study:
     if before is None:
         study.set_user_attr("description", description)
     else:
+        begun = Recipe.from_dict(before["recipe"], recorded=True)  # older searches recorded older names
+        before["recipe"] = json.loads(json.dumps(begun.to_dict()))
         for name, now in description.items():
             if before[name] != now:
-                raise RunError(f"{folder}: it was begun with {name} {before[name]}, not {now}.", "Name another folder.")
+                raise RunError(f"{folder}: {name}: {before[name]} recorded, {now} asked.", "Name another folder.")
     return study
 
 
@@ -247,7 +250,7 @@ def _describe(
         "sampler": sampler,
         "seed": seed,
         "space": plain_space(space),
-        "recipe": {**recipe.to_dict(), "zoom": list(recipe.zoom)},
+        "recipe": json.loads(json.dumps(recipe.to_dict())),
         "warm_up": recipe.epochs // 4,
     }
 

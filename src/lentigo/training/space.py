@@ -1,17 +1,19 @@
 """What a search may choose: entries of the recipe and options of the network's builder, as data."""
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import optuna
+import torch
+from pydantic import Field
 
 from lentigo import models
 from lentigo.errors import RunError
 from lentigo.labels import HAM10000
+from lentigo.training.checked import Checked
 from lentigo.training.recipe import Recipe
 
 __all__ = ["Range", "Space", "apply_parameters", "check_space", "grid_of", "load_space", "plain_space", "suggest"]
@@ -21,11 +23,12 @@ _REFUSED = {
     "loss": "different losses can't be compared",
     "balance": "it changes what the validation loss measures",
     "seed": "its choice is luck, which doesn't carry over to other images",
+    "workers": "it changes nothing but speed",
+    "compile": "it changes nothing but speed",
 }
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Checked):
     """Any real number from `low` to `high`, both above zero, alike in each order of magnitude.
 
     Attributes:
@@ -33,16 +36,18 @@ class Range:
         points: how many of them a grid tries, at equal ratios.
     """
 
-    low: float
-    high: float
-    points: int = 3
+    subject: ClassVar[str] = "range"
 
-    def __post_init__(self) -> None:
-        if not (0 < self.low < self.high and self.points > 1):
-            raise RunError(
-                f"A range from {self.low} to {self.high} with {self.points} points.",
-                "It needs 0 < low < high and two points or more.",
-            )
+    low: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+    points: Annotated[int, Field(ge=2, le=1000)] = 3
+
+    def __init__(self, low: float, high: float, points: int = 3) -> None:
+        super().__init__(low=low, high=high, points=points)  # type: ignore[call-arg]  # of the base
+
+    def _check(self, recorded: bool) -> None:
+        if self.low >= self.high:
+            raise RunError(f"A range from {self.low} to {self.high}.", "Give the smaller end first.")
 
 
 Space = Mapping[str, Range | Sequence[object]]
@@ -57,14 +62,24 @@ def load_space(path: Path) -> Space:
     """
     try:
         values = dict(json.loads(path.read_text(encoding="utf-8")))
-        return {name: Range(**value) if isinstance(value, dict) else list(value) for name, value in values.items()}
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: not a search space ({error}).", "See lentigo.training.load_space.") from None
+    return {name: _choices(path, name, value) for name, value in values.items()}
+
+
+def _choices(path: Path, name: str, value: object) -> Range | list[object]:
+    """What a file reports for one entry."""
+    if isinstance(value, list):
+        return value
+    try:
+        return Range.model_validate(value)
+    except RunError as error:
+        raise RunError(f"{path}, {name}: {error.message}", f"{error.hint} Or list the values to choose from.") from None
 
 
 def plain_space(space: Space) -> dict[str, object]:
     """As `load_space` reads it."""
-    plain = {name: dataclasses.asdict(v) if isinstance(v, Range) else list(v) for name, v in space.items()}
+    plain = {name: v.model_dump() if isinstance(v, Range) else list(v) for name, v in space.items()}
     return json.loads(json.dumps(plain))
 
 
@@ -83,16 +98,26 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
         if isinstance(values, Range) and isinstance(getattr(recipe, name, 0.0), int | str):
             raise RunError(f"The recipe's {name} can't be any real number.", "List the values to choose from.")
         for value in ends:
-            apply_parameters({name: value}, recipe)
-    _, options = apply_parameters({name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}, recipe)
-    models.build(model, num_classes=recipe.outputs(HAM10000), **options)  # of any label set: the options are tried
+            _, options = apply_parameters({name: value}, recipe)
+            _check_options(model, recipe, options)
+    firsts = {name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}
+    _check_options(model, recipe, apply_parameters(firsts, recipe)[1])
+
+
+def _check_options(model: str, recipe: Recipe, options: Mapping[str, object]) -> None:
+    """Build the network without its weights."""
+    try:
+        with torch.device("meta"):
+            models.build(model, num_classes=recipe.outputs(HAM10000), **options)  # of any label set
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
+        said = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise RunError(f"{model} can't be built with {said} ({error}).", "List other values.") from None
 
 
 def apply_parameters(parameters: Mapping[str, object], recipe: Recipe) -> tuple[Recipe, dict[str, object]]:
     """The recipe with chosen values in place of its own, and the chosen options of the builder."""
-    fields = {field.name for field in dataclasses.fields(Recipe)}
-    own = {name: value for name, value in parameters.items() if name in fields}
-    return dataclasses.replace(recipe, **own), {k: v for k, v in parameters.items() if k not in fields}  # type: ignore[arg-type]
+    own = {name: value for name, value in parameters.items() if name in Recipe.model_fields}
+    return recipe.replaced(**own), {k: v for k, v in parameters.items() if k not in own}
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, object]:

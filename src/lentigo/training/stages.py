@@ -14,7 +14,9 @@ from lentigo.atomic import write_text
 from lentigo.models.transfer import Transfer
 from lentigo.training.batches import FeatureDataset, epoch_positions, train_loader, validation_loader
 from lentigo.training.cached_features import cache_features
-from lentigo.training.learner import FeatureInput, Learner
+from lentigo.training.devices import Device
+from lentigo.training.inputs import FeatureInput
+from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
 from lentigo.training.run import Run
 
@@ -27,6 +29,7 @@ def fit_in_stages(
     split: data.Split,
     pixels: data.Pixels,
     callbacks: tuple[pl.Callback, ...] = (),
+    device: Device = "auto",
 ) -> None:
     """Train the head, then the last blocks if the recipe says so.
 
@@ -36,11 +39,12 @@ def fit_in_stages(
         split: the split.
         pixels: of all its images.
         callbacks: of Lightning, for the first stage.
+        device: where.
     """
     recipe = run.recipe
-    _fit_stage("head", network, run, split, pixels, recipe.epochs, recipe.learning_rate, callbacks)
+    _fit_stage("head", network, run, split, pixels, recipe.epochs, recipe.learning_rate, device, callbacks)
     if recipe.unfrozen_blocks:
-        _fit_stage("tail", network, run, split, pixels, recipe.finetune_epochs, recipe.finetune_learning_rate)
+        _fit_stage("tail", network, run, split, pixels, recipe.finetune_epochs, recipe.finetune_learning_rate, device)
 
 
 def _fit_stage(
@@ -51,24 +55,26 @@ def _fit_stage(
     pixels: data.Pixels,
     epochs: int,
     rate: float,
+    device: Device,
     callbacks: tuple[pl.Callback, ...] = (),
 ) -> None:
     recipe = run.recipe
     network.freeze(run.unfrozen(stage, network))
     parts = [pixels.readable(split.part(part)) for part in ("train", "validation")]
     needed = split.records.take([*parts[0].ids, *parts[1].ids])
-    kept = cache_features(network, recipe, torch.tensor(run.mean), torch.tensor(run.std), pixels, needed)
+    kept = cache_features(network, recipe, torch.tensor(run.mean), torch.tensor(run.std), pixels, needed, device)
     train, validation = (FeatureDataset(kept.array, pixels.rows(part), run.labels(part)) for part in parts)
-    learner = Learner(_Trainable(network), FeatureInput(), recipe, torch.tensor(run.class_prior), rate)
+    learner = Learner(_Trainable(network), FeatureInput(), recipe, torch.tensor(run.class_prior), rate, parts[0].ids)
     fit(
         learner,
-        train_loader(train, recipe.batch_size, recipe.seed, epoch_positions(recipe, split, parts[0].ids)),
+        train_loader(train, recipe, epoch_positions(recipe, split, parts[0].ids)),
         validation_loader(validation, recipe.batch_size * 4),
         recipe,
         run.path,
         epochs=epochs,
         stage=stage,
         extra=callbacks,
+        device=device,
     )
     seconds = f"{kept.seconds_an_image * len(needed):.3f}\n"
     write_text(run.path / "log" / f"features_{stage}.seconds", seconds)

@@ -1,0 +1,96 @@
+"""What a training leaves and says while it runs: a row an epoch in its log, and a line now and then."""
+
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytorch_lightning as pl
+
+from lentigo.atomic import write_text
+
+__all__ = ["History", "Lines"]
+
+PAUSE = 30.0
+"""Seconds between two lines, at least."""
+
+
+class History(pl.Callback):
+    """Writes a row an epoch; it is part of the checkpoint, so a resumed run's files are whole.
+
+    log/metrics.csv holds the scores, which a second run repeats; log/seconds.csv the time, which it doesn't. Rows of
+    earlier stages stay, and epochs count on from them.
+    """
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        self.folder, self.stage = folder, stage
+        self.rows: list[dict[str, object]] = []
+        self.seconds: list[float] = []
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Add this epoch's scores. Lightning calls it after the validation of the epoch."""
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.rows.append({"epoch": trainer.current_epoch, "learning_rate": rate, **scores})
+        self.seconds.append(time.perf_counter() - self._start)
+        self._write("metrics.csv", pd.DataFrame(self.rows))
+        self._write("seconds.csv", pd.DataFrame({"epoch": range(len(self.seconds)), "seconds": self.seconds}))
+
+    def _write(self, name: str, rows: pd.DataFrame) -> None:
+        rows.insert(0, "stage", self.stage)
+        path = self.folder / name
+        if path.exists():
+            before = pd.read_csv(path)
+            before = before[before["stage"] != self.stage]
+            if len(before):
+                rows["epoch"] += int(before["epoch"].max()) + 1
+                rows = pd.concat([before, rows], ignore_index=True)
+        write_text(path, rows.to_csv(index=False))
+
+    def state_dict(self) -> dict:
+        """For the checkpoint."""
+        return {"rows": self.rows, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """From the checkpoint."""
+        self.rows, self.seconds = list(state_dict["rows"]), list(state_dict["seconds"])
+
+
+class Lines(pl.Callback):
+    """Says on standard error how far a training is, where no terminal shows a bar: seldom, and at its first epoch."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._start = self._said = 0.0
+        self._first = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock; a resumed training starts in a later epoch."""
+        self._start, self._first = time.monotonic(), trainer.current_epoch
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say epoch, losses and the time that is left at most."""
+        now, done = time.monotonic(), trainer.current_epoch + 1
+        epochs = trainer.max_epochs or done
+        if self._said and now - self._said < PAUSE and done < epochs:
+            return
+        self._said = now
+        left = (now - self._start) / (done - self._first) * (epochs - done)
+        scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        print(
+            f"{self.model}: epoch {done} of {epochs}, training loss {scores['train_loss']:.3f}, "
+            f"validation loss {scores['val_loss']:.3f}, {duration(left)} left at most",
+            file=sys.stderr,
+        )
+
+
+def duration(seconds: float) -> str:
+    """'48 s', '12 min' or '3.4 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,92 @@
+"""Whether a folder holds a run to resume, and whether it is the one that was asked for."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from lentigo import data
+from lentigo.data.splits import HEADER
+from lentigo.errors import RunError
+from lentigo.training.recipe import Recipe
+from lentigo.training.run import Run, load_run
+
+__all__ = ["check_same", "recorded_recipe", "recorded_run"]
+
+NEXT = "Leave it out to resume what is recorded, or name another folder."
+
+
+def recorded_run(folder: Path, resume: bool) -> Run | None:
+    """The run in a folder; None where a new one can begin.
+
+    Raises:
+        RunError: there is something in the folder that isn't to be resumed, or nothing that can be.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder}: this is a file.", "Name a folder for the run.")
+    if (folder / "recipe.json").is_file() and resume:
+        return load_run(folder)
+    if folder.exists() and any(folder.iterdir()):
+        if resume:
+            raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
+        raise RunError(f"{folder}: there is something in this folder.", "Name another, or resume with --resume.")
+    if resume:
+        raise RunError(f"{folder}: there is nothing to resume.", "Check the path, or leave --resume out to start anew.")
+    return None
+
+
+def recorded_recipe(old: Run | None, asked: Recipe | None) -> Recipe:
+    """The recipe of the run to resume; without one, what was asked for, or the defaults.
+
+    Raises:
+        RunError: an entry that was set is not as recorded.
+    """
+    if old is None:
+        return asked or Recipe()
+    if asked:
+        values = asked.to_dict()
+        pairs = {name: (value, values[name]) for name, value in old.recipe.to_dict().items()}
+        _refuse(old, {name: pair for name, pair in pairs.items() if name in asked.model_fields_set})
+    return old.recipe
+
+
+def check_same(old: Run, asked: Mapping[str, object], split: data.Split) -> None:
+    """See that network, start and split are as recorded.
+
+    Args:
+        old: the run to resume.
+        asked: values of some of its attributes.
+        split: what was asked for.
+
+    Raises:
+        RunError: they aren't.
+    """
+    header = _split_header(old.path / "split.csv")
+    now = {name: getattr(split, name) for name in ("protocol", "fold", "folds", "seed")}
+    pairs = {name: (getattr(old, name), value) for name, value in asked.items()}
+    pairs |= {name: (header[name], value) for name, value in now.items() if name in header}
+    if old.label_set != split.records.label_set:
+        pairs["label set"] = (old.label_set.name, split.records.label_set.name)
+    if old.split_sha256 != split.hash:
+        pairs["split"] = (old.split_sha256[:12], split.hash[:12])
+    _refuse(old, pairs)
+
+
+def _split_header(path: Path) -> dict[str, object]:
+    """What a saved split says first; nothing where an interruption came before it was saved."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return dict(json.loads(file.readline().removeprefix(HEADER)))
+    except (OSError, ValueError):
+        return {}
+
+
+def _refuse(old: Run, pairs: Mapping[str, tuple[object, object]]) -> None:
+    different = [
+        f"{name}: {before or 'none'} recorded, {now or 'none'} asked"
+        if not isinstance(before, int | float)
+        else f"{name}: {before} recorded, {now} asked"
+        for name, (before, now) in pairs.items()
+        if before != now
+    ]
+    if different:
+        raise RunError(f"{old.path}: {'; '.join(different)}.", NEXT)
