@@ -6,9 +6,11 @@ What a data set or a model tells apart is a `lentigo.labels.LabelSet`; this modu
 Source of the classes: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161, 2018.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -27,6 +29,7 @@ __all__ = [
     "Diagnosis",
     "class_index",
     "diagnosis",
+    "plain_name",
     "reorder",
 ]
 
@@ -129,20 +132,40 @@ ORDERS = MappingProxyType(
 _ALIASES = {d.name: d.id for d in _DIAGNOSES} | {
     "actinic keratosis": "akiec",
     "actinic keratoses": "akiec",
+    "actinic keratoses and intraepithelial carcinoma": "akiec",
+    "actinic keratosis and intraepithelial carcinoma": "akiec",
+    "actinic keratosis bowen's disease": "akiec",
+    "solar or actinic keratosis": "akiec",
+    "intraepithelial carcinoma": "akiec",
+    "squamous cell carcinoma in situ": "akiec",
     "bowen's disease": "akiec",
+    "bowen disease": "akiec",
     "ak": "akiec",
     "basal cell carcinomas": "bcc",
     "benign keratosis-like lesions": "bkl",
     "seborrheic keratosis": "bkl",
     "pigmented benign keratosis": "bkl",
     "solar lentigo": "bkl",
+    "lentigo solaris": "bkl",
+    "lichen planus like keratosis": "bkl",
+    "lichenoid keratosis": "bkl",
     "dermatofibromas": "df",
     "melanomas": "mel",
     "malignant melanoma": "mel",
+    "melanoma in situ": "mel",
+    "melanoma invasive": "mel",
+    "melanoma, nos": "mel",
+    "lentigo maligna": "mel",
+    "lentigo maligna melanoma": "mel",
     "nevus": "nv",
     "nevi": "nv",
     "melanocytic nevi": "nv",
     "vascular lesions": "vasc",
+    "hemangioma": "vasc",
+    "angioma": "vasc",
+    "angiokeratoma": "vasc",
+    "pyogenic granuloma": "vasc",
+    "benign soft tissue proliferations - vascular": "vasc",
 }
 
 
@@ -157,14 +180,40 @@ ALIASES = MappingProxyType(
 """Other names in use of each diagnosis, in small letters."""
 
 
+_SPELLINGS = (
+    (re.compile(r"[_/,;()-]+"), " "),
+    (re.compile(r"['’]s?\b"), ""),  # Bowen's disease
+    (re.compile(r"\bnaev"), "nev"),
+    (re.compile(r"\bnevi\b"), "nevus"),
+    (re.compile(r"haem"), "hem"),
+    (re.compile(r"rrhoe"), "rrhe"),
+    (re.compile(r"keratoses\b"), "keratosis"),
+    (re.compile(r"lentigines\b"), "lentigo"),
+    (re.compile(r"(melanoma|carcinoma|fibroma|angioma|granuloma|lesion|disease|keratoma|nevuse)s\b"), r"\1"),
+)
+"""British spellings, plurals and punctuation, and what the names here have instead."""
+
+
+@lru_cache(maxsize=4096)
+def plain_name(text: str) -> str:
+    """A diagnosis' name in small letters, American spelling and singular: 'Common_Naevi' is 'common nevus'."""
+    plain = text.lower()
+    for pattern, instead in _SPELLINGS:
+        plain = pattern.sub(instead, plain)
+    return " ".join(plain.split())
+
+
+_PLAIN_ALIASES = {plain_name(alias): id for alias, id in _ALIASES.items()}
+
+
 def diagnosis(text: str) -> Diagnosis:
     """Find a diagnosis by id or by any name in use, whatever its case.
 
     Raises:
         DataError: no diagnosis has that id or name; the message names the nearest.
     """
-    key = text.strip().lower().replace("_", " ")
-    key = _ALIASES.get(key, key)
+    key = plain_name(text)
+    key = _PLAIN_ALIASES.get(key, key)
     if key in DIAGNOSES:
         return DIAGNOSES[key]
     near = get_close_matches(key, [*CLASSES, *_ALIASES], n=1)

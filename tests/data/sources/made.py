@@ -17,11 +17,11 @@ def picture(seed: int, height: int = 30, width: int = 40) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def save_pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg") -> list[Path]:
-    """One picture a name, saved in a folder that is made if absent."""
+def save_pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg", first: int = 0) -> list[Path]:
+    """One picture a name, drawn from the seeds `first` on, saved in a folder that is made if absent."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}{suffix}" for name in names]
-    for seed, path in enumerate(paths):
+    for seed, path in enumerate(paths, first):
         Image.fromarray(picture(seed)).save(path)
     return paths
 

@@ -46,7 +46,7 @@ def test_class_folders_may_be_named_in_any_spelling(tmp_path):
 def test_names_that_occur_twice_become_paths(tmp_path):
     for part in ("Training", "validation"):
         for kind in ("nevus", "melanoma"):
-            save_pictures(tmp_path / part / kind, ["1", "2"])
+            save_pictures(tmp_path / part / kind, ["1", "2"], first=2 * (kind == "nevus"))
     back = data.read(tmp_path)
     assert len(back) == 8
     assert "Training/melanoma/1" in back.ids.tolist()
@@ -88,3 +88,96 @@ def test_class_folders_without_images_are_refused(tmp_path):
         (tmp_path / name).mkdir()
     with pytest.raises(DataError, match="none of the 0 images"):
         data.read(tmp_path)
+
+
+def test_files_that_share_a_name_in_one_class_are_reported_and_not_read(tmp_path):
+    for name in ("melanoma", "nevus"):
+        save_pictures(tmp_path / name, ["a", "b"], first=5 * (name == "nevus"))
+    save_pictures(tmp_path / "melanoma", ["a"], ".bmp", first=3)
+    save_pictures(tmp_path / "nevus" / "thumbs", ["b"], first=4)
+    back = data.read(tmp_path)
+    assert sorted(back.ids) == ["melanoma/b", "nevus/a"]
+    assert back.problem_counts("dropped") == {"ambiguous image": 4}
+
+
+def test_files_of_one_name_with_equal_bytes_are_one_image(tmp_path):
+    for name in ("melanoma", "nevus"):
+        save_pictures(tmp_path / name, [f"{name}0"], first=5 * (name == "nevus"))
+        save_pictures(tmp_path / name / "copy", [f"{name}0"], first=5 * (name == "nevus"))
+    back = data.read(tmp_path)
+    assert back.counts()["mel"] == back.counts()["nv"] == 1
+    assert back.problem_counts("dropped") == {"identical file": 2}
+
+
+def test_one_picture_in_two_classes_is_used_in_neither(tmp_path):
+    for name in ("melanoma", "nevus"):
+        save_pictures(tmp_path / name, ["a", name])
+    back = data.read(tmp_path)
+    assert sorted(back.ids) == ["melanoma/melanoma", "nevus/nevus"]
+    assert back.problem_counts("dropped") == {"contradictory label": 2}
+
+
+def test_images_in_folders_below_a_class_have_its_label(tmp_path):
+    save_pictures(tmp_path / "malignant" / "melanoma" / "2019", ["a"])
+    save_pictures(tmp_path / "benign" / "nevus" / "patient 7", ["b"])
+    save_pictures(tmp_path / "benign" / "melanoma", ["c"])
+    back = data.read(tmp_path)
+    assert back.table["dx"].tolist() == ["mel", "nv"]
+    assert back.problem_counts("dropped") == {"contradictory label": 1}
+
+
+def test_linked_folders_and_images_are_read_and_circles_end(tmp_path):
+    save_pictures(tmp_path / "elsewhere", ["m1", "m2"])
+    save_pictures(tmp_path / "root" / "nevus", ["n1"], first=7)
+    (tmp_path / "root" / "melanoma").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root" / "nevus" / "n2.jpg").symlink_to(save_pictures(tmp_path / "single", ["x"], first=9)[0])
+    (tmp_path / "root" / "nevus" / "again").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "nevus" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    back = data.read(tmp_path / "root")
+    assert back.ids.tolist() == ["m1", "m2", "n1", "n2"]
+    assert back.counts()["mel"] == 2
+    assert back.problem_counts("ignored") == {"linked again": 1, "broken link": 1}
+
+
+def test_every_file_is_told_by_its_content_or_reported(tmp_path):
+    for name in ("mel", "nv"):
+        save_pictures(tmp_path / name, [f"{name}0"], first=5 * (name == "nv"))
+    inside = tmp_path / "mel"
+    for i, suffix in enumerate(("", ".jpe", ".jfif", ".JPG")):
+        save_pictures(inside, [f"m{i}"], first=10 + i)[0].rename(inside / f"m{i}{suffix}")
+    (inside / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    (inside / "scope.dcm").write_bytes(bytes(128) + b"DICM")
+    (inside / "x.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n")
+    (inside / "strange").write_bytes(b"neither")
+    back = data.read(tmp_path)
+    assert back.counts()["mel"] == 5
+    assert back.problem_counts("ignored") == {"unread format": 3, "unknown file": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["Naevus", "naevi", "Melanocytic naevi", "seborrhoeic keratoses", "haemangiomas", "Bowen's disease",
+             "actinic keratoses and intraepithelial carcinoma", "benign keratosis-like lesions", "Vascular_Lesion"],
+)  # fmt: skip
+def test_british_plural_and_long_names_are_class_folders(tmp_path, name):
+    save_pictures(tmp_path / name, ["a"])
+    save_pictures(tmp_path / "melanoma", ["b"], first=3)
+    assert data.read(tmp_path).table["dx"].notna().tolist() == [True, True]
+
+
+@pytest.mark.parametrize("beside", ["README.md", "desktop.ini", "LICENSE", "._data", "__MACOSX/._x", "data.zip"])
+def test_papers_beside_the_one_data_folder_are_passed_over(tmp_path, beside):
+    for name in ("mel", "nv"):
+        save_pictures(tmp_path / "data" / name, [f"{name}0"], first=5 * (name == "nv"))
+    (tmp_path / beside).parent.mkdir(exist_ok=True)
+    (tmp_path / beside).write_bytes(b"x")
+    back = data.read(tmp_path)
+    assert len(back) == 2
+    assert back.problem_counts() == {"no lesion ids": 1}
+
+
+def test_images_and_tables_beside_the_one_data_folder_are_reported(tmp_path):
+    for name in ("mel", "nv"):
+        save_pictures(tmp_path / "data" / name, [f"{name}0"], first=5 * (name == "nv"))
+    save_pictures(tmp_path, ["cover"])
+    (tmp_path / "lesions.csv").write_text("a,b\n1,2\n")
+    assert data.read(tmp_path).problem_counts("ignored") == {"beside the data": 2}

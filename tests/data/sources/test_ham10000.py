@@ -58,20 +58,31 @@ def problems(root: Path) -> dict[str, tuple[str, str]]:
 def test_layouts(build, folders):
     root = build([row(2), row(1, dx="mel"), row(3)], folders=folders)
     records = data.read(root, strict=True)
-    assert records.name == "ham10000"
     assert records.ids.tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
     assert records.table["malignant"].tolist() == [True, False, False]
     assert all(Path(path).is_absolute() and Path(path).is_file() for path in records.table["path"])
 
 
 def test_the_columns_arrive_under_their_names(build):
-    records = data.read(build([row(1, age="", sex="female", localization="ear")]))
+    records = data.read(build([row(1, age="", sex="Female", localization="Ear")]))
     only = records.table.iloc[0]
     assert (only["lesion_id"], only["dx"], only["dx_type"]) == ("HAM_1", "nv", "histo")
     assert (only["sex"], only["site"], only["source"]) == ("female", "ear", "vidir_modern")
     assert np.isnan(only["age"])
+
+
+def test_images_are_called_ham10000_by_their_ids_and_not_by_their_layout(build):
+    first, last = (row(1, image_id=image_id) for image_id in ("ISIC_0024306", "ISIC_0034320"))
+    records = data.read(build([first, last]), strict=True)
+    assert records.name == "ham10000"
     assert records.licence == "CC BY-NC 4.0"
     assert "Tschandl" in records.citation
+
+
+@pytest.mark.parametrize("other", ["ISIC_0024305", "ISIC_0034321", "ISIC_9000000", "photo1"])
+def test_other_images_in_its_layout_are_not_called_ham10000(build, other):
+    records = data.read(build([row(1, image_id="ISIC_0024306"), row(2, image_id=other)]))
+    assert (records.name, records.licence, records.citation) == ("ham10000_layout", "", "")
 
 
 def test_seven_columns_leave_the_source_unknown(build):
@@ -117,16 +128,16 @@ def test_nothing_wrong_means_no_problems(build):
     ("bad", "kind", "file"),
     [
         (row(2, dx="wart"), "unknown label", "ISIC_2"),
-        (row(2, dx=""), "unknown label", "ISIC_2"),
+        (row(2, dx=""), "missing label", "ISIC_2"),
         (row(2, lesion_id=""), "missing lesion id", "ISIC_2"),
-        (row(1, dx="mel"), "duplicate id", "ISIC_1"),
+        (row(2, lesion_id="unknown"), "missing lesion id", "ISIC_2"),
+        (row(1), "duplicate row", "ISIC_1"),
     ],
 )
 def test_bad_rows_are_dropped_and_named(build, bad, kind, file):
     root = build([row(1), bad, row(3)])
     records = data.read(root)
     assert records.ids.tolist() == ["ISIC_1", "ISIC_3"]
-    assert records.table["dx"].tolist() == ["nv", "nv"]  # of two rows for one image the first counts
     assert records.problem_counts()[kind] == 1
     assert problems(root)[kind] == (file, "dropped")
 
@@ -134,7 +145,7 @@ def test_bad_rows_are_dropped_and_named(build, bad, kind, file):
 def test_a_row_without_an_image_id_is_dropped(build):
     root = build([row(1), row(2, image_id="")], images=["ISIC_1"])
     assert len(data.read(root)) == 1
-    assert problems(root) == {"missing image id": ("row with lesion HAM_2", "dropped")}
+    assert problems(root) == {"missing image id": ("row 2 of the table", "dropped")}
 
 
 def test_an_unknown_label_is_told_the_nearest_known(build):
@@ -160,7 +171,9 @@ def test_what_is_no_file_is_no_image(build, instead):
         (root / "images/ISIC_2.jpg").mkdir()
     else:
         (root / "images/ISIC_2.jpg").symlink_to(root / "nowhere.jpg")
-    assert problems(root) == {"missing image": ("ISIC_2", "dropped")}
+    found = problems(root)
+    assert found.pop("missing image") == ("ISIC_2", "dropped")
+    assert list(found) == (["broken link"] if instead == "broken link" else [])
 
 
 def test_an_empty_image_is_reported_with_its_path(build):
@@ -182,11 +195,69 @@ def test_an_image_without_a_row_is_reported_and_ignored(build):
     assert problems(root) == {"extra image": (str(root / "images/ISIC_7.jpg"), "ignored")}
 
 
-def test_an_image_in_two_folders_is_taken_from_the_first(build):
+def test_an_image_that_lies_in_two_folders_is_taken_if_the_bytes_are_equal(build):
     root = build([row(1)], folders=("images", "HAM10000_images_part_1"), images=["ISIC_1", "ISIC_1"])
     records = data.read(root)
+    assert records.ids.tolist() == ["ISIC_1"]
+    assert records.problem_counts() == {"identical file": 1}
+
+
+@pytest.mark.parametrize("other", ["HAM10000_images_part_1/ISIC_1.jpg", "images/ISIC_1.bmp", "images/small/ISIC_1.jpg"])
+def test_two_different_files_of_one_id_are_reported_and_neither_is_read(build, other):
+    root = build([row(1), row(2)])
+    (root / other).parent.mkdir(exist_ok=True)
+    Image.new("RGB", (3, 2), "red").save(root / other)
+    records = data.read(root)
+    assert records.ids.tolist() == ["ISIC_2"]
+    (problem,) = records.problems
+    assert (problem.file, problem.kind, problem.severity) == ("ISIC_1", "ambiguous image", "dropped")
+    assert other in problem.reason
+
+
+def test_what_lies_outside_of_the_image_folders_is_never_the_picture(build):
+    root = build([row(1), row(2)], images=["ISIC_1"])
+    for name in ("masks/ISIC_1.png", "masks/ISIC_2.png", "masks/ISIC_1_segmentation.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (6, 4)).save(root / name)
+    records = data.read(root)
     assert records.table["path"].tolist() == [str(root / "images/ISIC_1.jpg")]
-    assert problems(root) == {"duplicate file": (str(root / "HAM10000_images_part_1/ISIC_1.jpg"), "ignored")}
+    # A published mask, by its name, is accounted for by its image.
+    assert records.problem_counts() == {"extra image": 2, "missing image": 1}
+
+
+def test_one_image_with_two_labels_is_used_with_neither(build):
+    records = data.read(
+        build([row(1), row(1, dx="mel"), row(2), row(3), row(3, dx="wart")], images=["ISIC_1", "ISIC_2"])
+    )
+    assert records.ids.tolist() == ["ISIC_2"]
+    assert records.problem_counts("dropped")["contradictory label"] == 2
+
+
+@pytest.mark.parametrize("spell", [str.upper, str.title, lambda name: name.replace("_", " ")])
+def test_columns_in_another_spelling_are_read(build, spell):
+    root = build([row(1)])
+    path = root / "HAM10000_metadata.csv"
+    header, rest = path.read_text().split("\n", 1)
+    path.write_text(spell(header) + "\n" + rest)
+    assert data.read(root, strict=True).table["site"].tolist() == ["back"]
+
+
+def test_an_image_id_may_have_the_suffix_of_its_file(build):
+    root = build([row(1, image_id="ISIC_1.jpg")], images=["ISIC_1"])
+    assert data.read(root, strict=True).ids.tolist() == ["ISIC_1"]
+
+
+@pytest.mark.parametrize("folder", ["HAM10000_images_part_1/HAM10000_images_part_1", "images/train/nv", "pictures"])
+def test_images_may_lie_in_folders_of_folders(build, folder):
+    assert data.read(build([row(1), row(2)], folders=(folder,)), strict=True).ids.tolist() == ["ISIC_1", "ISIC_2"]
+
+
+def test_what_systems_leave_beside_the_data_is_no_problem(build):
+    root = build([row(1)])
+    for name in ("__MACOSX/images/._ISIC_1.jpg", "images/._ISIC_1.jpg", "images/Thumbs.db", "desktop.ini", ".DS_Store"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"\x00\x05\x16\x07")
+    assert len(data.read(root, strict=True)) == 1
 
 
 def test_an_age_that_is_no_number_is_kept_as_unknown(build):
@@ -205,7 +276,7 @@ def test_every_row_and_every_image_is_accounted_for(build):
     assert len(records) + len(dropped) == len(rows)
     assert len(ignored) == 2
     assert records.problem_counts() == {
-        "unknown label": 1, "duplicate id": 1, "missing lesion id": 1, "missing image": 1, "extra image": 2,
+        "unknown label": 1, "duplicate row": 1, "missing lesion id": 1, "missing image": 1, "extra image": 2,
     }  # fmt: skip
 
 

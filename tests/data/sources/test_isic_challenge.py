@@ -18,7 +18,7 @@ def one_hot(names: list[str], labels: list[str], columns: list[str]) -> pd.DataF
 
 
 def ids(count: int, start: int = 0) -> list[str]:
-    return [f"ISIC_{i:07d}" for i in range(start, start + count)]
+    return [f"ISIC_{30_000 + i:07d}" for i in range(start, start + count)]  # in the range of ISIC 2018
 
 
 def challenge_2018(root: Path) -> Path:
@@ -44,19 +44,19 @@ def challenge_2018(root: Path) -> Path:
 
 def test_2018_with_its_three_parts_and_lesion_groupings(tmp_path):
     back = data.read(challenge_2018(tmp_path))
-    assert back.problems == ()
+    assert back.problem_counts() == {"missing lesion id": 7}  # validation and test images have no groupings
     assert back.name == "isic2018"
     assert back.counts() == {"akiec": 2, "bcc": 3, "bkl": 1, "df": 1, "mel": 3, "nv": 3, "vasc": 1}
     assert back.table["source"].value_counts().to_dict() == {"train": 7, "test": 4, "val": 3}
     rows = back.table.set_index("image_id")
-    assert rows.loc["ISIC_0000003", "dx"] == "akiec"
-    assert rows.loc["ISIC_0000001", "lesion_id"] == rows.loc["ISIC_0000000", "lesion_id"] == "HAM_0000000"
-    assert rows.loc[["ISIC_0000000", "ISIC_0000001", "ISIC_0000006"], "dx_type"].tolist() == [
+    assert rows.loc["ISIC_0030003", "dx"] == "akiec"
+    assert rows.loc["ISIC_0030001", "lesion_id"] == rows.loc["ISIC_0030000", "lesion_id"] == "HAM_0000000"
+    assert rows.loc[["ISIC_0030000", "ISIC_0030001", "ISIC_0030006"], "dx_type"].tolist() == [
         "histo",
         "follow_up",
         "other",
     ]
-    assert rows.loc["ISIC_0000200", "lesion_id"] == "ISIC_0000200"  # the test images have no groupings
+    assert rows.loc["ISIC_0030200", "lesion_id"] == "ISIC_0030200"
     assert all(Path(path).is_file() for path in rows["path"])
 
 
@@ -89,8 +89,8 @@ def test_2019_joins_its_metadata_and_drops_what_is_outside_the_seven(tmp_path):
     assert back.name == "isic2019"
     assert back.table["dx"].tolist() == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
     assert back.labels.tolist() == [4, 5, 1, 0, 2, 3, 6]
-    assert back.problem_counts() == {"outside the seven classes": 2}
-    assert [p.file for p in back.problems] == names[7:]
+    assert back.problem_counts() == {"outside the seven classes": 2, "missing lesion id": 1}
+    assert [p.file for p in back.problems] == [*names[7:], names[2]]
     assert back.table["lesion_id"].tolist()[:3] == ["BCN_0000001", "BCN_0000001", names[2]]
     assert back.table["age"].tolist()[0] == 55
     assert back.table["site"].unique().tolist() == ["anterior torso"]
@@ -131,7 +131,7 @@ def challenge_2020(root: Path, *, version: str = "_v2") -> pd.DataFrame:
 
 def test_2020_knows_benign_and_malignant_its_patients_and_its_duplicates(tmp_path):
     challenge_2020(tmp_path)
-    pairs = "image_name_1,image_name_2\nISIC_0000000,ISIC_0000009\n"
+    pairs = "image_name_1,image_name_2\nISIC_0030000,ISIC_0030009\n"
     (tmp_path / "ISIC_2020_Training_Duplicates.csv").write_text(pairs)
     back = data.read(tmp_path)
     assert back.problems == ()
@@ -139,7 +139,7 @@ def test_2020_knows_benign_and_malignant_its_patients_and_its_duplicates(tmp_pat
     assert back.counts() == {"benign": 9, "malignant": 3}
     assert back.table["dx"].isna().all()
     assert back.table["age"].tolist() == [45] * 12
-    assert back.known_pairs == (("ISIC_0000000", "ISIC_0000009"),)
+    assert back.known_pairs == (("ISIC_0030000", "ISIC_0030009"),)
     assert back.label_set.name == "BINARY"
     assert back.labels.sum() == 3
 
@@ -176,7 +176,7 @@ def test_predictions_in_the_challenges_format_are_not_taken_for_the_truth(tmp_pa
     guesses = one_hot(ids(7), SEVEN, SEVEN)
     guesses[SEVEN] = 0.1
     guesses.to_csv(tmp_path / "A_my_submission.csv", index=False)
-    assert data.read(tmp_path).problems == ()
+    assert data.read(tmp_path).problem_counts() == {"missing lesion id": 7}
     save_pictures(tmp_path / "mine", ids(7))
     for name in ("a.csv", "b.csv"):
         guesses.to_csv(tmp_path / "mine" / name, index=False)
@@ -199,10 +199,11 @@ def test_rows_that_can_not_be_used_are_left_out_and_named(tmp_path):
     back = data.read(tmp_path)
     assert back.ids.tolist() == [names[0], names[4]]
     assert back.problem_counts() == {
-        "missing label": 3,
+        "missing label": 2,
+        "contradictory label": 1,
         "missing image": 1,
         "empty image": 1,
-        "duplicate id": 1,
+        "duplicate row": 1,
         "missing image id": 1,
         "extra image": 1,
         "no lesion ids": 1,
@@ -212,7 +213,7 @@ def test_rows_that_can_not_be_used_are_left_out_and_named(tmp_path):
 def test_a_row_with_another_number_of_fields_is_refused_by_its_line(tmp_path):
     save_pictures(tmp_path, ids(2))
     header = ",".join(["image", *SEVEN])
-    (tmp_path / "truth.csv").write_text(f"{header}\nISIC_0000000,1,0,0,0,0,0,0\nISIC_0000001,1,0,0,0,0,0\n")
+    (tmp_path / "truth.csv").write_text(f"{header}\nISIC_0030000,1,0,0,0,0,0,0\nISIC_0030001,1,0,0,0,0,0\n")
     with pytest.raises(DataError, match=r"truth\.csv: .*line 3 has 7 fields, the header has 8"):
         data.read(tmp_path)
 
@@ -225,6 +226,68 @@ def test_truth_without_images_says_where_to_put_them(tmp_path):
 
 def test_byte_order_mark_and_mixed_line_ends_are_taken_as_they_come(tmp_path):
     save_pictures(tmp_path, ids(2))
-    text = f"image,{','.join(SEVEN)}\r\nISIC_0000000,1,0,0,0,0,0,0\nISIC_0000001,0,1,0,0,0,0,0\r"
+    text = f"image,{','.join(SEVEN)}\r\nISIC_0030000,1,0,0,0,0,0,0\nISIC_0030001,0,1,0,0,0,0,0\r"
+    (tmp_path / "truth.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert data.read(tmp_path).table["dx"].tolist() == ["mel", "nv"]
+
+
+def test_a_clinics_own_folder_in_a_challenges_layout_is_not_called_after_it(tmp_path):
+    save_pictures(tmp_path, ["a", "b"])
+    one_hot(["a", "b"], ["MEL", "NV"], SEVEN).to_csv(tmp_path / "truth.csv", index=False)
+    back = data.read(tmp_path)
+    assert (back.name, back.licence, back.citation) == ("isic2018_layout", "", "")
+
+
+def test_a_mask_of_the_same_name_is_never_read_as_the_picture(tmp_path):
+    names = ids(3)
+    save_pictures(tmp_path / "images", names)
+    save_pictures(tmp_path / "a_masks", names[:1], ".png")
+    one_hot(names, SEVEN[:3], SEVEN).to_csv(tmp_path / "truth.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == names[1:]
+    (problem,) = [p for p in back.problems if p.kind == "ambiguous image"]
+    assert problem.file == names[0]
+    assert "a_masks" in problem.reason
+
+
+def test_copies_with_the_same_bytes_are_one_image_and_said(tmp_path):
+    names = ids(2)
+    save_pictures(tmp_path / "a", names)
+    save_pictures(tmp_path / "b", names)
+    one_hot(names, SEVEN[:2], SEVEN).to_csv(tmp_path / "truth.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == names
+    assert back.problem_counts("ignored") == {"identical file": 2}
+
+
+def test_tables_that_contradict_each_other_about_a_lesion_leave_the_image_out(tmp_path):
+    names = ids(4)
+    save_pictures(tmp_path, names)
+    one_hot(names, SEVEN[:4], SEVEN).to_csv(tmp_path / "truth.csv", index=False)
+    first = pd.DataFrame({"image": [f"{n}.jpg" for n in names], "lesion_id": ["A", "A", "B", "C"], "sex": "male"})
+    first.to_csv(tmp_path / "one.csv", index=False)
+    second = pd.DataFrame({"isic_id": names[1:3], "lesion_id": ["A", "X"], "sex": ["m", "female"]})
+    second.to_csv(tmp_path / "two.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == [names[0], names[1], names[3]]
+    assert back.problem_counts() == {"contradictory lesion id": 1}
+    assert back.table["lesion_id"].tolist() == ["A", "A", "C"]
+
+
+def test_2020s_columns_must_not_contradict_each_other(tmp_path):
+    truth = challenge_2020(tmp_path)
+    truth.loc[0, "target"] = 0
+    truth.loc[4, "diagnosis"] = "nevus"  # and malignant
+    truth.to_csv(tmp_path / "ISIC_2020_Training_GroundTruth_v2.csv", index=False)
+    back = data.read(tmp_path)
+    assert len(back) == 10
+    assert back.problem_counts() == {"contradictory label": 2}
+
+
+def test_columns_and_ids_in_another_spelling_are_read(tmp_path):
+    names = ids(2)
+    save_pictures(tmp_path / "Images" / "deeper", names, ".JPG")
+    truth = one_hot([f"{n}.jpg" for n in names], SEVEN[:2], SEVEN).rename(columns=str.lower)
+    text = truth.to_csv(index=False, sep=";", lineterminator="\r\n").replace("image", "IMAGE")
     (tmp_path / "truth.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert data.read(tmp_path).table["dx"].tolist() == ["mel", "nv"]

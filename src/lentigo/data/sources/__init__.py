@@ -1,15 +1,18 @@
 """Readers, one file a layout, and the detection of the layout from what lies on disk."""
 
 import warnings
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from lentigo.data.records import Records
+from lentigo.data.records import Problem, Records
 from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
+from lentigo.data.sources.delimited import TABLE_SUFFIXES
 from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
-from lentigo.errors import DataError, DataWarning
+from lentigo.errors import DataError, DataWarning, next_step, reason
+from lentigo.runtime.formats import image_format
 
 __all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
 
@@ -27,31 +30,29 @@ READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
 )
 
 
-def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
+def read(root: str | PathLike[str], *, strict: bool = False, outside: bool = False) -> Records:
     """Read a data set in any layout that lentigo knows.
 
-    What is left out, ignored or kept with a fault stands in `Records.problems`, and one `DataWarning` counts it.
+    What is left out, ignored or kept with a fault stands in `Records.problems`, and one `DataWarning` counts it. Linked
+    files and folders are followed, wherever they lead.
 
     Args:
-        root: the folder or file that holds it; a folder that holds nothing but one other, archives aside,
+        root: the folder or file that holds it; a folder that holds nothing but one other, papers and archives aside,
             is looked through.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
+        outside: whether a table may name images outside of its own folder, by absolute paths or `..`.
 
     Raises:
-        DataError: no known layout, an ambiguous one, a broken table, no usable row, or, if strict, any problem at all.
+        DataError: no known layout, an ambiguous one, a broken table, no usable row, a place that can't be read, or, if
+            strict, any problem at all.
     """
     start = Path(root).expanduser()
     if not start.exists():
         raise DataError(f"{start}: there is no such folder or file.", "Check the path.")
-    place = start
-    while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
-        entries = [e for e in place.iterdir() if not _beside(e)] if place.is_dir() else []
-        if len(entries) != 1 or not entries[0].is_dir():
-            looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
-            hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
-            raise DataError(f"{start}: no known data set layout found here.", hint)
-        place = entries[0]
-    records: Records = reader.read(place)
+    try:
+        records = _read(start.resolve() if ".." in start.parts else start, outside)
+    except OSError as error:
+        raise DataError(f"{error.filename or start}: {reason(error)}.", next_step(error)) from None
     if strict and records.problems:
         first = records.problems[0]
         raise DataError(
@@ -63,6 +64,30 @@ def read(root: str | PathLike[str], *, strict: bool = False) -> Records:
     return records
 
 
-def _beside(entry: Path) -> bool:
-    """Whether an entry of a folder is no data: hidden, or the archive that the data were unpacked from."""
-    return entry.name.startswith(".") or entry.suffix.lower() == ".zip"
+def _read(start: Path, outside: bool) -> Records:
+    """Find the layout, through folders that hold nothing but one other, and read it."""
+    place, beside = start, list[Problem]()
+    while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
+        folders, passed = _below(place)
+        if len(folders) != 1:
+            looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
+            hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
+            raise DataError(f"{start}: no known data set layout found here.", hint)
+        place = folders[0]
+        beside += passed
+    records: Records = table.read(place, outside=outside) if reader is table else reader.read(place)
+    return replace(records, problems=(*records.problems, *beside)) if beside else records
+
+
+def _below(place: Path) -> tuple[list[Path], list[Problem]]:
+    """The folders in a folder that may hold the data, and the images and tables beside them, which won't be read."""
+    if not place.is_dir():
+        return [], []
+    entries = [e for e in sorted(place.iterdir()) if not e.name.startswith(".") and e.name != "__MACOSX"]
+    why = "it lies beside the folder that holds the data"
+    passed = [
+        Problem(str(entry), why, "beside the data", "ignored")
+        for entry in entries
+        if entry.is_file() and (entry.suffix.lower() in TABLE_SUFFIXES or image_format(entry) is not None)
+    ]
+    return [entry for entry in entries if entry.is_dir()], passed

@@ -1,16 +1,27 @@
-"""Read tables of delimited text strictly: every row has as many fields as the header, or the file is refused."""
+"""Read tables of delimited text strictly: every row has as many fields as the header, or the file is refused.
+
+Column names are taken in small letters, with an underscore for each space, hyphen or dot: 'Image ID' is 'image_id'.
+"""
 
 import csv
+import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
 from lentigo.errors import DataError
 
-__all__ = ["read_header", "read_table"]
+__all__ = ["TABLE_SUFFIXES", "read_header", "read_table"]
 
-MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+
+MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "nat", "null", "none", "-", "?"})
+"""What stands in a cell that holds nothing, in small letters."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 LONGEST_HEADER = 1_000_000
 """Characters; the header of a 128x128 RGB pixel table has half as many."""
@@ -19,43 +30,61 @@ LONGEST_HEADER = 1_000_000
 def read_header(path: Path) -> list[str]:
     """The column names of a table, without reading or judging the rest; empty for a file that is no table."""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        with _open(path, errors="replace") as file:
             first = file.readline(LONGEST_HEADER)
-        return [name.strip() for name in next(csv.reader([first], delimiter=_delimiter(path, first)), [])]
-    except (OSError, csv.Error):
+            if _SEPARATOR_LINE.fullmatch(first.strip()):
+                first = file.readline(LONGEST_HEADER)
+        return [_plain(name) for name in next(csv.reader([first], delimiter=_delimiter(path, first)), [])]
+    except (OSError, UnicodeError, csv.Error):
         return []
 
 
 def read_table(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table as strings, missing values (empty, or one of `MISSING`) as None.
 
-    A byte order mark, mixed line ends and empty lines are taken as they come. Fields are split by a tab in .tsv and
-    .tab files, elsewhere by a comma, semicolon or tab, whichever the header has most of.
+    A byte order mark, mixed line ends, empty lines and the line 'sep=;' of spreadsheets are taken as they come. Fields
+    are divided by a tab in .tsv and .tab files that have one, elsewhere by a comma, semicolon or tab, whichever the
+    header has most of. Columns without a name, such as a written index, are left away.
 
     Args:
-        path: the file, UTF-8.
+        path: the file, UTF-8, or UTF-16 with a byte order mark.
         needed: columns that must be there.
 
     Raises:
         DataError: no text table, no rows, a row with another number of fields, or a column twice or missing.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            delimiter = _delimiter(path, file.readline(LONGEST_HEADER))
-            file.seek(0)
+        with _open(path) as file:
+            first = file.readline(LONGEST_HEADER)
+            named = _SEPARATOR_LINE.fullmatch(first.strip())
+            delimiter = named.group(1) if named else _delimiter(path, first)
+            if not named:
+                file.seek(0)
             reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            rows = [(reader.line_num + bool(named), row) for row in reader if row]
+    except (OSError, UnicodeError, csv.Error) as error:
         raise _unreadable(path, str(error)) from None
     if len(rows) < 2:
         raise _unreadable(path, "it has no rows")
-    header = [name.strip() for name in rows[0][1]]
+    header = rows[0][1]
     for line, row in rows[1:]:
         if len(row) != len(header):
             raise _unreadable(path, f"line {line} has {len(row)} fields, the header has {len(header)}")
-    _check_header(path, header, needed)
-    cells = [[None if value.strip() in MISSING else value.strip() for value in row] for _, row in rows[1:]]
-    return pd.DataFrame(cells, columns=header, dtype=object)
+    names = _check_header(path, header, needed)
+    cells = [[None if value.strip().lower() in MISSING else value.strip() for value in row] for _, row in rows[1:]]
+    table = pd.DataFrame(cells, columns=names, dtype=object)
+    return table.loc[:, [bool(name) for name in names]]
+
+
+def _open(path: Path, errors: str = "strict") -> IO[str]:
+    with path.open("rb") as file:
+        start = file.read(2)
+    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return path.open(encoding=encoding, errors=errors, newline="")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s.-]+", "_", name.strip().lower())
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
@@ -63,18 +92,24 @@ def _unreadable(path: Path, reason: str) -> DataError:
 
 
 def _delimiter(path: Path, header: str) -> str:
-    if path.suffix.lower() in {".tsv", ".tab"}:
+    if path.suffix.lower() in {".tsv", ".tab"} and "\t" in header:
         return "\t"
     return max(",;\t", key=header.count)
 
 
-def _check_header(path: Path, header: list[str], needed: Iterable[str]) -> None:
-    twice = sorted({name for name in header if header.count(name) > 1})
+def _check_header(path: Path, header: list[str], needed: Iterable[str]) -> list[str]:
+    """The columns by their plain names, once nothing is wrong with them."""
+    names = [_plain(name) for name in header]
+    twice = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if twice:
-        raise DataError(f"{path}: the column {twice[0]!r} occurs twice.", "Rename one of them.")
-    missing = [name for name in needed if name not in header]
+        spelled = [name.strip() for name in header if _plain(name) == twice[0]]
+        if len(set(spelled)) == 1:
+            raise DataError(f"{path}: the column {spelled[0]!r} occurs twice.", "Rename one of them.")
+        raise DataError(f"{path}: two columns have one name but for spelling, {' and '.join(spelled)}.", "Rename one.")
+    missing = [name for name in needed if name not in names]
     if missing:
         raise DataError(
-            f"{path}: the columns {', '.join(missing)} are missing; it has {', '.join(header[:20])}.",
+            f"{path}: the columns {', '.join(missing)} are missing; it has {', '.join(names[:20])}.",
             "Check that this is the right table.",
         )
+    return names

@@ -1,125 +1,120 @@
 """HAM10000 as published and as repackaged: 10,015 dermatoscopic images of seven diagnoses.
 
-Layouts: `images/`, the two part folders of Kaggle's and Dataverse's copies, or all images beside the metadata. The
-metadata table has eight columns, or seven in Kaggle's copy (no `dataset`).
+Layouts: `images/`, the two part folders of Kaggle's and Dataverse's copies, or all images beside the metadata; folders
+in these are looked through. The metadata table has eight columns, or seven in Kaggle's copy (no `dataset`). Other
+images in the same layout are read as well, but not called HAM10000.
 
 Source: Tschandl, Rosendahl, Kittler, 'The HAM10000 dataset', Scientific Data 5:180161, 2018. Licence CC BY-NC 4.0.
 """
 
 from pathlib import Path
 
-import pandas as pd
-
-from lentigo import taxonomy
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.data.sources.delimited import read_table
+from lentigo.data.sources.identity import is_ham10000
+from lentigo.data.sources.image_files import ImageFiles, NotFound, is_companion, packed_hint, plain_id
+from lentigo.data.sources.label_columns import read_labels
+from lentigo.data.sources.labels import interpret_labels, report_reduced
 from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import read_known_pairs
+from lentigo.data.sources.usable import usable_rows
+from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
 
 __all__ = ["detect", "read"]
 
 METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
-IMAGE_FOLDERS = ("images", "HAM10000_images_part_1", "HAM10000_images_part_2", ".")
+IMAGE_FOLDERS = ("images", "ham10000_images_part_1", "ham10000_images_part_2")
+"""In small letters: Kaggle's copy has its part folders in capitals or not."""
 NEEDED = ("lesion_id", "image_id", "dx")
 OPTIONAL = ("dx_type", "age", "sex", "localization", "dataset")
 
 
 def detect(root: Path) -> bool:
     """Whether a folder holds this source."""
-    return any((root / name).is_file() for name in METADATA_NAMES)
+    return bool(_find_metadata(root))
 
 
 def read(root: Path) -> Records:
     """Read the metadata and find each row's image; nothing is decoded yet.
 
-    Rows that can't be used are left out and reported in `Records.problems`, images without a row as well.
+    Rows that can't be used are left out and reported in `Records.problems`, images without a row as well. A row without
+    a lesion id is left out, for its group is unknown.
 
     Raises:
         DataError: there is no metadata, it lacks a column, or no row is usable.
     """
-    metadata = _read_metadata(root)
-    images, problems = _find_images(root)
-    rows: list[dict[str, object]] = []
-    seen: set[str] = set()
-    for row in metadata.to_dict("records"):
-        problem = _check(row, images, seen)
-        if problem:
-            problems.append(problem)
-            continue
-        image_id = str(row["image_id"])
-        seen.add(image_id)
-        if row.get("age") is not None and pd.isna(pd.to_numeric(row["age"], errors="coerce")):
-            problems.append(Problem(image_id, f"age {row['age']!r} is no number", "bad age", "kept"))
-        rows.append(
-            {
-                "image_id": image_id,
-                "lesion_id": row["lesion_id"],
-                "dx": taxonomy.diagnosis(str(row["dx"])).id,
-                "dx_type": row.get("dx_type"),
-                "age": row.get("age"),
-                "sex": row.get("sex"),
-                "site": row.get("localization"),
-                "source": row.get("dataset"),
-                "path": str(images[image_id]),
-            }
-        )
-    named = {str(i) for i in metadata["image_id"].dropna()}
-    problems += [
-        Problem(str(path), "no row in the metadata names this image", "extra image", "ignored")
-        for image_id, path in sorted(images.items())
-        if image_id not in named
-    ]
-    if not rows:
+    paths = _find_metadata(root)
+    if not paths:
+        raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Give the folder that holds it.")
+    path, *unread = paths
+    metadata = read_table(path, NEEDED)
+    labels, faults, notes = read_labels(metadata, str(path))
+    rows, problems = gather_columns(metadata, str(path))
+    rows["image_id"] = objects(name and plain_id(name) for name in metadata["image_id"])
+    rows = rows.join(interpret_labels(labels, str(path)))
+    rows, values = clean_values(rows, lesions=False)
+    faults = [f or _lesion_fault(lesion) for f, lesion in zip(faults, rows["lesion_id"], strict=True)]
+    images, elsewhere = _images(root, set(rows["image_id"].dropna()))
+    found = [images.find(i) if i else NotFound("missing image id", "it names no image") for i in rows["image_id"]]
+    kept, dropped = usable_rows(rows, found, labels, faults)
+    if kept.empty:
         raise DataError(
-            f"{root}: none of the {len(metadata)} metadata rows has a usable image.",
-            "Put the .jpg files into images/ (or keep the two part folders) beside the metadata.",
+            f"{root}: none of the {len(metadata)} metadata rows has a usable image; the first: {dropped[0]}.",
+            packed_hint(root) or "Put the images into images/ (or keep the two part folders) beside the metadata.",
         )
-    table = make_table(pd.DataFrame(rows).sort_values("image_id"))
-    manifest = find_manifest("ham10000")
+    known = set(kept["image_id"])
+    problems += [
+        *(Problem(str(p), f"only {path.name} is read", "table not read", "ignored") for p in unread),
+        *notes,
+        *report_reduced(labels, str(path)),
+        *dropped,
+        *(problem for problem in values if problem.file in known),
+        *images.problems,
+        *images.extra(rows["image_id"].dropna()),
+        *elsewhere,
+    ]
+    table = make_table(kept)
     pairs = tuple(read_known_pairs(root))
+    if not is_ham10000(table["image_id"]):
+        return Records(table, "ham10000_layout", root, tuple(problems), pairs)
+    manifest = find_manifest("ham10000")
     return Records(table, "ham10000", root, tuple(problems), pairs, None, manifest.licence, manifest.citation)
 
 
-def _read_metadata(root: Path) -> pd.DataFrame:
-    path = next((root / name for name in METADATA_NAMES if (root / name).is_file()), None)
-    if path is None:
-        raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Give the folder that holds it.")
-    return read_table(path, NEEDED)
+def _find_metadata(root: Path) -> list[Path]:
+    """The metadata, in whatever case its name is written; the first of `METADATA_NAMES` counts."""
+    if not root.is_dir():
+        return []
+    names = [name.lower() for name in METADATA_NAMES]
+    found = [p for p in root.iterdir() if p.name.lower() in names and p.is_file()]
+    return sorted(found, key=lambda p: (names.index(p.name.lower()), p.name))
 
 
-def _find_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
-    """Images by id; an id that lies in two folders is taken from the first and reported.
+def _lesion_fault(lesion: str | None) -> Problem | None:
+    return None if lesion else Problem("", "no lesion id, so its group is unknown", "missing lesion id")
 
-    Kaggle's copy names its part folders in capitals or in small letters.
+
+def _images(root: Path, ids: set[str]) -> tuple[ImageFiles, list[Problem]]:
+    """The images to look among, and what lies elsewhere.
+
+    Those of the layout's own folders, if any row's image is there: what has the same names elsewhere may be masks or
+    thumbnails. Without such folders, those anywhere below the root.
     """
-    images: dict[str, Path] = {}
-    problems = []
-    for name in IMAGE_FOLDERS:
-        folder = next((root / n for n in (name, name.lower()) if (root / n).is_dir()), root / name)
-        for path in sorted(p for p in folder.glob("*.[jJ][pP]*[gG]") if p.is_file()):
-            if path.stem in images:
-                problems.append(Problem(str(path), f"same id as {images[path.stem]}", "duplicate file", "ignored"))
-            else:
-                images[path.stem] = path.absolute()
-    return images, problems
+    everything = ImageFiles.below(root)
+    home = everything.only(lambda path: _at_home(path, everything.root))
+    plain = {image_id.lower() for image_id in ids}
+    if not any(plain_id(path.name).lower() in plain for path in home.images):
+        return everything, []
+    at_home = set(home.images)
+    reason = "it lies outside of the image folders"
+    return home, [
+        Problem(str(path), reason, "extra image", "ignored")
+        for path in everything.images
+        if path not in at_home and not is_companion(path, plain)
+    ]
 
 
-def _check(row: dict, images: dict[str, Path], seen: set[str]) -> Problem | None:
-    """The reason why a row can't be used, if there is one."""
-    image_id = row["image_id"]
-    if image_id is None:
-        return Problem(f"row with lesion {row['lesion_id']}", "the row has no image id", "missing image id")
-    if image_id in seen:
-        return Problem(image_id, "a second row for this image id", "duplicate id")
-    try:
-        taxonomy.diagnosis(row["dx"] or "")
-    except DataError as error:
-        return Problem(image_id, str(error), "unknown label")
-    if row["lesion_id"] is None:
-        return Problem(image_id, "no lesion id, so its group is unknown", "missing lesion id")
-    if image_id not in images:
-        return Problem(image_id, f"{image_id}.jpg is in none of the image folders", "missing image")
-    if images[image_id].stat().st_size == 0:
-        return Problem(str(images[image_id]), "the file is empty", "empty image")
-    return None
+def _at_home(path: Path, root: Path) -> bool:
+    first, *rest = path.relative_to(root).parts
+    return not rest or first.lower() in IMAGE_FOLDERS

@@ -1,26 +1,145 @@
-"""Find the image files of a source by their ids, and tell the rows that can be used from those that can't."""
+"""Find the image files of a source by what its table calls them, and account for every other file.
 
-from collections.abc import Iterable
+A name that fits several files is ambiguous: which of them is the picture, and which a mask, a thumbnail or another
+conversion, can't be told, so none is taken unless their bytes are equal.
+"""
+
+import filecmp
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from lentigo.data.records import Problem
-from lentigo.runtime.walking import find_images
+from lentigo.runtime.formats import claimed_format
+from lentigo.runtime.walking import survey
 
-__all__ = ["index_images", "packed_hint", "report_extra", "usable_rows"]
+__all__ = ["ImageFiles", "NotFound", "is_companion", "packed_hint", "plain_id", "same_bytes"]
+
+_COMPANION = re.compile(r"(.+?)_(?:segmentation|seg|mask|superpixels|attribute_\w+)", re.IGNORECASE)
+"""Masks that publishers put beside an image, under its id and a word of theirs; they are no images of the data set."""
+
+_PAPERS = frozenset(
+    """
+    .csv .tsv .tab .txt .md .rst .json .xml .html .htm .pdf .doc .docx .xls .xlsx .ods .yaml .yml .toml .ini .cfg .log
+    .zip .gz .tgz .tar .7z .rar .bz2 .xz .npz .npy .h5 .hdf5 .mat .pkl .parquet .onnx .pt .pth .py .ipynb .md5 .sha1
+    .sha256 .sha512 .bib .url .lnk .lock .part .partial .db .sqlite .mp4 .avi .mov .wav .mp3
+    """.split()  # noqa: SIM905
+)
+"""Suffixes of files that nobody takes for an image."""
+_PAPER_NAMES = frozenset({"readme", "licence", "license", "copying", "attribution", "changelog", "md5sums", "ham10000"})
 
 
-def index_images(root: Path) -> tuple[dict[str, Path], list[Problem]]:
-    """All images below a folder by id, the name without suffix; an id found twice keeps the first and is reported."""
-    images: dict[str, Path] = {}
-    problems = []
-    for path in find_images(root):
-        if path.stem in images:
-            problems.append(Problem(str(path), f"same id as {images[path.stem]}", "duplicate file", "ignored"))
-        else:
-            images[path.stem] = path.absolute()
-    return images, problems
+@dataclass(frozen=True)
+class NotFound:
+    """Why a row's image can't be used: kind and reason of the problem."""
+
+    kind: str
+    reason: str
+
+
+@dataclass
+class ImageFiles:
+    """The images below a folder, found by name; it remembers which were asked for.
+
+    Attributes:
+        root: the folder.
+        images: the files, absolute and sorted.
+        problems: files that may be images and can't be read: foreign formats, broken links, locked folders.
+    """
+
+    root: Path
+    images: tuple[Path, ...]
+    problems: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._used: set[Path] = set()
+        self._copies: dict[Path, str] = {}
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in self.images:
+            self._by_name[path.name.lower()].append(path)
+            self._by_stem[_stem(path).lower()].append(path)
+
+    @classmethod
+    def below(cls, root: Path) -> "ImageFiles":
+        """All images below a folder, links followed, told by their content."""
+        found = survey(root)
+        problems = [
+            Problem(str(path), f"{kind.name} is not read here; {kind.next_step}", "unread format", "ignored")
+            for path, kind in found.foreign
+        ]
+        problems += [Problem(str(s.path), s.reason, s.kind, "ignored") for s in found.skipped if not s.harmless]
+        problems += [
+            Problem(str(path), "its content is that of no known image", "unknown file", "ignored")
+            for path in found.others
+            if not _is_paper(path)
+        ]
+        return cls(root.absolute(), tuple(path.absolute() for path in found.images), problems)
+
+    def only(self, wanted: Callable[[Path], bool]) -> "ImageFiles":
+        """Those of the images for which `wanted` is true; the rest must be accounted for by the caller."""
+        return ImageFiles(self.root, tuple(filter(wanted, self.images)), self.problems)
+
+    def find(self, name: str) -> Path | NotFound:
+        """The image that a table calls `name`: an id, or the name of a file with its suffix, in any folder.
+
+        A name with a suffix fits files of that kind only: `a.jpg` is never taken from a `a.png`, which may be its mask.
+        Folders in the name must be those that the file lies in.
+        """
+        folders, _, plain = name.replace("\\", "/").lower().rpartition("/")
+        fits = self._by_name.get(plain) or self._by_stem.get(_stem(Path(plain)), [])
+        if folders:
+            fits = [path for path in fits if path.parent.as_posix().lower().endswith(f"/{folders.lstrip('./')}")]
+        claimed = claimed_format(Path(plain))
+        if claimed is not None:
+            others = fits
+            fits = [path for path in fits if claimed_format(path) == claimed]
+            if others and not fits:
+                return NotFound("missing image", f"there is no {name}, and {others[0].name} may be another picture")
+        if not fits:
+            return NotFound("missing image", "its image file is missing")
+        exact = [path for path in fits if path.name == Path(name).name or path.stem == name] or fits
+        return self.one_of(exact)
+
+    def one_of(self, paths: list[Path]) -> Path | NotFound:
+        """The first of several files if their bytes are equal."""
+        self._used.update(paths)
+        if all(same_bytes(paths[0], path) for path in paths[1:]):
+            self._copies |= dict.fromkeys(paths[1:], f"the same bytes as {paths[0]}")
+            return paths[0]
+        listed = ", ".join(str(path.relative_to(self.root)) for path in paths)
+        return NotFound("ambiguous image", f"{len(paths)} different files have its name ({listed}): none is used")
+
+    def use(self, path: Path) -> None:
+        """Say that a table names a file by its path."""
+        self._used.add(path)
+
+    def extra(self, ids: Collection[str]) -> list[Problem]:
+        """The images that no row asked for, and those that were passed over as copies of one that was.
+
+        Args:
+            ids: the image ids of the rows; published masks under these ids are no images.
+        """
+        plain = {image_id.lower() for image_id in ids}
+        copies = [Problem(str(path), reason, "identical file", "ignored") for path, reason in self._copies.items()]
+        return copies + [
+            Problem(str(path), "no row of the table names this image", "extra image", "ignored")
+            for path in self.images
+            if path not in self._used and not is_companion(path, plain)
+        ]
+
+
+def is_companion(path: Path, ids: Collection[str]) -> bool:
+    """Whether a file is a published mask of one of some images, given by their ids in small letters."""
+    named = _COMPANION.fullmatch(path.stem.lower())
+    return named is not None and named.group(1) in ids
+
+
+def plain_id(name: str) -> str:
+    """An image id without folders and without the suffix of an image: 'a\\ISIC_1.JPG' is 'ISIC_1'."""
+    return _stem(Path(name.replace("\\", "/")))
 
 
 def packed_hint(root: Path) -> str:
@@ -30,47 +149,20 @@ def packed_hint(root: Path) -> str:
     return f"Unpack {names} there first: lentigo reads no archives." if packed else ""
 
 
-def report_extra(images: dict[str, Path], named: Iterable[str]) -> list[Problem]:
-    """Images that no row of the source's table names."""
-    known = set(named)
-    return [
-        Problem(str(path), "no row of the table names this image", "extra image", "ignored")
-        for image_id, path in sorted(images.items())
-        if image_id not in known
-    ]
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files are one, or hold the same bytes."""
+    try:
+        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
-def usable_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
-    """The rows whose label and image file can be used, sorted by image id, and why the others can't.
-
-    Args:
-        rows: columns image_id and path (both None where unknown), kind and reason as `interpret_labels` gives them.
-    """
-    problems: list[Problem] = []
-    keep: list[int] = []
-    seen: set[str] = set()
-    for i, row in enumerate(rows.to_dict("records")):
-        problem = _fault(row["image_id"], row["path"], row["kind"], row["reason"], seen)
-        if problem:
-            problems.append(problem)
-        else:
-            keep.append(i)
-        seen.add(row["image_id"])
-    return rows.iloc[keep].sort_values("image_id"), problems
+def _stem(path: Path) -> str:
+    """The name without the suffix of an image; other dots belong to the name."""
+    return path.name if claimed_format(path) is None else path.stem
 
 
-def _fault(
-    image_id: str | None, path: str | None, kind: str | None, reason: str | None, seen: set[str]
-) -> Problem | None:
-    """What is wrong with a row; the pixels of its image are not looked at."""
-    if image_id is None:
-        return Problem("a row of the table", "it names no image", "missing image id")
-    if image_id in seen:
-        return Problem(image_id, "a second row for this image id", "duplicate id")
-    if kind is not None and reason is not None:
-        return Problem(image_id, reason, kind)
-    if path is None or not Path(path).is_file():
-        return Problem(image_id, "its image file is missing", "missing image")
-    if Path(path).stat().st_size == 0:
-        return Problem(path, "the file is empty", "empty image")
-    return None
+def _is_paper(path: Path) -> bool:
+    """Whether a file is plainly no image: a table, a text, an archive."""
+    suffix = path.suffix.lower()
+    return suffix in _PAPERS or (not suffix and path.name.lower().partition("_")[0] in _PAPER_NAMES)

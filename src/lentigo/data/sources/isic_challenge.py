@@ -16,41 +16,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lentigo.data.records import Records, make_table
-from lentigo.data.sources.delimited import read_header, read_table
-from lentigo.data.sources.image_files import index_images, packed_hint, report_extra, usable_rows
+from lentigo.data.records import Problem, Records, make_table
+from lentigo.data.sources.delimited import TABLE_SUFFIXES, read_header, read_table
+from lentigo.data.sources.identity import is_isic, is_isic2018
+from lentigo.data.sources.image_files import ImageFiles, NotFound, packed_hint, plain_id
+from lentigo.data.sources.label_columns import read_labels
 from lentigo.data.sources.labels import interpret_labels
 from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import report_no_lesions
+from lentigo.data.sources.usable import usable_rows
+from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
+from lentigo.runtime.walking import walk
 
 __all__ = ["detect", "read"]
 
-ONE_HOT_2018 = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
-ONE_HOT_2019 = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
+ONE_HOT_2018 = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
+ONE_HOT_2019 = ("mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc", "unk")
 TRUTH_2020 = ("image_name", "patient_id", "benign_malignant", "target")
 
 GROUND_TRUTH = "groundtruth"
 PARTS = {"training": "train", "train": "train", "validation": "val", "test": "test"}
 
-SUPPLEMENT = {
-    "image": "image_id",
-    "image_name": "image_id",
-    "age_approx": "age",
-    "anatom_site_general": "site",
-    "anatom_site_general_challenge": "site",
-    "diagnosis_confirm_type": "dx_type",
-    "diagnosis confirm type": "dx_type",
-}
-"""Columns of the challenges' tables that have another name in `Records.table`."""
-
-DX_TYPES = {
-    "histopathology": "histo",
-    "serial imaging showing no change": "follow_up",
-    "single image expert consensus": "consensus",
-    "confocal microscopy with consensus dermoscopy": "confocal",
-}
-"""How ISIC says what HAM10000 calls `dx_type`."""
+IDS = ("image", "image_name", "image_id", "isic_id")
+"""What the challenges' tables call the image."""
+SUPPLIED = ("lesion_id", "patient_id", "age", "sex", "site", "dx_type")
 
 
 def detect(root: Path) -> bool:
@@ -75,22 +65,39 @@ def read(root: Path) -> Records:
             "Give the folder of one challenge, or the table itself.",
         )
     truth = pd.concat([_read_truth(path, name) for path, name in tables.items()], ignore_index=True)
-    truth = _join_supplements(root, truth, list(tables))
-    images, problems = index_images(root)
-    rows = truth.join(interpret_labels(truth["label"].tolist(), str(root)))
-    rows["path"] = pd.Series([str(images[i]) if i in images else None for i in rows["image_id"]], dtype=object)
-    kept, faults = usable_rows(rows)
-    problems += [*faults, *report_extra(images, truth["image_id"].dropna())]
+    others = [path for path in _tables(root) if path not in tables]
+    truth, values = clean_values(_join_supplements(others, truth))
+    files = ImageFiles.below(root)
+    rows = truth.drop(columns=["label", "fault"]).join(interpret_labels(truth["label"].tolist(), str(root)))
+    found = [files.find(i) if i else NotFound("missing image id", "it names no image") for i in truth["image_id"]]
+    kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist())
     if kept.empty:
         raise DataError(
-            f"{root}: none of the {len(truth)} rows of the truth table is usable; the first: {problems[0]}.",
+            f"{root}: none of the {len(truth)} rows of the truth table is usable; the first: {faults[0]}.",
             packed_hint(root) or "Put the images below the same folder as the table.",
         )
+    known = set(kept["image_id"])
+    problems = [*faults, *(p for p in values if p.file in known)]
+    problems += [*files.problems, *files.extra(truth["image_id"].dropna())]
     if kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(root, "put the challenge's table of lesions or metadata below it"))
-    manifest = find_manifest(names[0])
-    pairs = tuple(_duplicates(root))
-    return Records(make_table(kept), names[0], root, tuple(problems), pairs, None, manifest.licence, manifest.citation)
+    return _as_challenge(names[0], root, make_table(kept), tuple(problems), tuple(_duplicates(others)))
+
+
+def _as_challenge(
+    name: str, root: Path, table: pd.DataFrame, problems: tuple[Problem, ...], pairs: tuple[tuple[str, str], ...]
+) -> Records:
+    """The records under the name of a challenge, if its images are ISIC's, or else of its layout."""
+    is_it = is_isic2018 if name == "isic2018" else is_isic
+    if not is_it(table["image_id"]):
+        return Records(table, f"{name}_layout", root, problems, pairs)
+    manifest = find_manifest(name)
+    return Records(table, name, root, problems, pairs, None, manifest.licence, manifest.citation)
+
+
+def _tables(root: Path) -> list[Path]:
+    """The tables below a folder, or the one that was given."""
+    return [root] if root.is_file() else [p for p in walk(root).files if p.suffix.lower() in TABLE_SUFFIXES]
 
 
 def _find_truth(root: Path) -> dict[Path, str]:
@@ -100,8 +107,8 @@ def _find_truth(root: Path) -> dict[Path, str]:
     2020's two versions only the newer counts.
     """
     found = {}
-    for path in [root] if root.is_file() else sorted(root.rglob("*.csv")):
-        header = set() if path.name.startswith(".") else set(read_header(path))
+    for path in _tables(root):
+        header = set(read_header(path))
         if "image" in header and set(ONE_HOT_2018) <= header:
             found[path] = "isic2018"
         elif "image" in header and set(ONE_HOT_2019[:8]) <= header:
@@ -115,41 +122,76 @@ def _find_truth(root: Path) -> dict[Path, str]:
 
 
 def _read_truth(path: Path, name: str) -> pd.DataFrame:
-    """Columns image_id, label, source, and for 2020 what else the table knows."""
+    """Columns image_id, label, fault (a problem, or None) and source, and for 2020 what else the table knows."""
     table = read_table(path)
     words = path.stem.lower().replace("-", "_").split("_")
     part = next((PARTS[word] for word in words if word in PARTS), None)
     if name == "isic2020":
-        labels = table["benign_malignant"].str.lower()
-        rows = table.rename(columns=SUPPLEMENT).assign(label=labels)
-        rows = rows.drop(columns=["diagnosis", "benign_malignant", "target"], errors="ignore")
+        labels, faults, _ = read_labels(_benign_or_malignant(table), str(path))
+        rows, _ = gather_columns(table, str(path))
+        rows = rows.assign(label=objects(labels), fault=objects(faults))
     else:
         columns = [c for c in (*ONE_HOT_2018, *ONE_HOT_2019[3:4], *ONE_HOT_2019[7:]) if c in table.columns]
         hot = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-        one = ((hot == 0) | (hot == 1)).all(axis=1) & (hot.sum(axis=1) == 1)
+        flags = ((hot == 0) | (hot == 1)).all(axis=1)
         names = np.array(columns, dtype=object)[hot.argmax(axis=1)]
-        rows = pd.DataFrame({"image_id": table["image"], "label": np.where(one, names, None)}, dtype=object)
-    return rows.assign(source=part)
+        labels = np.where(flags & (hot.sum(axis=1) == 1), names, None)
+        several = (_several(columns, row) if flag else None for flag, row in zip(flags, hot, strict=True))
+        rows = pd.DataFrame({"label": objects(labels), "fault": objects(several)})
+    rows["image_id"] = objects(_id(row) for row in table.to_dict("records"))
+    return rows.assign(source=objects([part] * len(rows)))
 
 
-def _join_supplements(root: Path, truth: pd.DataFrame, known: list[Path]) -> pd.DataFrame:
-    """Add lesion, age, sex, site and type of diagnosis from the tables that come beside the truth."""
-    for column in ("lesion_id", "age", "sex", "site", "dx_type"):
-        if column not in truth.columns:
-            truth[column] = None
-    for path in sorted(root.rglob("*.csv")):
-        if path in known or not {"image", "image_name"} & set(read_header(path)):
+def _benign_or_malignant(table: pd.DataFrame) -> pd.DataFrame:
+    """2020's labels, benign or malignant first: its diagnoses are mostly unknown, but must not contradict them."""
+    plain = table["benign_malignant"].str.lower()
+    others = [c for c in ("diagnosis", "target") if c in table.columns]
+    return table[others].assign(dx=plain)
+
+
+def _several(columns: list[str], hot: np.ndarray) -> Problem | None:
+    """The problem of a row that flags more than one diagnosis."""
+    stated = [column.upper() for column, flag in zip(columns, hot, strict=True) if flag == 1]
+    if len(stated) < 2:
+        return None
+    return Problem("", f"it is flagged {' and '.join(stated)}: neither is used", "contradictory label")
+
+
+def _id(row: dict) -> str | None:
+    name = next((row[column] for column in IDS if row.get(column) is not None), None)
+    return None if name is None else plain_id(name)
+
+
+def _join_supplements(paths: list[Path], truth: pd.DataFrame) -> pd.DataFrame:
+    """Add lesion, patient, age, sex, site and type of diagnosis from the tables that come beside the truth.
+
+    Rows of one image that contradict each other, in one table or in two, leave it without that value; without its
+    lesion or patient it is left out.
+    """
+    stated = [truth]
+    for path in paths:
+        if set(IDS) & set(read_header(path)):
+            table = read_table(path)
+            rows, _ = gather_columns(table, str(path))
+            rows["image_id"] = objects(_id(row) for row in table.to_dict("records"))
+            stated.append(rows)
+    for column in SUPPLIED:
+        pairs = [part[["image_id", column]].dropna() for part in stated if column in part.columns]
+        if not pairs:
+            truth[column] = objects([None] * len(truth))
             continue
-        table = read_table(path).rename(columns=SUPPLEMENT)
-        by_id = table.drop_duplicates("image_id").set_index("image_id")
-        for column in ("lesion_id", "age", "sex", "site", "dx_type"):
-            if column in by_id.columns:
-                truth[column] = truth[column].fillna(truth["image_id"].map(by_id[column]))
-    truth["dx_type"] = truth["dx_type"].replace(DX_TYPES)
-    return truth
+        every = pd.concat(pairs).drop_duplicates()
+        twice = every["image_id"].duplicated(keep=False)
+        values = every[~twice].set_index("image_id")[column]
+        truth[column] = objects(values.get(i) for i in truth["image_id"])
+        if column in ("lesion_id", "patient_id"):
+            what = column.replace("_", " ")
+            for i in np.flatnonzero(truth["image_id"].isin(every.loc[twice, "image_id"])):
+                truth.at[i, "fault"] = Problem("", f"tables give it several {what}s", f"contradictory {what}")
+    return truth.drop(columns=[c for c in ("patient_id",) if truth[c].isna().all()])
 
 
-def _duplicates(root: Path) -> list[tuple[str, str]]:
+def _duplicates(paths: list[Path]) -> list[tuple[str, str]]:
     """Pairs of images that the authors of 2020 found to be duplicates, if their table lies here."""
-    paths = [p for p in sorted(root.rglob("*.csv")) if {"image_name_1", "image_name_2"} <= set(read_header(p))]
-    return [(row["image_name_1"], row["image_name_2"]) for path in paths for row in read_table(path).to_dict("records")]
+    tables = [read_table(p) for p in paths if {"image_name_1", "image_name_2"} <= set(read_header(p))]
+    return [(row["image_name_1"], row["image_name_2"]) for table in tables for row in table.to_dict("records")]

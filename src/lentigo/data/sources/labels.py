@@ -7,22 +7,29 @@ cell carcinoma), and is dropped and reported from a source of diagnoses: HAM1000
 alone, so an invasive carcinoma is none of the seven.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from lentigo import taxonomy
+from lentigo.data.records import Problem
 from lentigo.errors import DataError
+from lentigo.taxonomy import plain_name
 
-__all__ = ["interpret_labels", "is_label"]
+__all__ = ["interpret_label", "interpret_labels", "is_label", "is_number", "report_reduced"]
 
-BINARY = {"benign": False, "malignant": True, "non-malignant": False}
+BINARY = {"benign": False, "malignant": True, "non malignant": False}
 
 OUTSIDE: dict[str, bool | None] = {
     "scc": True,
     "squamous cell carcinoma": True,
+    "squamous cell carcinoma nos": True,
+    "squamous cell carcinoma invasive": True,
     "unk": None,
     "unknown": None,
+    "other": None,
+    "indeterminate": None,
 }
 """Labels in circulation that are none of the seven diagnoses, and whether they are malignant, None if not known."""
 
@@ -44,8 +51,8 @@ def interpret_labels(texts: Sequence[str | None], where: str) -> pd.DataFrame:
     Raises:
         DataError: the labels are numbers, whose meaning depends on the source.
     """
-    words = {text: _normal(text) for text in texts if text is not None}
-    numbers = sorted(word for word in words.values() if word.replace(".", "", 1).isdigit())
+    words = {text: plain_name(text) for text in texts if text is not None}
+    numbers = sorted(word for word in words if is_number(word))
     if numbers:
         raise DataError(
             f"{where}: labels are numbers ({', '.join(numbers[:7])}), which mean different diagnoses in different "
@@ -58,14 +65,21 @@ def interpret_labels(texts: Sequence[str | None], where: str) -> pd.DataFrame:
     return pd.DataFrame([meaning[text] for text in texts], columns=["dx", "malignant", "kind", "reason"], dtype=object)
 
 
+def interpret_label(text: str) -> tuple[str | None, bool | None]:
+    """dx and malignant of one label text on its own, None for what it doesn't say."""
+    dx, malignant, *_ = _interpret(plain_name(text), binary=False)
+    return dx, OUTSIDE.get(plain_name(text), malignant)
+
+
 def is_label(text: str) -> bool:
     """Whether a text is a diagnosis, 'benign' or 'malignant', or a known label outside the seven."""
-    word = _normal(text)
+    word = plain_name(text)
     return word in OUTSIDE or _interpret(word, binary=False)[2] is None
 
 
-def _normal(text: str) -> str:
-    return " ".join(text.lower().replace("_", " ").split())
+def is_number(text: str) -> bool:
+    """Whether a label is a number, which means different diagnoses in different sources."""
+    return text.strip().lstrip("+-").replace(".", "", 1).isdigit()
 
 
 def _interpret(word: str, binary: bool) -> Meaning:
@@ -80,3 +94,14 @@ def _interpret(word: str, binary: bool) -> Meaning:
     except DataError as error:
         return None, None, "unknown label", str(error)
     return None if binary else found.id, found.malignant, None, None
+
+
+def report_reduced(texts: Sequence[str | None], where: str) -> list[Problem]:
+    """That diagnoses count only as benign or malignant, because other labels of the source say no more."""
+    words = Counter(plain_name(text) for text in texts if text is not None)
+    plain = sum(count for word, count in words.items() if word in BINARY)
+    diagnoses = sum(count for word, count in words.items() if word not in BINARY and interpret_label(word)[0])
+    if not plain or not diagnoses:
+        return []
+    reason = f"{plain:,} labels are plain benign or malignant, so {diagnoses:,} diagnoses count as no more than that"
+    return [Problem(where, reason, "diagnoses reduced to malignancy", "kept")]

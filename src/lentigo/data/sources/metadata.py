@@ -7,6 +7,7 @@ import pandas as pd
 
 from lentigo.data.records import Problem
 from lentigo.data.sources.delimited import read_table
+from lentigo.data.sources.image_files import plain_id
 
 __all__ = ["HAM10000_NAMES", "join_metadata", "read_ham10000_metadata", "read_known_pairs", "report_no_lesions"]
 
@@ -33,7 +34,8 @@ def read_known_pairs(folder: Path) -> Iterator[tuple[str, str]]:
     path = folder / KNOWN_PAIRS
     if path.is_file():
         for row in read_table(path, ("from_img", "to_img")).to_dict("records"):
-            yield row["from_img"].removesuffix(".jpg"), row["to_img"].removesuffix(".jpg")
+            if row["from_img"] and row["to_img"]:
+                yield plain_id(row["from_img"]), plain_id(row["to_img"])
 
 
 def join_metadata(

@@ -1,32 +1,42 @@
-"""Any table with a column of image files and a column of labels.
+"""Any table with a column of image files and one or more columns of labels.
 
-Recognised are the column names of `IMAGE_COLUMNS` and `LABEL_COLUMNS`, and for the rest those of `Records.table` and
-`patient_id`. An image is named by its path, from the table's folder or absolute, or by its id: the name of a file
-anywhere below that folder, without suffix.
+Recognised are the column names of `IMAGE_COLUMNS`, `label_columns.LABEL_COLUMNS` (and ISIC's `diagnosis_1` to
+`diagnosis_5`), and for the rest those of `values.COLUMN_NAMES`. An image is named by its path, from the table's folder
+or absolute, or by its id or file name anywhere below that folder.
+
+Paths don't leave the table's folder unless the caller allows it: absolute ones elsewhere, `..` and addresses such as
+`file:` are reported. Links inside of the folder are followed, wherever they lead.
 """
 
-from pathlib import Path
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
 
 import pandas as pd
 
-from lentigo.data.records import COLUMNS, Records, make_table
-from lentigo.data.sources.delimited import read_header, read_table
-from lentigo.data.sources.image_files import index_images, usable_rows
-from lentigo.data.sources.labels import interpret_labels
-from lentigo.data.sources.metadata import HAM10000_NAMES, report_no_lesions
+from lentigo.data.records import Records, make_table
+from lentigo.data.sources.delimited import TABLE_SUFFIXES, read_header, read_table
+from lentigo.data.sources.image_files import ImageFiles, NotFound, plain_id
+from lentigo.data.sources.label_columns import has_labels, read_labels
+from lentigo.data.sources.labels import interpret_labels, report_reduced
+from lentigo.data.sources.metadata import report_no_lesions
+from lentigo.data.sources.usable import usable_rows
+from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
 
-__all__ = ["IMAGE_COLUMNS", "LABEL_COLUMNS", "detect", "read"]
+__all__ = ["IMAGE_COLUMNS", "detect", "read"]
 
-IMAGE_COLUMNS = ("path", "file", "filename", "filepath", "image_path", "image", "image_id", "image_name", "isic_id")
+IMAGE_COLUMNS = (
+    "path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image", "image_id", "image_name",
+    "isic_id", "img_id", "imageid",
+)  # fmt: skip
 """Names of the column that says where an image is; the first that a table has counts."""
 
-LABEL_COLUMNS = ("dx", "label", "diagnosis", "class", "benign_malignant", "malignant", "target")
-"""Names of the column that holds the label; the first that a table has counts. In the last two, 1 is malignant."""
+ID_COLUMNS = ("image_id", "imageid", "isic_id", "image_name", "img_id")
+"""Names of the column that holds ids; without one, ids are the names of the files."""
 
-FLAGS = {"0": "benign", "0.0": "benign", "false": "benign", "1": "malignant", "1.0": "malignant", "true": "malignant"}
-
-SUFFIXES = (".csv", ".tsv", ".tab")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def detect(root: Path) -> bool:
@@ -34,8 +44,12 @@ def detect(root: Path) -> bool:
     return bool(_find_tables(root))
 
 
-def read(root: Path) -> Records:
+def read(root: Path, *, outside: bool = False) -> Records:
     """Read a table of images and labels. Rows that can't be used are left out and reported.
+
+    Args:
+        root: the table, or the folder that holds it; of a folder, images that no row names are reported.
+        outside: whether its paths may leave its folder.
 
     Raises:
         DataError: several tables in the folder, a broken table, labels that are numbers, or no usable row.
@@ -45,50 +59,85 @@ def read(root: Path) -> Records:
         names = ", ".join(t.name for t in tables) or "none"
         raise DataError(f"{root}: one table of images and labels is needed, found {names}.", "Give the table itself.")
     path = tables[0].absolute()
-    table = read_table(path).rename(columns=str.lower).rename(columns=HAM10000_NAMES)
-    if table.columns.duplicated().any():
-        raise DataError(f"{path}: two columns have one name but for their case.", "Rename one of them.")
+    table = read_table(path)
     where = next(name for name in IMAGE_COLUMNS if name in table.columns)
-    truth = next(name for name in LABEL_COLUMNS if name in table.columns)
-    labels = table[truth].tolist()
-    if truth in ("malignant", "target"):
-        labels = [FLAGS.get(str(word).lower(), word) for word in labels]
-    rows = pd.DataFrame({c: table[c] for c in (*COLUMNS, "patient_id") if c in table.columns}, dtype=object)
-    found = _find_images(path.parent, table[where].tolist())
-    if "image_id" not in rows:
-        rows["image_id"] = pd.Series(_ids(table[where].tolist()), dtype=object)  # pandas would make None a nan
-    rows = rows.drop(columns=["dx", "malignant", "path"], errors="ignore")
+    labels, faults, notes = read_labels(table, str(path))
+    rows, problems = gather_columns(table, str(path))
+    rows["image_id"] = objects(_ids(table, where))
     rows = rows.join(interpret_labels(labels, str(path)))
-    rows["path"] = pd.Series([image and str(image) for image in found], dtype=object)
-    kept, problems = usable_rows(rows)
+    images = _images(path, root, table[where].tolist(), outside)
+    found = _find_images(path.parent, table[where].tolist(), images, outside)
+    rows, values = clean_values(rows)
+    kept, dropped = usable_rows(rows, found, labels, faults)
     if kept.empty:
         raise DataError(
-            f"{path}: none of its {len(rows)} rows is usable; the first: {problems[0]}.", "Check its paths and labels."
+            f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.", "Check its paths and labels."
         )
+    known = set(kept["image_id"])
+    problems += [*notes, *report_reduced(labels, str(path)), *dropped, *(v for v in values if v.file in known)]
+    if images is not None and root.is_dir():
+        problems += [*images.problems, *images.extra(rows["image_id"].dropna())]
     if "lesion_id" not in kept or kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(path, "add a column lesion_id"))
     return Records(make_table(kept), "table", path, tuple(problems))
 
 
 def _find_tables(root: Path) -> list[Path]:
-    candidates = [root] if root.is_file() else sorted(root.iterdir())
-    return [p for p in candidates if p.suffix.lower() in SUFFIXES and _has_columns({n.lower() for n in read_header(p)})]
+    candidates = [root] if root.is_file() else sorted(p for p in root.iterdir() if not p.name.startswith("."))
+    return [p for p in candidates if p.suffix.lower() in TABLE_SUFFIXES and _has_columns(set(read_header(p)))]
 
 
 def _has_columns(names: set[str]) -> bool:
-    return bool(names & set(IMAGE_COLUMNS)) and bool(names & set(LABEL_COLUMNS))
+    return bool(names & set(IMAGE_COLUMNS)) and has_labels(names)
 
 
-def _ids(names: list[str | None]) -> list[str | None]:
-    """File names without suffix, or the whole paths where two folders hold files of one name."""
-    stems = [name and Path(name).stem for name in names]
-    return stems if len(set(stems)) == len(set(names)) else names
+def _ids(table: pd.DataFrame, where: str) -> list[str | None]:
+    """The ids that a table states, or file names without suffix, or whole paths where two folders have one name."""
+    column = next((name for name in ID_COLUMNS if name in table.columns), where)
+    names = table[column].tolist()
+    plain = [name and plain_id(name) for name in names]
+    return plain if len(set(plain)) == len(set(names)) else names
 
 
-def _find_images(folder: Path, names: list[str | None]) -> list[Path | None]:
-    """The file of each name: a path below the folder, or else the id of an image anywhere below it."""
-    paths = [None if name is None else (folder / name).absolute() for name in names]
-    if all(path is None or path.is_file() for path in paths):
-        return paths
-    images, _ = index_images(folder)
-    return [p if p is None or p.is_file() else images.get(str(n)) for p, n in zip(paths, names, strict=True)]
+def _images(path: Path, root: Path, names: Sequence[str | None], outside: bool) -> ImageFiles | None:
+    """The images below the table's folder; None where the table was given itself and every path leads to a file."""
+    if not root.is_dir() and all(
+        name is None or isinstance(_place(path.parent, name, outside), Path | NotFound) for name in names
+    ):
+        return None
+    return ImageFiles.below(path.parent)
+
+
+def _find_images(
+    folder: Path, names: Sequence[str | None], images: ImageFiles | None, outside: bool
+) -> list[Path | NotFound]:
+    """The file of each name, or why it can't be used."""
+    found: list[Path | NotFound] = []
+    for name in names:
+        place = NotFound("missing image id", "it names no image") if name is None else _place(folder, name, outside)
+        if isinstance(place, Path) and images is not None:
+            images.use(place)
+        found.append(place or (images.find(name) if images and name else NotFound("missing image", "no such file")))
+    return found
+
+
+def _place(folder: Path, name: str, outside: bool) -> Path | NotFound | None:
+    """The file at a path, None where there is none, or why the path isn't followed."""
+    if _ADDRESS.match(name):
+        return NotFound("outside the folder", f"{name!r} is an address, which is never opened")
+    leaves = NotFound(
+        "outside the folder",
+        f"{name!r} leads out of the table's folder; put the table above its images, or allow it (outside=True)",
+    )
+    if PureWindowsPath(name).drive and not Path(name).is_absolute():  # a path of another system
+        return leaves
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        path = Path(os.path.normpath(folder / spelling))
+        if not (outside or path.is_relative_to(folder) or path.is_relative_to(folder.resolve())):
+            return leaves
+        try:
+            if path.is_file():
+                return path
+        except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+            return None
+    return None

@@ -1,0 +1,38 @@
+"""Whether images are those of a published data set: its layout alone, which anybody can copy, doesn't say so.
+
+ISIC numbered the images of HAM10000 and of the challenge of 2018 in one run, so that their ids tell.
+
+Sources: the id lists of HAM10000's metadata and of the ground truth of ISIC 2018 task 3.
+"""
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["is_ham10000", "is_isic", "is_isic2018"]
+
+HAM10000_IDS = range(24_306, 34_321)
+"""Numbers of the 10,015 training images, without a gap."""
+ISIC2018_IDS = range(24_306, 36_065)
+"""Those, then the validation and the test images of the challenge's task 3."""
+
+_ID = re.compile(r"ISIC_(\d{7})(?:_downsampled)?")
+
+
+def is_ham10000(ids: Iterable[str]) -> bool:
+    """Whether image ids are all ids of HAM10000."""
+    return _within(ids, HAM10000_IDS)
+
+
+def is_isic2018(ids: Iterable[str]) -> bool:
+    """Whether image ids are all in the range of ISIC 2018 task 3."""
+    return _within(ids, ISIC2018_IDS)
+
+
+def is_isic(ids: Iterable[str]) -> bool:
+    """Whether image ids are all in the form of ISIC's archive."""
+    return all(_ID.fullmatch(image_id) for image_id in ids)
+
+
+def _within(ids: Iterable[str], numbers: range) -> bool:
+    found = [_ID.fullmatch(image_id) for image_id in ids]
+    return bool(found) and all(match is not None and int(match.group(1)) in numbers for match in found)
