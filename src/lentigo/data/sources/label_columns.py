@@ -16,7 +16,9 @@ from lentigo.taxonomy import plain_name
 
 __all__ = ["FLAG_COLUMNS", "LABEL_COLUMNS", "contradict", "has_labels", "read_labels"]
 
-LABEL_COLUMNS = ("dx", "label", "diagnosis", "diagnosis_1", "class", "benign_malignant", "malignant", "target")
+LABEL_COLUMNS = (
+    "dx", "label", "diagnosis", "diagnostic", "diagnosis_1", "class", "benign_malignant", "malignant", "target",
+)  # fmt: skip
 """Names of the columns that hold a label; the first that a table has and that names its labels counts."""
 FLAG_COLUMNS = ("malignant", "target")
 """Columns in which 1 is malignant."""
@@ -77,7 +79,7 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
         for row, contradicts in enumerate(differ):
             if contradicts and faults[row] is None:
                 faults[row] = f"{first} says {columns[first][row]!r}, {name} says {texts[row]!r}: neither is used"
-    found = [fault and Problem("", fault, "contradictory label") for fault in faults]
+    found = [Problem("", fault, "contradictory label") if fault else None for fault in faults]
     return columns[first], found, notes
 
 

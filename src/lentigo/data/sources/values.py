@@ -28,6 +28,7 @@ COLUMN_NAMES = {
         "anatomical_site",
         "anatomic_site",
         "body_site",
+        "region",
     ),
     "dx_type": ("dx_type", "diagnosis_confirm_type"),
     "source": ("source", "dataset"),
