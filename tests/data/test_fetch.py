@@ -272,8 +272,8 @@ def test_what_needs_a_login_is_fetched_by_hand_and_then_unpacked(server, tmp_pat
     file = RemoteFile(name="kaggle.zip", address=None, size=None, checksum=None, unpack_to="pictures")
     with pytest.raises(DataError, match=r"kaggle\.zip needs a login.*https://example\.org/made \(save as .*kaggle"):
         data.fetch(manifest(file), tmp_path, show=print)
-    pictures = save_pictures(tmp_path.with_name("made"), ["1", "2"])
-    tree = {f"set/{kind}/{p.name}": p.read_bytes() for kind in ("mel", "nv") for p in pictures}
+    mel, nv = (save_pictures(tmp_path.with_name(f"made{i}"), ["1", "2"], first=2 * i) for i in range(2))
+    tree = {f"set/{kind}/{p.name}": p.read_bytes() for kind, paths in (("mel", mel), ("nv", nv)) for p in paths}
     (tmp_path / "kaggle.zip").write_bytes(zipped(tree))
     out = data.fetch(manifest(file), tmp_path, show=print)
     assert names(out) == ["kaggle.zip", "pictures"]

@@ -72,8 +72,9 @@ def read(root: Path) -> Records:
     problems += [*report_reduced(labels, str(root)), *files.problems]
     if kept.empty:
         raise DataError(
-            f"{root}: none of the {len(rows)} images below it lies in a folder named after a diagnosis.",
-            "Name the folders after diagnoses, or 'benign' and 'malignant'.",
+            f"{root}: none of the {len(rows)} images below it can be used"
+            + (f"; the first: {problems[0]}." if problems else "."),
+            "Name the folders after diagnoses, or 'benign' and 'malignant', and put each image in one.",
         )
     problems.append(report_no_lesions(root, "a table with lesion ids can be read instead"))
     table = make_table(kept)
