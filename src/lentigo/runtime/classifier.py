@@ -139,11 +139,13 @@ class Classifier:
         return tuple(reasons)
 
 
-def _name(source: ImageSource) -> str:
+def _name(source: object) -> str:
     if isinstance(source, bytes):
         return "bytes"
     if isinstance(source, np.ndarray):
         return "array"
     if isinstance(source, Image.Image):
         return getattr(source, "filename", "") or "image"
-    return str(Path(source))
+    if isinstance(source, str | os.PathLike):
+        return str(Path(os.fsdecode(source)))
+    return type(source).__name__

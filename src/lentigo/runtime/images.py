@@ -1,118 +1,191 @@
-"""Decode pictures into pixels, with guards against bombs and nonsense. Torch-free."""
+"""Decode pictures into pixels: right where their format fixes what is meant, refused where it doesn't. Torch-free."""
 
-import io
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from lentigo.errors import ImageError
-from lentigo.runtime.formats import image_format, sniff
+from lentigo.runtime import codecs
+from lentigo.runtime.codecs.limits import MAX_PIXELS, damaged, from_16_bits, refuse_size
+from lentigo.runtime.colour import exif_of, to_rgb
+from lentigo.runtime.formats import START, claimed_format, sniff
 
-__all__ = ["MAX_PIXELS", "ImageSource", "decode"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageSource", "decode"]
 
-MAX_PIXELS = 64_000_000
-"""Largest image that is decoded, in pixels: above any dermatoscope or phone camera, below what exhausts memory."""
+MAX_BYTES = 8 * MAX_PIXELS
+"""Longest file that is read: the largest picture with four uncompressed channels of 16 bits."""
 
-ImageSource = str | os.PathLike[str] | bytes | NDArray | Image.Image
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | NDArray | Image.Image
+
+_READABLE = "Use JPEG, PNG, BMP, TIFF, WebP or GIF."
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_READERS: dict[str, Callable[[bytes], Image.Image | NDArray[np.uint8]]] = {
+    "JPEG": codecs.read_jpeg,
+    "PNG": codecs.read_png,
+    "BMP": codecs.read_bmp,
+    "TIFF": codecs.read_tiff,
+    "WebP": codecs.read_webp,
+    "GIF": codecs.read_gif,
+}
 
 
 def decode(source: ImageSource) -> NDArray[np.uint8]:
-    """Read one image as uint8 RGB [H, W, 3], upright.
+    """Read one image as uint8 sRGB [H, W, 3], upright.
 
-    Rotation flags of cameras are applied, grey is spread over three channels, CMYK and palettes are converted, 16-bit
-    greys keep their 8 high bits, transparency is laid on white, and of an animation the first picture is taken.
+    The first bytes tell the format, whatever the name. Colour profiles are converted to sRGB (`lentigo.runtime.colour`
+    says how), cameras' rotation flags are applied, grey is spread over three channels, 16-bit channels keep their high
+    bytes, transparency is laid on white. What would be a guess is refused: inks without a profile, real numbers and
+    integers whose white isn't stated, 12 bits passed off as 16, animations and several pages (of the stereo or
+    gain-map pairs of phones the main picture is read). Damage is refused where the format lets it be seen.
 
     Args:
-        source: a path, the bytes of a file, a Pillow image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4].
+        source: a path, the bytes of a file, an open binary file, a Pillow image, or an array uint8 [H, W], [H, W, 1],
+            [H, W, 3] or [H, W, 4], values 0 to 255, taken as sRGB.
 
     Raises:
-        ImageError: the file is absent, empty, no image, damaged, truncated, or larger than `MAX_PIXELS`.
+        ImageError: absent, empty, no image, damaged, truncated, of unclear colours or depth, larger than `MAX_PIXELS`
+            or `MAX_BYTES`, or nothing that could be an image.
     """
+    name = _name(source)
+    try:
+        return _upright_rgb(_read(source))
+    except ImageError as error:
+        raise ImageError(f"{name}: {error.message}", error.hint) from None
+    except MemoryError:
+        raise ImageError(f"{name}: it needs more memory than there is.", "Scale it down first.") from None
+    except Exception as error:  # Pillow reports damage with any kind of exception, depending on the format.
+        refusal = damaged(error)
+        raise ImageError(f"{name}: {refusal.message}", refusal.hint) from None
+
+
+def _read(source: ImageSource) -> Image.Image | NDArray[np.uint8]:
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    name = "the given image" if isinstance(source, bytes | Image.Image) else str(Path(source))
-    try:
-        with _open(source) as image:
-            _refuse_bomb(image, name)
-            return _to_rgb(image)
-    except FileNotFoundError:
-        raise ImageError(f"{name}: there is no such file.", "Check the path.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{name}: this is a folder.", "Give an image file.") from None
-    except UnidentifiedImageError:
-        raise _unidentified(source, name) from None
-    except Image.DecompressionBombError as bomb:
-        raise ImageError(f"{name}: too large to decode ({bomb}).", "Scale it down first.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # from the system, not from Pillow
-            raise ImageError(f"{name}: can't be read ({error.strerror}).", "Check the path and permissions.") from None
-        # Pillow reports damage with any of these, depending on the format.
-        raise ImageError(f"{name}: damaged or truncated ({error}).", "Fetch or export the image again.") from None
-
-
-def _open(source: str | os.PathLike[str] | bytes | Image.Image) -> AbstractContextManager[Image.Image]:
-    """The image without its pixels, which Pillow decodes when they are first asked for."""
     if isinstance(source, Image.Image):
-        return nullcontext(source)
-    if isinstance(source, bytes):
-        return Image.open(io.BytesIO(source))
-    return Image.open(Path(source))
+        return _from_pillow(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source))
+    if isinstance(source, str | os.PathLike):
+        path = Path(os.fsdecode(source))
+        return _from_bytes(_contents_of_path(path), path)
+    if hasattr(source, "read"):
+        return _from_bytes(_contents(source))
+    raise ImageError(
+        f"{type(source).__name__} is not an image.",
+        "Give a path, the bytes of a file, an open binary file, a Pillow image or a uint8 array.",
+    )
 
 
-def _unidentified(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> ImageError:
-    kind = sniff(source) if isinstance(source, bytes) else image_format(name)
+def _from_bytes(data: bytes, path: Path | None = None) -> Image.Image | NDArray[np.uint8]:
+    """Decode a whole file with the reader that its first bytes call for; `path` helps to name what it isn't."""
+    if not data:
+        raise ImageError("the file is empty, not an image.", "Fetch or export the image again.")
+    kind = sniff(data[:START])
+    if kind and kind.readable:
+        return _READERS[kind.name](data)
+    kind = kind or (claimed_format(path) if path else None)
     if kind and not kind.readable:
-        return ImageError(f"{name}: {kind.name} files are not read here.", kind.next_step)
-    return ImageError(f"{name}: not an image that can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.")
+        raise ImageError(f"{kind.name} files are not read here.", kind.next_step)
+    raise ImageError("not an image that can be read.", _READABLE)
 
 
-def _refuse_bomb(image: Image.Image, name: str) -> None:
-    """Stop before decoding: the header alone tells the size."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
+def _contents_of_path(path: Path) -> bytes:
+    try:
+        _refuse_length(path.stat().st_size)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError("there is no such file.", "Check the path.") from None
+    except IsADirectoryError:
+        raise ImageError("this is a folder.", "Give an image file.") from None
+    except (OSError, ValueError) as error:
+        if path.is_dir():  # which Windows reports as a lack of permission
+            raise ImageError("this is a folder.", "Give an image file.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"can't be read ({reason}).", "Check the path and permissions.") from None
+
+
+def _contents(file: IO[bytes]) -> bytes:
+    """What an open file holds from where it stands."""
+    contents = bytearray()
+    while part := file.read(1 << 20):
+        if not isinstance(part, bytes | bytearray | memoryview):
+            raise ImageError("a file that yields no bytes.", "Open it in binary mode: open(path, 'rb').")
+        contents += part
+        _refuse_length(len(contents))
+    return bytes(contents)
+
+
+def _refuse_length(length: int) -> None:
+    if length > MAX_BYTES:
+        raise ImageError(f"longer than the {MAX_BYTES:,} bytes that are read.", "Scale it down first.")
+
+
+def _from_pillow(image: Image.Image) -> Image.Image | NDArray[np.uint8]:
+    """An image of Pillow's: from its file, as any other, if it is open and none of its pixels have been read."""
+    if isinstance(image, ImageFile.ImageFile) and image.tile and image.tell() == 0:
+        file = image.fp
+        if file is None or file.closed:
+            raise ImageError("its file was closed before its pixels were read.", "Call load() while the file is open.")
+        place = file.tell()
+        file.seek(0)
+        try:
+            return _from_bytes(_contents(file))
+        finally:
+            file.seek(place)
+    refuse_size(*image.size)
+    image.load()
+    if image.mode.startswith("I;16"):
+        grey = from_16_bits(np.asarray(image))
+        grey.info = image.info
+        return grey
+    return image
+
+
+def _from_array(values: NDArray) -> Image.Image | NDArray[np.uint8]:
+    if values.dtype != np.uint8 or values.ndim not in (2, 3) or 0 in values.shape or np.ma.is_masked(values):
         raise ImageError(
-            f"{name}: {width}x{height} pixels is more than the {MAX_PIXELS:,} that are decoded.", "Scale it down first."
+            f"an array of dtype {values.dtype} and shape {values.shape} is not an image.",
+            "Give uint8 [H, W], [H, W, 3] or [H, W, 4], values 0 to 255; scale and convert it yourself.",
         )
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if channels not in (1, 3, 4):
+        raise ImageError(f"an array with {channels} channels is not an image.", "Give 1, 3 or 4 channels, last.")
+    refuse_size(values.shape[1], values.shape[0])
+    values = np.ascontiguousarray(values)
+    if channels == 3:
+        return values
+    return Image.fromarray(values.reshape(values.shape[:2]) if channels == 1 else values)
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_array(_to_8_bits(np.asarray(image)))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert("RGB"))
+def _upright_rgb(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if isinstance(image, np.ndarray):
+        return image
+    turn = _TURNS.get(exif_of(image).get(_ORIENTATION, 1))
+    return to_rgb(image if turn is None else image.transpose(turn))
 
 
-def _to_8_bits(values: NDArray) -> NDArray[np.uint8]:
-    """Greys deeper than 8 bits.
-
-    16-bit integers keep the high byte; wider integers may hold 8 or 16 bits, real numbers 0 to 1 or 0 to 255, and the
-    largest value tells which.
-    """
-    if np.issubdtype(values.dtype, np.unsignedinteger):
-        return (values >> 8).astype(np.uint8)
-    values = np.nan_to_num(values)
-    largest = values.max()
-    if np.issubdtype(values.dtype, np.integer):
-        return (np.clip(values, 0, 65535) >> (8 if largest > 255 else 0)).astype(np.uint8)
-    return np.clip(values * (255.0 if largest <= 1.0 else 1.0), 0, 255).astype(np.uint8)
-
-
-def _from_array(values: NDArray) -> NDArray[np.uint8]:
-    if values.dtype != np.uint8 or values.ndim not in (2, 3) or 0 in values.shape:
-        raise ImageError(
-            f"An array of dtype {values.dtype} and shape {values.shape} is not an image.",
-            "Give uint8 [H, W], [H, W, 3] or [H, W, 4], values 0 to 255.",
-        )
-    if values.ndim == 3 and values.shape[2] == 3:
-        return np.ascontiguousarray(values)
-    if values.ndim == 3 and values.shape[2] not in (1, 4):
-        raise ImageError(f"An array with {values.shape[2]} channels is not an image.", "Give 1, 3 or 4 channels.")
-    return _to_rgb(Image.fromarray(values.squeeze(2) if values.ndim == 3 and values.shape[2] == 1 else values))
+def _name(source: object) -> str:
+    """What an error calls a source; bytes of a file name that are no text are escaped."""
+    name: object
+    if isinstance(source, str | os.PathLike):
+        name = os.fsdecode(source)
+    else:
+        name = getattr(source, "name", None) or getattr(source, "filename", None)
+    if not (isinstance(name, str) and name):
+        return "the given image"
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from lentigo.errors import MissingExtraError
+from lentigo.runtime.images import decode
 
 __all__ = ["PERTURBATIONS", "Perturbation"]
 
@@ -55,7 +56,7 @@ def jpeg(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     """Sent over a thin line: compressed as JPEG at quality `strength`."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=int(strength))
-    return np.asarray(Image.open(file))
+    return decode(file.getvalue())
 
 
 def brightness(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
