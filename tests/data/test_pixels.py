@@ -1,18 +1,22 @@
 """The pixel cache: what comes out, and what survives damage, interruption and bad images."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from lentigo import data
 from lentigo.data import pixels as module
 from lentigo.data.pixels import load_pixels, to_square
+from lentigo.data.records import Records, make_table
 from lentigo.errors import DataError
 
 
@@ -60,6 +64,115 @@ def test_a_changed_image_makes_another_cache(records, tmp_path):
     Image.new("RGB", (200, 150), (9, 99, 199)).save(records.table["path"][0], quality=95)
     again = load_pixels(records, 16, cache=tmp_path / "cache")
     assert np.abs(again.array[0].astype(int) - [9, 99, 199]).max() < 4
+
+
+class TestOtherImages:
+    """Whatever lies where an image lay, under its name, of its size and time: the cache answers for what is there."""
+
+    @pytest.fixture
+    def bitmaps(self, tmp_path):
+        """Records of three bitmaps, which have one size whatever they show."""
+
+        def make(folder, *levels):
+            folder.mkdir(parents=True, exist_ok=True)
+            for i, level in enumerate(levels):
+                Image.new("RGB", (40, 40), (level,) * 3).save(folder / f"i{i}.bmp")
+                os.utime(folder / f"i{i}.bmp", ns=(10**18, 10**18))
+            rows = {"image_id": [f"i{i}" for i in range(len(levels))], "dx": ["nv"] * len(levels)}
+            paths = [str(folder / f"i{i}.bmp") for i in range(len(levels))]
+            return Records(make_table(pd.DataFrame({**rows, "path": paths})), "made", folder)
+
+        return make
+
+    def levels(self, records, tmp_path):
+        return load_pixels(records, 8, cache=tmp_path / "cache").array[:, 0, 0, 0].tolist()
+
+    def test_replaced_with_the_same_size_and_time(self, bitmaps, tmp_path):
+        records = bitmaps(tmp_path / "a", 10, 20, 30)
+        assert self.levels(records, tmp_path) == [10, 20, 30]
+        bitmaps(tmp_path / "a", 10, 99, 30)
+        assert self.levels(records, tmp_path) == [10, 99, 30]
+
+    def test_two_folders_of_one_name_in_different_places(self, bitmaps, tmp_path):
+        first, second = bitmaps(tmp_path / "x" / "data", 10, 20), bitmaps(tmp_path / "y" / "data", 11, 21)
+        assert self.levels(first, tmp_path) == [10, 20]
+        assert self.levels(second, tmp_path) == [11, 21]
+
+    def test_another_folder_moved_to_the_place_of_the_first(self, bitmaps, tmp_path):
+        records = bitmaps(tmp_path / "a", 10, 20)
+        bitmaps(tmp_path / "b", 12, 22)
+        assert self.levels(records, tmp_path) == [10, 20]
+        (tmp_path / "a").rename(tmp_path / "old")
+        (tmp_path / "b").rename(tmp_path / "a")
+        assert self.levels(records, tmp_path) == [12, 22]
+
+    def test_two_images_that_change_places(self, bitmaps, tmp_path):
+        records = bitmaps(tmp_path / "a", 10, 20)
+        assert self.levels(records, tmp_path) == [10, 20]
+        for old, new in (("i0", "t"), ("i1", "i0"), ("t", "i1")):
+            (tmp_path / "a" / f"{old}.bmp").rename(tmp_path / "a" / f"{new}.bmp")
+        assert self.levels(records, tmp_path) == [20, 10]
+
+    def test_a_link_that_is_set_to_another_folder(self, bitmaps, tmp_path):
+        bitmaps(tmp_path / "one", 10, 20)
+        bitmaps(tmp_path / "two", 13, 23)
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path / "one", target_is_directory=True)
+        paths = [str(link / f"i{i}.bmp") for i in range(2)]
+        rows = pd.DataFrame({"image_id": ["i0", "i1"], "dx": ["nv"] * 2, "path": paths})
+        records = Records(make_table(rows), "made", link)
+        assert self.levels(records, tmp_path) == [10, 20]
+        link.unlink()
+        link.symlink_to(tmp_path / "two", target_is_directory=True)
+        assert self.levels(records, tmp_path) == [13, 23]
+
+    @pytest.mark.parametrize("name", ["patient#1", "a#b#c", "#", "ünï cödé", "new\nline"])
+    def test_hashes_and_other_characters_in_folders(self, bitmaps, tmp_path, name):
+        records = bitmaps(tmp_path / name, 10, 20)
+        assert self.levels(records, tmp_path) == [10, 20]
+        bitmaps(tmp_path / name, 14, 24)
+        assert self.levels(records, tmp_path) == [14, 24]
+
+    def test_an_array_whose_rows_change_in_a_file_of_the_same_name(self, tmp_path):
+        def array(level, path="pix#els.npz"):
+            rows = {"image_id": ["r0", "r1"], "malignant": [True, False], "path": [f"{path}#0", f"{path}#1"]}
+            pixels = np.full((2, 8, 8, 3), level, np.uint8) + np.array([0, 1], np.uint8)[:, None, None, None]
+            return Records(make_table(pd.DataFrame(rows)), "array", tmp_path, pixels=pixels)
+
+        assert self.levels(array(10), tmp_path) == [10, 11]
+        assert self.levels(array(15), tmp_path) == [15, 16]
+
+    def test_a_difference_in_the_middle_of_a_large_file(self, bitmaps, tmp_path):
+        records = bitmaps(tmp_path / "a", 10, 20)
+        pixels = np.zeros((600, 600, 3), np.uint8)
+        for level in (50, 60):
+            pixels[280:320, 280:320] = level
+            Image.fromarray(pixels).save(tmp_path / "a" / "i0.bmp")
+            os.utime(tmp_path / "a" / "i0.bmp", ns=(10**18, 10**18))
+            assert load_pixels(records, 60, cache=tmp_path / "cache").array[0, 30, 30, 0] == level
+
+    def test_a_name_that_no_folder_can_bear(self, bitmaps, tmp_path):
+        records = replace(bitmaps(tmp_path / "a", 10), name="../.." + "x" * 300 + "\0")
+        assert self.levels(records, tmp_path) == [10]
+        assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_what_a_block_says_of_unreadable_images_is_checked_as_well(records, tmp_path):
+    """An entry whose list of unreadable images is damaged would let black squares pass for pictures."""
+    Path(records.table["path"][3]).write_bytes(b"no image")
+    assert len(load_pixels(records, 16, cache=tmp_path / "cache").problems) == 1
+    _, journal = files(tmp_path / "cache")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    journal.write_text("".join(json.dumps({**entry, "bad": {}}) + "\n" for entry in entries))
+    assert len(load_pixels(records, 16, cache=tmp_path / "cache").problems) == 1
+
+
+@pytest.mark.parametrize("line", ["5", "null", "{}", '{"start": 0}', '{"start": "x", "crc": 1, "bad": {}}', "\udcff"])
+def test_a_strange_journal_is_passed_over(records, tmp_path, line):
+    first = np.array(load_pixels(records, 16, cache=tmp_path / "cache").array)
+    _, journal = files(tmp_path / "cache")
+    journal.write_bytes(line.encode("utf-8", "surrogateescape") + b"\n")
+    assert np.array_equal(load_pixels(records, 16, cache=tmp_path / "cache").array, first)
 
 
 @pytest.mark.parametrize("harm", ["flip", "truncate", "journal", "zero"])

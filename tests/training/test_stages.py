@@ -124,6 +124,40 @@ def test_other_weights_have_a_cache_of_their_own(split, monkeypatch, tmp_path):
     assert len(list(pixels.folder.glob("features-*"))) == 2
 
 
+@pytest.mark.parametrize("harm", ["flip", "truncate", "empty", "checksums", "clock"])
+def test_damaged_features_are_computed_again(split, monkeypatch, tmp_path, harm):
+    monkeypatch.setenv("LENTIGO_CACHE", str(tmp_path))
+    network = models.build(NAME).eval()
+    network.freeze()
+    pixels, colours = data.load_pixels(split.records, 32), (torch.zeros(3), torch.ones(3))
+    rows = pixels.rows(split.test)
+    first = np.array(cache_features(network, FROZEN, *colours, pixels, split.test).array[rows])
+    (folder,) = pixels.folder.glob("features-*")
+    kept = folder / "features.f16"
+    content = bytearray(kept.read_bytes())
+    if harm == "flip":
+        content[int(rows[0]) * first[0].nbytes] ^= 255
+        kept.write_bytes(content)
+    elif harm in ("truncate", "empty"):
+        kept.write_bytes(content[: 100 if harm == "truncate" else 0])
+    else:
+        (folder / {"checksums": "checksums.u32", "clock": "clock.json"}[harm]).write_bytes(b"[1,")
+    again = cache_features(network, FROZEN, *colours, pixels, split.test).array
+    assert np.array_equal(again[rows], first)
+
+
+def test_networks_of_the_same_weights_but_another_structure_share_nothing(split, monkeypatch, tmp_path):
+    monkeypatch.setenv("LENTIGO_CACHE", str(tmp_path))
+    pixels = data.load_pixels(split.records, 32)
+    for pool in (torch.nn.MaxPool2d(3, 2, 1), torch.nn.AvgPool2d(3, 2, 1)):
+        torch.manual_seed(0)
+        network = models.build(NAME)
+        network.features.body.maxpool = pool
+        network.freeze()
+        cache_features(network, FROZEN, torch.zeros(3), torch.ones(3), pixels, split.test)
+    assert len(list(pixels.folder.glob("features-*"))) == 2
+
+
 def test_a_network_without_a_base_has_nothing_to_freeze(split, tmp_path):
     with pytest.raises(RunError, match="no base"):
         training.train("compact", split, FROZEN, out=tmp_path / "run")

@@ -1,13 +1,14 @@
 """Decode every image once into a uint8 memory map, then never again.
 
-The cache is keyed by its source (ids, file names, sizes, times of change) and the side of the squares. It is filled in
-blocks; a journal names each finished block with its checksum, so that an interrupted run resumes and a damaged block
-is found and built again. A lock lets two processes ask for one cache at once.
+The cache is keyed by the images themselves (`content_key`) and the side of the squares. It is filled in blocks; a
+journal names each finished block with its checksum, so that an interrupted run resumes and a damaged block is found and
+built again. A lock lets two processes ask for one cache at once.
 """
 
 import hashlib
 import json
 import os
+import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from platformdirs import user_cache_path
 
+from lentigo.data.content import content_key
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
@@ -29,7 +31,7 @@ __all__ = ["Pixels", "load_pixels", "to_square"]
 
 BLOCK = 256
 """Images in a block: a second of work, so that an interruption costs no more."""
-VERSION = 1
+VERSION = 2
 """Part of the key; raised when the way of decoding changes."""
 
 
@@ -99,7 +101,9 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
         DataError: unreadable image (if strict), no readable image at all, or not enough disk space.
     """
     folder = cache or Path(os.environ.get("LENTIGO_CACHE") or user_cache_path("lentigo"))
-    folder = folder / f"{records.name}-{size}px-{_key(records, size)[:16]}"
+    key = hashlib.sha256(f"{VERSION},{size},{content_key(records)}".encode()).hexdigest()
+    # The name is for people; what a folder can't be called is left out of it.
+    folder = folder / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', records.name)[:40]}-{size}px-{key[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
@@ -117,26 +121,6 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
     return Pixels(array, records.ids, folder, tuple(problems))
 
 
-def _key(records: Records, size: int) -> str:
-    digest = hashlib.sha256(f"{VERSION},{size}".encode())
-    stamps: dict[str, str] = {}
-    for image_id, path in zip(records.ids, records.table["path"], strict=True):
-        file = path.partition("#")[0] if records.pixels is not None else path
-        if file not in stamps:
-            stamps[file] = _stamp(Path(file))
-        digest.update(f"{image_id},{path.rpartition('/')[2]},{stamps[file]}\n".encode())
-    return digest.hexdigest()
-
-
-def _stamp(file: Path) -> str:
-    """What changes when a file does; an absent file is a problem for decoding to report."""
-    try:
-        stat = file.stat()
-    except OSError:
-        return "absent"
-    return f"{stat.st_size},{stat.st_mtime_ns}"
-
-
 def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
     """Build the blocks that are missing or damaged; the problems of all blocks."""
     path, journal = folder / "pixels.u8", folder / "journal.jsonl"
@@ -147,7 +131,8 @@ def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
         entries = {
             start: entry
             for start, entry in _read_journal(journal).items()
-            if entry["crc"] == _crc(file, start * image_bytes, min(BLOCK, len(records) - start) * image_bytes)
+            if entry["crc"]
+            == _checksum(_read(file, start, min(BLOCK, len(records) - start), image_bytes), entry["bad"])
         }
         missing = [start for start in starts if start not in entries]
         with ThreadPoolExecutor(os.cpu_count()) as pool, journal.open("a", encoding="utf-8") as log:
@@ -156,7 +141,7 @@ def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
                 file.seek(start * image_bytes)
                 file.write(squares.tobytes())
                 file.flush()
-                entries[start] = {"start": start, "crc": zlib.crc32(squares.tobytes()), "bad": bad}
+                entries[start] = {"start": start, "crc": _checksum(squares.tobytes(), bad), "bad": bad}
                 # The entry is written after its pixels: a crash in between costs one block and no truth.
                 log.write(json.dumps(entries[start]) + "\n")
                 log.flush()
@@ -183,20 +168,26 @@ def _allocate(path: Path, size: int) -> None:
 
 
 def _read_journal(journal: Path) -> dict[int, dict]:
-    """Entries by the first row of their block; a half-written last line is passed over."""
+    """Entries by the first row of their block; damaged and half-written lines are passed over."""
     entries = {}
-    for line in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines() if journal.exists() else ():
         try:
             entry = json.loads(line)
-        except ValueError:
+            entries[int(entry["start"])] = {"crc": int(entry["crc"]), "bad": dict(entry["bad"])}
+        except (ValueError, KeyError, TypeError):
             continue
-        entries[entry["start"]] = entry
     return entries
 
 
-def _crc(file: BinaryIO, start: int, size: int) -> int:
-    file.seek(start)
-    return zlib.crc32(file.read(size))
+def _read(file: BinaryIO, start: int, count: int, image_bytes: int) -> bytes:
+    """The squares of `count` images from number `start` on."""
+    file.seek(start * image_bytes)
+    return file.read(max(count, 0) * image_bytes)
+
+
+def _checksum(pixels: bytes, bad: dict[str, str]) -> int:
+    """Over the squares of a block and over what it says of unreadable images: zeros must not pass for a picture."""
+    return zlib.crc32(json.dumps(bad, sort_keys=True).encode(), zlib.crc32(pixels))
 
 
 def _decode_block(

@@ -1,14 +1,17 @@
 """What a frozen base makes of images, computed once and cached on disk, so that what sits on it trains in seconds.
 
-A cache lies beside the decoded pixels and is keyed by the frozen weights, the normalisation and the precision. Rows
-are filled when they are first asked for; each block is marked after it was written, so an interruption costs a block.
+A cache lies in the folder of the decoded pixels, which is keyed by the images themselves, and is keyed by the frozen
+network and its weights, the normalisation and the precision. Rows are filled when they are first asked for; each row's
+checksum is written after it, so that an interruption costs a block, and a damaged row is found and computed again.
 """
 
 import hashlib
 import json
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -16,7 +19,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lentigo.atomic import replacing, write_text
+from lentigo.atomic import write_bytes, write_text
 from lentigo.data import Pixels, Records
 from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
@@ -95,17 +98,16 @@ def _fill(
     shape: tuple[int, ...],
     folder: Path,
 ) -> float:
-    """Compute the rows that are missing; seconds an image, over all that were ever computed here."""
-    done_path, clock_path, data_path = folder / "done.u8", folder / "clock.json", folder / "features.f16"
+    """Compute the rows that are missing or damaged; seconds an image, over all that were ever computed here."""
+    sums_path, clock_path, data_path = folder / "checksums.u32", folder / "clock.json", folder / "features.f16"
     count, row_bytes = len(pixels.ids), 2 * int(np.prod(shape))
-    done = np.fromfile(done_path, np.uint8) if done_path.exists() else np.zeros(count, np.uint8)
-    clock = json.loads(clock_path.read_text()) if clock_path.exists() else {"images": 0, "seconds": 0.0}
-    if not data_path.exists():
-        with data_path.open("wb") as file:
-            file.truncate(count * row_bytes)  # sparse: rows that nobody asks for cost nothing
-    missing = rows[done[rows] == 0]
-    blocks = [missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK)]
+    sums = _read_checksums(sums_path, count)
+    clock = _read_clock(clock_path)
+    with data_path.open("a+b") as file:
+        file.truncate(count * row_bytes)  # sparse: rows that nobody asks for cost nothing
     with data_path.open("r+b") as file:
+        missing = np.array([row for row in rows if sums[row] != _checksum(_read(file, row, row_bytes))], np.int64)
+        blocks = [missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK)]
         for block in track(blocks, "Features of the frozen base", len(blocks)):
             start = time.perf_counter()
             values = _compute(network, recipe, mean, std, pixels.array[block])
@@ -113,12 +115,36 @@ def _fill(
             for row, value in zip(block, values, strict=True):
                 file.seek(int(row) * row_bytes)
                 file.write(value.tobytes())
+                sums[row] = _checksum(value.tobytes())
             file.flush()
-            done[block] = 1
-            with replacing(done_path) as partial:
-                partial.write_bytes(done.tobytes())
+            write_bytes(sums_path, sums.tobytes())
             write_text(clock_path, json.dumps(clock))
     return clock["seconds"] / max(clock["images"], 1)
+
+
+def _read_checksums(path: Path, count: int) -> NDArray[np.uint32]:
+    """A checksum a row, 0 for those that were not computed yet; a file of another length is of no use."""
+    sums = np.fromfile(path, np.uint32) if path.exists() else np.zeros(0, np.uint32)
+    return sums if len(sums) == count else np.zeros(count, np.uint32)
+
+
+def _read_clock(path: Path) -> dict[str, float]:
+    """Images and seconds so far; a damaged file is no reason to compute anything again."""
+    try:
+        clock = json.loads(path.read_text(encoding="utf-8"))
+        return {name: float(clock[name]) for name in ("images", "seconds")}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {"images": 0, "seconds": 0.0}
+
+
+def _read(file: BinaryIO, row: int, row_bytes: int) -> bytes:
+    file.seek(int(row) * row_bytes)
+    return file.read(row_bytes)
+
+
+def _checksum(content: bytes) -> int:
+    """CRC-32, never 0, which stands for a row that was not computed."""
+    return zlib.crc32(content) or 1
 
 
 @torch.inference_mode()
@@ -137,7 +163,9 @@ def _compute(
 
 
 def _key(network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, shape: tuple[int, ...]) -> str:
-    digest = hashlib.sha256(f"{recipe.precision},{mean.tolist()},{std.tolist()},{shape}".encode())
+    # Not the weights alone: networks that differ in a stride or an activation can have the same ones.
+    base = f"{network.features.source},{network.features.frozen_stages},{network.features.body}"
+    digest = hashlib.sha256(f"{recipe.precision},{mean.tolist()},{std.tolist()},{shape},{base}".encode())
     for tensor in network.features.frozen_state():
         digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()

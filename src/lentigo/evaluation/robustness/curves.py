@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lentigo import data
 from lentigo.atomic import replacing
+from lentigo.data.content import content_marks
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions, undefined
 from lentigo.evaluation.metrics.confusion import Decisions, balanced_accuracy, confusion_matrices
@@ -162,31 +163,32 @@ def _perturbed(
     key = json.dumps([bundle.sha256, seed, settings])
     done = _load(partial, key)
 
-    def one(row: tuple[str, str]) -> Array:
-        image_id, path = row
+    def one(asked: tuple[str, tuple[str, str]]) -> Array:
+        _, (image_id, path) = asked
         image = records.decode(path)
         return np.stack([bundle.run(changed[None])[0][0] for changed in _changes(image, image_id, seed)])
 
-    rows = list(zip(records.ids, records.table["path"], strict=True))
-    todo = [row for row in rows if row[0] not in done]
+    marks = content_marks(records)  # an image that changed since, or another one of its name, is not done
+    rows = zip(records.ids, records.table["path"], strict=True)
+    todo = [(mark, row) for mark, row in zip(marks, rows, strict=True) if mark not in done]
     with ThreadPoolExecutor() as pool:
         for count, found in enumerate(track(pool.map(one, todo), "Perturbing", len(todo)), start=1):
             done[todo[count - 1][0]] = found
             if count % KEEP_EVERY == 0:
                 _keep(partial, key, done)
     _keep(partial, key, done)
-    found = np.stack([done[image_id] for image_id in records.ids]).astype(np.float64)
+    found = np.stack([done[mark] for mark in marks]).astype(np.float64)
     found /= found.sum(axis=2, keepdims=True)
     return {setting: found[:, k] for k, setting in enumerate(settings)}
 
 
 def _load(partial: Path | None, key: str) -> dict[str, Array]:
-    """What an interrupted call with the same bundle, seed and perturbations has done, by image id."""
+    """What an interrupted call with the same bundle, seed and perturbations has done, by the mark of an image."""
     if partial is None or not partial.exists():
         return {}
     try:
         with np.load(partial) as kept:
-            return dict(zip(kept["ids"].tolist(), kept["found"], strict=True)) if str(kept["key"]) == key else {}
+            return dict(zip(kept["marks"].tolist(), kept["found"], strict=True)) if str(kept["key"]) == key else {}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return {}  # damaged: it is made anew
 
@@ -194,7 +196,7 @@ def _load(partial: Path | None, key: str) -> dict[str, Array]:
 def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
     if partial is not None and done:
         with replacing(partial) as unfinished, unfinished.open("wb") as file:
-            np.savez(file, key=np.array(key), ids=np.array(list(done)), found=np.stack(list(done.values())))
+            np.savez(file, key=np.array(key), marks=np.array(list(done)), found=np.stack(list(done.values())))
 
 
 def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDArray[np.uint8]]:
