@@ -8,6 +8,7 @@ end can't be seen by anyone.
 
 import io
 import re
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -48,7 +49,9 @@ def read_jpeg(data: bytes) -> Image.Image | NDArray[np.uint8]:
     if header.mode == "CMYK":
         header.load()  # Pillow knows which programs store the inks upside down
         return header
-    told = {key: header.info[key] for key in ("exif", "xmp", "icc_profile") if key in header.info}
+    told: dict[str | tuple[int, int], Any] = {
+        key: header.info[key] for key in ("exif", "xmp", "icc_profile") if key in header.info
+    }
     if not told:
         return pixels if header.mode == "RGB" else np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
     image = Image.fromarray(pixels.squeeze(2) if header.mode == "L" else pixels)

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import count
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -224,9 +224,7 @@ def _pieces(tags: ImageFileDirectory_v2, data: bytes) -> Iterator[tuple[bytes, i
 def _read_deep_planes(image: TiffImageFile) -> None:
     """Uncompressed channels of 16 bits that lie one after the other: Pillow would take them for 8 bits."""
     suffix = ";16B" if image.tag_v2.prefix == b"MM" else ";16L"
-    image.tile = [
-        tile._replace(args=(tile.args[0] + suffix, *tile.args[1:]))
-        if tile.codec_name == "raw" and len(tile.args[0]) == 1
-        else tile
-        for tile in image.tile
-    ]
+    for i, tile in enumerate(image.tile):
+        arguments: Any = tile.args  # band, bytes a row, direction
+        if tile.codec_name == "raw" and len(arguments[0]) == 1:
+            image.tile[i] = tile._replace(args=(arguments[0] + suffix, *arguments[1:]))
