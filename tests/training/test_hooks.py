@@ -57,13 +57,12 @@ def interrupt(monkeypatch, epoch):
     monkeypatch.setattr(Learner, "training_step", stopped)
 
 
-def test_everything_at_once_resumes_to_the_same_result(split, tmp_path, monkeypatch, capsys):
+def test_everything_at_once_resumes_to_the_same_result(split, tmp_path, monkeypatch):
     whole = training.train("compact", split, FULL, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
         interrupt(patch, 2)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 3"):
             training.train("compact", split, FULL, out=tmp_path / "cut")
-    assert "re-run with --resume" in capsys.readouterr().err
     resumed = training.train("compact", split, out=tmp_path / "cut", resume=True)
     assert resumed.recipe == FULL
     for name, value in weights(whole).items():

@@ -22,6 +22,7 @@ def search(
     size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most passes over the training part, each trial.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Search for a network's hyper-parameters on the validation part; re-run to resume."""
     from lentigo import studies, training
@@ -37,6 +38,7 @@ def search(
         trials=trials,
         recipe=training.Recipe.load(recipe, size=size, epochs=epochs),
         seed=seed,
+        device=device,  # type: ignore[arg-type]  # as well
     )
     typer.echo(
         f"Best of {len(found.trials)} trials: {found.best.parameters}, validation loss {found.best.loss:.4f}.\n"

@@ -7,17 +7,19 @@ import typer
 
 app = typer.Typer()
 
-Data = Annotated[Path, typer.Option("--data", help="The data set's folder.")]
 Out = Annotated[Path, typer.Option(help="Where to write.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 @app.command()
 def train(
     model: Annotated[str, typer.Argument(help="Name of a network, such as compact.")],
-    root: Data,
     out: Out,
-    protocol: Annotated[str, typer.Option(help="The split protocol.")] = "grouped",
-    fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
+    root: Annotated[Path | None, typer.Option("--data", help="The data set's folder; --resume knows it.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="The split protocol; without it, grouped.")] = None,
+    fold: Annotated[int | None, typer.Option(help="Which fold to keep for testing, from 0.")] = None,
+    folds: Annotated[int | None, typer.Option(help="How many folds there are; without it, 5.")] = None,
+    split: Annotated[Path | None, typer.Option(help="A saved split of lentigo data split to take instead.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most passes over the training part.")] = None,
@@ -27,27 +29,30 @@ def train(
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights, downloaded.")] = False,
     weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, with its recipe.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
+    device: Device = "auto",
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
     from lentigo import models, training
 
-    chosen = training.Recipe.load(recipe, size=size, epochs=epochs, seed=seed)
     run = training.train_from(
         root,
         model,
-        chosen,
+        training.Recipe.load(recipe, size=size, epochs=epochs, seed=seed),
         out=out,
         protocol=protocol,
         fold=fold,
-        options=models.parse_options(option or ()),
+        folds=folds,
+        split=split,
+        options=models.parse_options(option) if option else None,
         pretrained=pretrained,
         weights=weights,
         resume=resume,
         strict=strict,
+        device=device,  # type: ignore[arg-type]  # unknown ones are refused
     )
-    typer.echo(f"Trained {run.model}: {run.path}\nNext: lentigo evaluate {run.path}")
+    typer.echo(run.summary())
 
 
 @app.command()
@@ -55,12 +60,14 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
     name: Annotated[str | None, typer.Option(help="The model's name; without it the file's.")] = None,
+    root: Annotated[Path | None, typer.Option("--data", help="Where the run's images lie now, if they moved.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Write a run's one-file model, verified against the trained network."""
     from lentigo import export as exporting
     from lentigo import training
 
-    bundle = exporting.bundle(training.load_run(run), out, name=name)
+    bundle = exporting.bundle(training.load_run(run, data=root, device=device), out, name=name)  # type: ignore[arg-type]
     parity = bundle.metadata.parity
     typer.echo(
         f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB). On {parity['images']} images the largest "

@@ -128,7 +128,7 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
         options: what the network's builder takes besides.
 
     Raises:
-        RunError: no network has that name, or it has no such option.
+        RunError: no network has that name, it has no such option, or it can't be built with these values.
     """
     known = entry(name)
     arguments = {"num_classes": known.num_classes if num_classes is None else num_classes, **options}
@@ -138,7 +138,11 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
         own = [p for p in inspect.signature(known.builder).parameters if p not in ("num_classes", "options")]
         hint = f"Its options: {', '.join(own)}." if own else "It has no options."
         raise RunError(f"{name}: {error}.", hint) from None
-    return known.builder(**arguments)
+    try:
+        return known.builder(**arguments)
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, ZeroDivisionError) as error:
+        said = ", ".join(f"{option}={value!r}" for option, value in arguments.items())
+        raise RunError(f"{name} can't be built with {said} ({error}).", "Take other values.") from error
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, object]:

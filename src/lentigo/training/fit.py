@@ -14,7 +14,7 @@ import torch
 from lentigo import data, models
 from lentigo.data import normalise
 from lentigo.data.protocols import FOLDS
-from lentigo.errors import RunError
+from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
 from lentigo.normalisation import IMAGENET, UNIT, Normalisation
 from lentigo.training.batches import PixelDataset, epoch_positions, train_loader, validation_loader
@@ -57,7 +57,7 @@ def train(
         recipe: how to train; without it the defaults. If `resume`, the recorded recipe is taken, and what is set here
             must be as it was.
         out: folder of the run, new or, if `resume`, of an interrupted run.
-        options: of the network's builder.
+        options: of the network's builder; without them, and if `resume`, the recorded ones.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead.
         resume: resume an interrupted run of the same network, split and recipe.
@@ -75,22 +75,25 @@ def train(
     find_device(device)
     old = recorded_run(folder, resume)
     recipe = recorded_recipe(old, recipe)
+    options = dict(old.options if old and options is None else options or {})
+    if old:
+        check_same(old, {"model": model, "options": _plain(options)}, split)
     _check_model(model, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
-    network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **(options or {}))
+    network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **options)
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no base that could be frozen.", "Set frozen_base to false.")
     file = Path(weights) if weights else None
     start = _plain(asdict(models.load_weights(network, file))) if pretrained or file else {}
     if old:
-        check_same(old, {"model": model, "options": _plain(dict(options or {})), "start": start}, split)
+        check_same(old, {"start": start}, split)
         if old.finished:
             print(f"{folder}: this training has finished; there is nothing to resume.", file=sys.stderr)
             return old
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
-    run = _describe(model, _plain(dict(options or {})), start, split, recipe, folder, pixels)
+    run = _describe(model, _plain(options), start, split, recipe, folder, pixels)
     run.save_description()  # first: what it is of can be resumed, and nothing else
     split.save(folder / "split.csv")
     if isinstance(network, Transfer) and recipe.frozen_base:
@@ -102,7 +105,7 @@ def train(
 
 
 def train_from(
-    root: str | os.PathLike[str],
+    root: str | os.PathLike[str] | None,
     model: str,
     recipe: Recipe | None = None,
     *,
@@ -121,7 +124,7 @@ def train_from(
     """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
     Args:
-        root: the data set.
+        root: the data set; None for the one that the run to resume was begun with.
         model: name of the network.
         recipe: how to train.
         out: folder of the run.
@@ -144,12 +147,22 @@ def train_from(
             "Name the split, or how to make one, not both.",
         )
     old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
-    records = data.read(root, strict=strict)
+    if root is not None:
+        records = data.read(root, strict=strict)
+    elif old is not None:
+        records = old.records
+    else:
+        raise DataError("There is no data set to train on.", "Name its folder: --data FOLDER.")
     if old and not given and split is None:
         split = old.path / "split.csv"
     made = data.load_split(Path(split), records) if split else data.split(records, **_SPLIT | given)  # type: ignore[arg-type]
     start = {"options": options, "pretrained": pretrained, "weights": weights}
-    return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **start)  # type: ignore[arg-type]
+    try:
+        return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **start)  # type: ignore[arg-type]
+    except KeyboardInterrupt as stop:
+        if str(stop):
+            print(f"{stop} Re-run with --resume to go on from the end of the epoch before.", file=sys.stderr)
+        raise
 
 
 def _fit_whole(

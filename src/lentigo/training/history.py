@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 
 from lentigo.atomic import write_text
 
-__all__ = ["History", "Lines"]
+__all__ = ["History", "Lines", "duration", "kept_epoch"]
 
 PAUSE = 30.0
 """Seconds between two lines, at least."""
@@ -94,3 +94,16 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def kept_epoch(folder: Path, keep: str) -> tuple[pd.Series, int, float]:
+    """Of a finished run: the row of its log that was kept, how many epochs there are, and their seconds.
+
+    Args:
+        folder: of the run.
+        keep: 'best' for the lowest validation loss of the last stage, or 'last'.
+    """
+    rows, seconds = (pd.read_csv(folder / "log" / name) for name in ("metrics.csv", "seconds.csv"))
+    stage = rows[rows["stage"] == rows["stage"].iloc[-1]]
+    row = stage.loc[stage["val_loss"].idxmin()] if keep == "best" else stage.iloc[-1]
+    return row, len(rows), float(seconds["seconds"].sum())

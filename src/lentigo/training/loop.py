@@ -4,7 +4,6 @@ import logging
 import os
 import pickle
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +56,7 @@ def fit(
     Raises:
         RunError: no such device, a checkpoint that holds more than tensors and plain values, or a network that can't be
             compiled.
-        KeyboardInterrupt: Ctrl-C; what to do next stands on standard error.
+        KeyboardInterrupt: Ctrl-C; it says in which epoch.
     """
     place = folder / "checkpoints" / stage
     best = ModelCheckpoint(place, "best", monitor=SCORE, mode="min", enable_version_counter=False)
@@ -141,12 +140,7 @@ def _interruptible(trainer: pl.Trainer, folder: Path) -> Iterator[None]:
             raise  # somebody wants to exit
         if isinstance(stop, SystemExit):
             signal.signal(signal.SIGINT, on_interrupt)
-        print(
-            f"{folder}: interrupted in epoch {trainer.current_epoch + 1}; re-run with --resume to go on from the end "
-            "of the one before.",
-            file=sys.stderr,
-        )
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt(f"{folder}: interrupted in epoch {trainer.current_epoch + 1}.") from None
 
 
 @contextmanager

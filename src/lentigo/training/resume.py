@@ -50,7 +50,7 @@ def recorded_recipe(old: Run | None, asked: Recipe | None) -> Recipe:
 
 
 def check_same(old: Run, asked: Mapping[str, object], split: data.Split) -> None:
-    """See that network, start and split are as recorded.
+    """See that network and split are as recorded.
 
     Args:
         old: the run to resume.

@@ -32,6 +32,7 @@ from lentigo.models.transfer import Transfer
 from lentigo.progress import track
 from lentigo.training.cached_features import cache_features
 from lentigo.training.devices import Device, find_device
+from lentigo.training.history import duration, kept_epoch
 from lentigo.training.inputs import PixelInput
 from lentigo.training.recipe import Recipe
 
@@ -194,6 +195,21 @@ class Run:
         if self.recipe.balance == "none":
             return np.log(np.clip(self.class_prior, 1e-6, None)).astype(np.float32)
         return np.zeros(len(self.class_prior), np.float32)
+
+    def summary(self) -> str:
+        """What a finished training came to, where it lies, and what can be done next, for people."""
+        row, epochs, seconds = kept_epoch(self.path, self.recipe.keep)
+        return (
+            f"Trained {self.model} in {duration(seconds)}: {epochs} of at most {self.most_epochs} epochs, kept epoch "
+            f"{int(row['epoch']) + 1}.\nValidation part (the test part was not touched): loss {row['val_loss']:.3f}, "
+            f"balanced accuracy {row['val_balanced_accuracy']:.3f}, macro AUC {row['val_macro_auc']:.3f}.\n"
+            f"Run: {self.path} (log/metrics.csv, network.safetensors)\nNext: lentigo evaluate {self.path}"
+        )
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs of all stages, if none is stopped early."""
+        return self.recipe.epochs + self.recipe.finetune_epochs
 
     def save_description(self) -> None:
         """Write recipe.json."""

@@ -30,6 +30,7 @@ from optuna.trial import TrialState
 
 from lentigo import data
 from lentigo.errors import RunError
+from lentigo.training.devices import Device
 from lentigo.training.fit import train
 from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
@@ -57,6 +58,7 @@ def search(
     recipe: Recipe | None = None,
     seed: int = 0,
     resume: bool = True,
+    device: Device = "auto",
 ) -> Search:
     """Try hyper-parameters and keep the run with the lowest validation loss; the test part is not touched.
 
@@ -75,6 +77,7 @@ def search(
         recipe: what is not searched; without it the defaults.
         seed: of the choices; the seed of the trainings is the recipe's.
         resume: go on with a search in the folder, if it is the same one.
+        device: 'auto', 'cpu', 'cuda' or 'mps'.
 
     Raises:
         RunError: the folder holds something else or another search, another process is searching there, a value
@@ -92,7 +95,9 @@ def search(
     try:
         with FileLock(folder / "lock", timeout=0):
             study = _open(folder, _describe(model, split, space, sampler, recipe, seed))
-            _go_on(study, _Trainer(model, split, space, recipe, folder / "trials"), sampler, space, trials, seed)
+            _go_on(
+                study, _Trainer(model, split, space, recipe, folder / "trials", device), sampler, space, trials, seed
+            )
             return write_search(study, folder, split, recipe)
     except Timeout:
         raise RunError(
@@ -112,6 +117,7 @@ def search_from(
     trials: int = 20,
     recipe: Recipe | None = None,
     seed: int = 0,
+    device: Device = "auto",
 ) -> Search:
     """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
@@ -120,7 +126,13 @@ def search_from(
         RunError: as `search`.
     """
     split = data.split(data.read(root), protocol, fold=fold)
-    return search(model, split, space, out=out, sampler=sampler, trials=trials, recipe=recipe, seed=seed)
+    try:
+        return search(
+            model, split, space, out=out, sampler=sampler, trials=trials, recipe=recipe, seed=seed, device=device
+        )
+    except KeyboardInterrupt as stop:
+        print(f"{stop} Re-run the same command to resume.".strip(), file=sys.stderr)
+        raise
 
 
 def _go_on(
@@ -152,8 +164,11 @@ def _go_on(
 class _Trainer:
     """The objective: trains with what a trial chooses and gives the validation loss."""
 
-    def __init__(self, model: str, split: data.Split, space: Space, recipe: Recipe, folder: Path) -> None:
-        self.model, self.split, self.space, self.recipe, self.folder = model, split, space, recipe, folder
+    def __init__(
+        self, model: str, split: data.Split, space: Space, recipe: Recipe, folder: Path, device: Device
+    ) -> None:
+        self.model, self.split, self.space, self.recipe = model, split, space, recipe
+        self.folder, self.device = folder, device
 
     def __call__(self, trial: optuna.Trial) -> float:
         recipe, options = apply_parameters(suggest(trial, self.space), self.recipe)
@@ -171,6 +186,7 @@ class _Trainer:
                 options=options,
                 resume=run.exists(),
                 callbacks=(_GiveUp(trial),),
+                device=self.device,
             )
         elif earlier[0].state == TrialState.PRUNED:
             raise optuna.TrialPruned
