@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from lentigo.evaluation.predictions import Predictions
+from lentigo.evaluation.result import Estimate
 from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
+from lentigo.report.words import in_brackets, plural
 from tests.evaluation.imagined import make, of
 
 
@@ -85,7 +87,7 @@ def test_the_worst_group_stands_in_the_first_statement(tmp_path):
     subject = subject_of(tmp_path, grouped(make(1500, seed=2, skill=4.0)))
     text = short(subject).text
     assert "Worst group: site face, where it names 0" in text
-    assert re.search(r"\(\d+ melanoma lesions; (beyond chance|how far)", text)
+    assert re.search(r"\(\d+ lesions of melanoma; (beyond chance|how far)", text)
 
 
 def test_groups_of_few_melanomas_are_not_named(tmp_path):
@@ -100,10 +102,21 @@ def test_without_groups_that_is_said(tmp_path):
 
 def test_one_class_counts_nothing(tmp_path):
     subject = subject_of(tmp_path, of(np.full(20, 5), np.random.default_rng(0).normal(size=(20, 7))))
-    assert "none shows a melanoma, so that misses can't be counted" in short(subject).text
+    assert "none shows melanoma, so that misses can't be counted" in short(subject).text
 
 
 def test_missing_most_melanomas_is_a_warning_of_its_own(tmp_path):
     said = short(subject_of(tmp_path, grouped(make(1500, seed=2, skill=4.0), face=1000)))
     assert said.alarm
     assert "it names most melanomas as something else" in said.text
+
+
+@pytest.mark.parametrize(("name", "words"), [("melanoma", "melanomas"), ("malignant", "malignant lesions")])
+def test_plural(name, words):
+    assert plural(name) == words
+
+
+def test_natural_frequencies_stand_in_one_pair_of_brackets():
+    assert in_brackets(Estimate(value=0.25, low=0.1, high=0.4)) == "(25 of 100; 10 to 40)"
+    assert in_brackets(Estimate(value=0.25, low=0.1, high=0.4), complement=True) == "(75 of 100; 60 to 90)"
+    assert in_brackets(Estimate(value=0.25)) == "(25 of 100)"

@@ -235,7 +235,7 @@ VIEW_LABELS: Mapping[str, str] = MappingProxyType(
 )
 """What a view is called over a column of numbers."""
 VIEW_NOTE = (
-    "Balanced prior: the probabilities treat all diagnoses as equally common, as `classify` does unless a prevalence "
+    "Balanced prior: the probabilities treat all diagnoses as equally common, as classify does unless a prevalence "
     "is stated. Training prior: as common as in training, by Bayes' rule. Both columns count these images in their own "
     "mix; only scores of the probabilities themselves (ECE, Brier, log loss) weigh each diagnosis alike at the "
     "balanced prior."

@@ -8,7 +8,7 @@ from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, VIEW_NOTE, entry
 from lentigo.evaluation.statistics.comparison import Comparison, compare
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
-from lentigo.report.in_short import melanoma_named, named
+from lentigo.report.in_short import mistaken, named
 from lentigo.report.subject import Subject
 from lentigo.report.words import natural_frequency, number
 from lentigo.runtime import NOTICE
@@ -74,7 +74,7 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
     found = []
     for name, subject in subjects.items():
         melanoma = natural_frequency(subject.metrics.get("sensitivity_at_80_specificity.mel"))
-        text = f"By its default answers {melanoma_named(subject)}. {named(subject)}"
+        text = f"By its default answers {mistaken(subject)}. {named(subject)}"
         if subject.metrics.get("sensitivity_at_80_specificity.mel").value is not None:
             text += f" It finds {melanoma} of 100 melanomas where 20 of 100 other lesions are false positives."
         found.append(Statement(label=name, text=text))

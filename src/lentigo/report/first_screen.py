@@ -3,13 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from lentigo import taxonomy
 from lentigo.evaluation.tasks import view
 from lentigo.report.curves import balance
 from lentigo.report.document import Statement
 from lentigo.report.in_short import in_short, named
 from lentigo.report.subject import Subject
-from lentigo.report.words import natural_frequency, points, versus
+from lentigo.report.words import natural_frequency, plural, points, versus
 from lentigo.runtime import NOTICE
 
 __all__ = ["first_screen"]
@@ -27,7 +26,7 @@ def first_screen(subject: Subject) -> tuple[Statement, ...]:
     return (
         *_leak(subject),
         in_short(subject),
-        *_melanoma(subject),
+        *_alarm(subject),
         _accuracy(subject),
         _calibration(subject),
         *_unequal(subject),
@@ -53,22 +52,28 @@ def _leak(subject: Subject) -> list[Statement]:
     return []
 
 
-def _melanoma(subject: Subject) -> list[Statement]:
-    images = subject.metrics.provenance.images_of["mel"]
-    if images in (0, len(subject.predictions)):
-        text = f"Not measurable: {'no image shows' if images == 0 else 'every image shows'} a melanoma."
-        return [Statement(label="Melanoma", text=text, alarm=True)]
-    at_specificity = subject.metrics.get("sensitivity_at_80_specificity.mel")
-    at_sensitivity = subject.metrics.get("specificity_at_95_sensitivity.mel")
-    ranked = subject.metrics.get("auc.mel")
-    text = (
-        f"It ranks a melanoma above another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50). "
-        f"Of 100 melanomas it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false "
-        "positives. "
-        f"To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others falsely. "
-        "(Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
+def _alarm(subject: Subject) -> list[Statement]:
+    """How well what must not be missed is found, at thresholds that are read off these images and at its own."""
+    what = subject.metrics.provenance
+    alarm = what.label_set.alarm
+    if alarm is None:
+        return []
+    name = what.label_set[alarm].name
+    label = name[0].upper() + name[1:]
+    if what.images_of[alarm] in (0, what.images):
+        text = f"Not measurable: {'no image shows' if what.images_of[alarm] == 0 else 'every image shows'} {name}."
+        return [Statement(label=label, text=text, alarm=True)]
+    ranked, at_specificity, at_sensitivity = (
+        subject.metrics.get(f"{metric}.{alarm}")
+        for metric in ("auc", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
     )
-    return [Statement(label="Melanoma", text=text), *_at_points(subject)]
+    text = (
+        f"It ranks {name} above another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50). Of 100 "
+        f"{plural(name)} it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false "
+        f"positives. To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others "
+        "falsely. (Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
+    )
+    return [Statement(label=label, text=text), *_at_points(subject)]
 
 
 def _at_points(subject: Subject) -> list[Statement]:
@@ -92,14 +97,16 @@ def _at_points(subject: Subject) -> list[Statement]:
 
 def _accuracy(subject: Subject) -> Statement:
     """The default view first, then the other one."""
-    text = named(subject)
+    text, what = named(subject), subject.metrics.provenance
     if "training_prevalence" in subject.metrics.views:
-        accuracy = subject.metrics.get("accuracy", view="training_prevalence")
-        baseline = subject.metrics.get("majority_class_baseline.nv", view="training_prevalence").value or 0.0
+        accuracy, always = (
+            subject.metrics.get(name, view="training_prevalence")
+            for name in ("accuracy", f"majority_class_baseline.{what.majority}")
+        )
         text += (
-            f" At the training prior instead, which `classify` takes if that prevalence is stated, it is correct for "
-            f"{natural_frequency(accuracy)} of 100 of these images: against always naming nevus it is "
-            f"{versus(accuracy, baseline)}."
+            f" At the training prior instead, which classify takes if that prevalence is stated, it is correct for "
+            f"{natural_frequency(accuracy)} of 100 of these images: against always naming "
+            f"{what.label_set[what.majority].name} it is {versus(accuracy, always.value or 0.0)}."
         )
     return Statement(label="Naming the diagnosis", text=text)
 
@@ -125,22 +132,20 @@ def _calibration(subject: Subject) -> Statement:
 
 def _unequal(subject: Subject) -> list[Statement]:
     """Gaps between groups of people or cameras that chance can't explain."""
-    words = {
-        "recall.mel": "melanomas are named as such",
-        "auc.mel": "melanomas rank above other lesions (AUC)",
-        "balanced_accuracy": "diagnoses are correct (balanced accuracy)",
-    }
-    told = []
+    what, differing = subject.metrics.provenance, []
+    alarm = what.label_set.alarm
+    metrics = (*((f"recall.{alarm}", f"auc.{alarm}") if alarm else ()), "balanced_accuracy")
     for factor, found in subject.evidence.fairness.factors.items() if subject.evidence.fairness else ():
         values = {g.name: g.values for g in found.groups}
-        for metric, what in words.items():
+        for metric in metrics:
             gap = found.gaps[metric]
             if factor != "dx_type" and gap.best and gap.worst and gap.difference.low:
                 best, worst = (natural_frequency(values[name][metric]) for name in (gap.best, gap.worst))
-                told.append(f"by {factor.replace('_', ' ')}, {what}: {gap.worst} {worst} of 100, {gap.best} {best}")
-    if not told:
+                by = f"in {what.label(metric).lower().replace('auc', 'AUC')} by {factor.replace('_', ' ')}"
+                differing.append(f"{by}: {gap.worst} {worst} of 100, {gap.best} {best}")
+    if not differing:
         return []
-    text = f"Beyond chance it differs {'; '.join(told)}. See 'Who is in these images' below."
+    text = f"Beyond chance it differs {'; '.join(differing)}. See 'Who is in these images' below."
     return [Statement(label="Worse for some", text=text)]
 
 
@@ -154,11 +159,12 @@ def _represented(subject: Subject) -> Statement:
     if "age" in table and table["age"].notna().any():
         age = pd.to_numeric(table["age"], errors="coerce")
         lacking.append(f"people under 20 ({int((age < 20).sum())} images)")
-    scarce = [f"{taxonomy.DIAGNOSES[c].name} ({n} lesions)" for c, n in what.groups_of.items() if 0 < n < FEW_LESIONS]
-    absent = [f"{taxonomy.DIAGNOSES[c].name} (none)" for c, n in what.groups_of.items() if n == 0]
+    names = {label.id: label.name for label in what.label_set.labels}
+    scarce = [f"{names[c]} ({n} lesions)" for c, n in what.groups_of.items() if 0 < n < FEW_LESIONS]
+    absent = [f"{names[c]} (none)" for c, n in what.groups_of.items() if n == 0]
     lacking += absent + scarce
     text = (
-        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of the seven, this "
-        "page says nothing."
+        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of its "
+        f"{len(names)} diagnoses, this page says nothing."
     )
     return Statement(label="Who is missing", text=text)

@@ -11,12 +11,12 @@ from lentigo.evaluation.result import Estimate
 from lentigo.evaluation.subgroups.fairness import Group
 from lentigo.report.document import Statement
 from lentigo.report.subject import Subject
-from lentigo.report.words import in_brackets, natural_frequency, versus
+from lentigo.report.words import in_brackets, natural_frequency, plural, versus
 
-__all__ = ["in_short", "melanoma_named", "named", "worst_group"]
+__all__ = ["WorstGroup", "in_short", "mistaken", "named", "worst_group"]
 
 FEWEST = 5
-"""Melanoma lesions from which on a group is named as the worst: a rate of fewer says nothing."""
+"""Lesions of the class that must not be missed from which on a group is named as the worst."""
 NOT_PEOPLE = ("dx_type",)
 """What images are grouped by that is no group of patients, sites or cameras."""
 
@@ -30,50 +30,58 @@ def in_short(subject: Subject) -> Statement:
 
 def _counted(subject: Subject) -> str:
     what = subject.metrics.provenance
-    where = f"On {what.images:,} images of {what.groups:,} lesions"
-    melanomas = what.images_of["mel"]
-    others = what.images - melanomas
-    if not melanomas or not others:
-        lacking = "shows a melanoma, so that misses" if others else "shows anything else, so that false alarms"
+    where, alarm = f"On {what.images:,} images of {what.groups:,} lesions", what.label_set.alarm
+    if alarm is None:
+        return f"{where} no class is stated that must not be missed, so that misses can't be counted."
+    positives, name = what.images_of[alarm], what.label_set[alarm].name
+    negatives = what.images - positives
+    if not positives or not negatives:
+        lacking = f"shows {name}, so that misses" if negatives else f"shows anything but {name}, so that false alarms"
         return f"{where}: none {lacking} can't be counted."
-    named = melanoma_named(subject)
-    own = [at for at in subject.evidence.bundle_points if at.point.task == "melanoma"]
+    own = [at for at in subject.evidence.bundle_points if at.point.task in ("melanoma", alarm)]
     if not own:
-        return f"{where} {named}, going by the most probable diagnosis at the balanced prior, as `classify` does."
+        return f"{where} {mistaken(subject)}, going by its most probable diagnosis at the balanced prior, its default."
     at = own[0]
     missed, alarms = (in_brackets(rate, complement=True) for rate in (at.sensitivity, at.specificity))
     return (
-        f"{where} it missed {at.false_negatives:,} of {melanomas:,} melanomas {missed} and raised "
-        f"{at.false_positives:,} false alarms on {others:,} others {alarms}, going by its own threshold as "
-        f"`classify` does. Going by the most probable diagnosis, {named}."
+        f"{where} it missed {at.false_negatives:,} of {positives:,} {plural(name)} {missed} and raised "
+        f"{at.false_positives:,} false alarms on {negatives:,} others {alarms}, going by its own threshold as classify "
+        f"does. Going by the most probable diagnosis, {mistaken(subject)}."
     )
 
 
-def melanoma_named(subject: Subject) -> str:
-    """Misses and false alarms where 'melanoma' is the most probable diagnosis at the balanced prior."""
+def mistaken(subject: Subject) -> str:
+    """Misses and false alarms where going by the most probable diagnosis at the balanced prior."""
     metrics = subject.metrics
-    found = metrics.views["equal_prevalence"]["diagnosis"]
-    k = found.classes.index("mel")
-    hits, melanomas, called = found.confusion[k][k], sum(found.confusion[k]), sum(row[k] for row in found.confusion)
-    missed, alarms = (in_brackets(metrics.get(name), complement=True) for name in ("recall.mel", "specificity.mel"))
+    what, found = metrics.provenance, metrics.views["equal_prevalence"]["diagnosis"]
+    alarm = what.label_set.alarm
+    if alarm is None:
+        return "it has no class that must not be missed"
+    k, name = found.classes.index(alarm), what.label_set[alarm].name
+    hits, positives, called = found.confusion[k][k], sum(found.confusion[k]), sum(row[k] for row in found.confusion)
+    rates = (metrics.get(f"{metric}.{alarm}") for metric in ("recall", "specificity"))
+    missed, alarms = (in_brackets(rate, complement=True) for rate in rates)
     return (
-        f"it missed {melanomas - hits:,} of {melanomas:,} melanomas {missed} and called {called - hits:,} of "
-        f"{metrics.provenance.images - melanomas:,} others melanoma {alarms}"
+        f"it missed {positives - hits:,} of {positives:,} {plural(name)} {missed} and called {called - hits:,} of "
+        f"{what.images - positives:,} others {name} {alarms}"
     )
 
 
 def _warning(subject: Subject) -> str:
-    """What must be reported for a poor model, in the plainest words; nothing of another."""
-    balanced, ranked, recall = (subject.metrics.get(n) for n in ("balanced_accuracy", "auc.mel", "recall.mel"))
-    found = []
+    """What must be said of a poor model, in the plainest words; nothing of another."""
+    labels = subject.metrics.provenance.label_set
+    balanced, found = subject.metrics.get("balanced_accuracy"), []
     if not _above(balanced, 1 / _present(subject)):
         found.append("it is not shown to name diagnoses better than guessing")
     elif not _above(balanced, 0.5, value_alone=True):
         found.append("averaged over the diagnoses it is wrong more often than right")
-    if ranked.value is not None and not _above(ranked, 0.5):
-        found.append("it is not shown to tell melanomas from other lesions")
-    if recall.value is not None and recall.value < 0.5:
-        found.append("it names most melanomas as something else")
+    if labels.alarm is not None:
+        ranked, recall = (subject.metrics.get(f"{metric}.{labels.alarm}") for metric in ("auc", "recall"))
+        name = plural(labels[labels.alarm].name)
+        if ranked.value is not None and not _above(ranked, 0.5):
+            found.append(f"it is not shown to tell {name} from other lesions")
+        if recall.value is not None and recall.value < 0.5:
+            found.append(f"it names most {name} as something else")
     return f"A poor model: {'; '.join(found)}." if found else ""
 
 
@@ -89,15 +97,17 @@ def _present(subject: Subject) -> int:
 
 
 def named(subject: Subject) -> str:
-    """How often the most probable diagnosis at the balanced prior is correct, beside what needs no model."""
+    """How often the most probable diagnosis at the balanced prior is right, beside what needs no model."""
+    what = subject.metrics.provenance
     accuracy, always, balanced = (
-        subject.metrics.get(name) for name in ("accuracy", "majority_class_baseline.nv", "balanced_accuracy")
+        subject.metrics.get(name)
+        for name in ("accuracy", f"majority_class_baseline.{what.majority}", "balanced_accuracy")
     )
     present, baseline = _present(subject), always.value or 0.0
     correct, averaged = natural_frequency(accuracy), natural_frequency(balanced)
     return (
-        f"The most probable of its {len(subject.metrics.provenance.images_of)} diagnoses at the balanced prior, its "
-        f"default, is correct for {correct} of 100 of these images; always naming nevus would be correct for "
+        f"The most probable of its {len(what.label_set)} diagnoses at the balanced prior, its default, is correct for "
+        f"{correct} of 100 of these images; always naming {what.label_set[what.majority].name} would be correct for "
         f"{100 * baseline:.0f}: against that it is {versus(accuracy, baseline)}. Averaged over the {present} diagnoses "
         f"that are here it is correct for {averaged} of 100; guessing would be for {100 / present:.0f}."
     )
@@ -105,7 +115,7 @@ def named(subject: Subject) -> str:
 
 @dataclass(frozen=True)
 class WorstGroup:
-    """The group in which the smallest share of melanomas is called melanoma.
+    """The group in which the smallest share of what must not be missed is named as such.
 
     Attributes:
         factor: what the images are grouped by, such as 'site'.
@@ -122,34 +132,33 @@ class WorstGroup:
 
 def worst_group(subject: Subject) -> WorstGroup | None:
     """Of all groups of patients, sites and cameras with `FEWEST` melanoma lesions or more; None if there are none."""
-    found = []
-    for factor, f in subject.evidence.fairness.factors.items() if subject.evidence.fairness else ():
+    alarm, found = subject.metrics.provenance.label_set.alarm, []
+    for factor, f in subject.evidence.fairness.factors.items() if alarm and subject.evidence.fairness else ():
         if factor in NOT_PEOPLE:
             continue
-        gap = f.gaps["recall.mel"]
+        gap = f.gaps[f"recall.{alarm}"]
         for group in f.groups:
-            recall = group.values["recall.mel"]
-            if recall.value is not None and group.lesions_of["mel"] >= FEWEST:
+            recall = group.values[f"recall.{alarm}"]
+            if recall.value is not None and group.lesions_of[alarm or ""] >= FEWEST:
                 beyond = gap.worst == group.name and bool(gap.difference.low)
                 found.append(WorstGroup(factor, group, recall, beyond))
     return min(found, key=lambda w: w.recall.value or 0.0, default=None)
 
 
 def _worst(subject: Subject) -> str:
-    worst = worst_group(subject)
-    if worst is None:
+    worst, labels = worst_group(subject), subject.metrics.provenance.label_set
+    if worst is None or labels.alarm is None:
         return "Whether it is worse for some people, sites or cameras is unknown."
     why = "beyond chance fewer than in the best group" if worst.beyond_chance else "how far chance explains it is open"
-    factor, lesions = worst.factor.replace("_", " "), worst.group.lesions_of["mel"]
-    recognised = natural_frequency(worst.recall)
+    factor, lesions = worst.factor.replace("_", " "), worst.group.lesions_of[labels.alarm]
+    name, recognised = labels[labels.alarm].name, natural_frequency(worst.recall)
     return (
-        f"Worst group: {factor} {worst.group.name}, where it names {recognised} of 100 melanomas as such "
-        f"({lesions:,} melanoma lesions; {why})."
+        f"Worst group: {factor} {worst.group.name}, where it names {recognised} of 100 {plural(name)} as such "
+        f"({lesions:,} lesions of {name}; {why})."
     )
 
 
 def _never(subject: Subject) -> str:
-    return (
-        "It can't rule a melanoma out, judge a disease outside of its "
-        f"{len(subject.metrics.provenance.images_of)} diagnoses, or replace a clinician."
-    )
+    labels = subject.metrics.provenance.label_set
+    out = f"rule {labels[labels.alarm].name} out, " if labels.alarm else ""
+    return f"It can't {out}judge a disease outside of its {len(labels)} diagnoses, or replace a clinician."

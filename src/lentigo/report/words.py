@@ -2,7 +2,7 @@
 
 from lentigo.evaluation.result import Estimate
 
-__all__ = ["in_brackets", "natural_frequency", "number", "points", "versus"]
+__all__ = ["in_brackets", "natural_frequency", "number", "plural", "points", "versus"]
 
 
 def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
@@ -61,3 +61,12 @@ def versus(estimate: Estimate, baseline: float) -> str:
     if estimate.low > baseline:
         return "better"
     return "worse" if estimate.high < baseline else "no different as far as these images can tell"
+
+
+def plural(name: str) -> str:
+    """More than one of a diagnosis: 'melanomas', 'nevi', 'malignant lesions'."""
+    if name.endswith("nevus"):
+        return f"{name[:-2]}i"
+    if name.endswith(("lesion", "oma", "keratosis")):
+        return f"{name[:-2]}es" if name.endswith("sis") else f"{name}s"
+    return f"{name} lesions"
