@@ -1,0 +1,82 @@
+"""Images that a model learned from, under other ids: known from the data sets' names, or seen by their pixels."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lentigo import data
+from lentigo.data.overlaps import numbered_by_row, shared_images
+from lentigo.errors import ImageError, LeakError
+from lentigo.runtime.perceptual import FALSE_HITS, near_duplicates, perceptual_hashes
+
+__all__ = ["refuse_overlap"]
+
+ASKED = 2000
+"""Images that are compared by their pixels, drawn at random from a larger data set."""
+MOST = 5 * FALSE_HITS
+"""Share of images that may look like training images: five times what chance alone makes."""
+FEWEST = 3
+"""Fewer such images than this are named and not refused."""
+
+
+def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | None, records: data.Records) -> str:
+    """Stop where images bear other ids than those that a model learned from, but are the same.
+
+    Args:
+        model: its name.
+        trained_on: `Records.name` of the data set that it learned from.
+        hashes: perceptual hashes of its training images, or of some of them; None where it carries none.
+        records: the images that it is to be measured on. None of them has an id that the model knows.
+
+    Returns:
+        What was checked and found, for whoever reads the result: ends of a sentence, joined by semicolons.
+
+    Raises:
+        LeakError: the data set is known to be made of the training images, under ids that nobody can compare; or too
+            many images look like training images.
+    """
+    shared = " and ".join(shared_images(trained_on, records.name))
+    own_test = "Measure its own test part (--own-test with the data set that it was trained on), or take other data."
+    if shared and numbered_by_row(records):
+        raise LeakError(
+            f"{records.root}: {records.name} holds images of {shared}, which {model} learned from ({trained_on}), "
+            "under numbers instead of their ids: which of them it has seen can't be told.",
+            f"Put the table of ids beside it. {own_test}",
+        )
+    notes = []
+    if shared:
+        notes.append(f"{trained_on}, which it learned from, and {records.name} both hold images of {shared}")
+    if hashes is None or not len(hashes):
+        return "; ".join([*notes, "the same picture under another id would not be noticed"])
+    asked, alike = _look_alike(hashes, records)
+    if len(alike) >= FEWEST and len(alike) > MOST * asked:
+        raise LeakError(
+            f"{records.root}: {len(alike):,} of {asked:,} images look like training images of {model}, such as "
+            f"{alike[0]}; by chance it would be about {FALSE_HITS * asked:.0f}.",
+            own_test,
+        )
+    notes.append(
+        f"of {asked:,} images that were compared by their pixels with {len(hashes):,} training images {len(alike):,} "
+        f"look like one of them (by chance about {FALSE_HITS:.1%}); turned, mirrored or closer pictures would not be "
+        "noticed"
+    )
+    return "; ".join(notes)
+
+
+def _look_alike(hashes: NDArray[np.uint64], records: data.Records) -> tuple[int, list[str]]:
+    """How many readable images were compared, and the ids of those that look like training images."""
+    order = np.random.default_rng(0).permutation(len(records))[:ASKED]
+    chosen = records.table.iloc[np.sort(order)]
+
+    def one(path: str) -> bool | None:
+        try:
+            return bool(near_duplicates(perceptual_hashes(records.decode(path)), hashes).any())
+        except ImageError:
+            return None  # predicting reports it
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(one, chosen["path"]))
+    alike = [str(i) for i, hit in zip(chosen["image_id"], found, strict=True) if hit]
+    return sum(hit is not None for hit in found), alike

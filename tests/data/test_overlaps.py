@@ -1,0 +1,46 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lentigo.data.overlaps import PARTS, numbered_by_row, shared_images
+from lentigo.data.sources import load_manifests
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ("ham10000", "dermamnist", ("HAM10000",)),
+        ("dermamnist_224", "ham10000", ("HAM10000",)),
+        ("ham10000", "pixel_csv", ("HAM10000",)),
+        ("ham10000", "isic2018", ("HAM10000",)),
+        ("isic2019", "dermamnist_c_224", ("HAM10000",)),
+        ("isic2018_test", "dermamnist_e", ("the test images of ISIC 2018",)),
+        ("isic2018_test", "ham10000", ()),
+        ("ham10000", "isic2020", ()),
+        ("ham10000", "folders", ()),
+        ("folders", "folders", ()),
+        ("ham10000_layout", "ham10000", ()),
+        ("", "ham10000", ()),
+    ],
+)
+def test_what_is_known_of_two_data_sets(first, second, shared):
+    assert shared_images(first, second) == shared_images(second, first) == shared
+
+
+def test_every_data_set_that_can_be_fetched_was_thought_of():
+    unknown = {"isic2020", "melanoma10000"}  # overlaps are reported of the first, and of neither is there a table
+    for manifest in load_manifests().values():
+        assert (shared_images(manifest.name, manifest.name) != ()) == (manifest.name not in unknown), manifest.name
+    assert set(PARTS) <= {"dermamnist", *load_manifests()}
+
+
+def test_rows_that_are_numbered_have_no_ids_to_compare(toy_records):
+    records = toy_records(["a", "b"], ["nv", "mel"])
+    array = replace(records, pixels=np.zeros((2, 1, 1, 3), np.uint8), root=Path("/data/dermamnist_64.npz"))
+    assert not numbered_by_row(records)
+    assert not numbered_by_row(array)
+    assert numbered_by_row(
+        replace(array, table=array.table.assign(image_id=["dermamnist_64_00000", "dermamnist_64_00001"]))
+    )
