@@ -6,6 +6,7 @@
 A research tool and not a medical device.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,11 +15,29 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Verdict", "__version__"]
 
+_PARTS = (
+    "data",
+    "errors",
+    "evaluation",
+    "export",
+    "models",
+    "report",
+    "runtime",
+    "studies",
+    "taxonomy",
+    "training",
+)
+"""Subpackages and modules for users, imported when they are first asked for."""
+
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `import lentigo` costs next to nothing.
     if name in ("Classifier", "Verdict"):
-        from lentigo import runtime
-
-        return getattr(runtime, name)
+        return getattr(import_module("lentigo.runtime"), name)
+    if name in _PARTS:
+        return import_module(f"lentigo.{name}")
     raise AttributeError(f"module 'lentigo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_PARTS, *(name for name in globals() if name.startswith("__"))})

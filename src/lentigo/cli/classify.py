@@ -10,6 +10,8 @@ app = typer.Typer()
 
 SOME_UNREADABLE = 3
 """Exit code when at least one image could not be read."""
+SOME_NOT_GRADABLE = 4
+"""Exit code when all images could be read and at least one is not gradable."""
 
 
 class Style(StrEnum):
@@ -22,26 +24,49 @@ class Style(StrEnum):
 
 @app.command()
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="Images, folders, or patterns in quotes.", metavar="PATH...")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Images, folders, patterns in quotes, or - for standard input.", metavar="PATH..."),
+    ],
     model: Annotated[str | None, typer.Option(help="A model's name, or a bundle's path.")] = None,
-    style: Annotated[Style, typer.Option("--format", help="How to print the results.")] = Style.table,
-    explain: Annotated[Path | None, typer.Option(help="Folder for pictures of where the model looked.")] = None,
+    style: Annotated[
+        Style, typer.Option("--format", help="How to print the results; json writes one object a line.")
+    ] = Style.table,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(
+            help="How common each diagnosis is where the images come from: a JSON file, or mel=0.02,nv=0.9,... for all "
+            "diagnoses. Restates the probabilities; decisions stay at balanced prior, where thresholds were chosen."
+        ),
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for heat maps: where the model saw evidence. No input is overwritten.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier heat maps in that folder.")] = False,
 ) -> None:
-    """Classify images and report risks. Exit code 3 if an image could not be read."""
-    from lentigo.runtime import Failure, classify_files, render
+    """Classify images and report risks.
 
-    failed = False
+    Exit code 0: every image was judged; 3: at least one could not be read; 4: all could be read, and at least one is
+    not gradable.
+    """
+    import sys
 
-    def watched():  # type: ignore[no-untyped-def]
-        nonlocal failed
-        for result in classify_files(paths, model=model, explain=explain):
-            failed = failed or isinstance(result, Failure)
-            yield result
+    from lentigo.runtime import classify_files, read_prevalence, render
 
-    for text in render(watched(), style):
+    results = classify_files(
+        paths,
+        model=model,
+        explain=explain,
+        prevalence=None if prevalence is None else read_prevalence(prevalence),  # type: ignore[arg-type]
+        overwrite=overwrite,
+        progress=not sys.stdout.isatty(),  # on a terminal the rows show the progress
+    )
+    for text in render(results, style):
         typer.echo(text, nl=False)
-    if failed:
-        raise typer.Exit(SOME_UNREADABLE)
+    for notice in results.notices:
+        typer.echo(notice, err=True)
+    if results.unreadable or results.not_gradable:
+        raise typer.Exit(SOME_UNREADABLE if results.unreadable else SOME_NOT_GRADABLE)
 
 
 @app.command()

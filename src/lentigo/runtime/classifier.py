@@ -1,38 +1,53 @@
 """Classifier.load(...).classify(images): pixels in, verdicts out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo import taxonomy
-from lentigo.errors import ImageError
+from lentigo.errors import BundleError, ImageError
 from lentigo.runtime.bundle import Bundle, Outputs
+from lentigo.runtime.classes import labels_of
+from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
+from lentigo.runtime.gradability import rejection_reasons
+from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.images import ImageSource, decode
-from lentigo.runtime.shipped import find_bundle
-from lentigo.runtime.verdict import Verdict
+from lentigo.runtime.kept import KeptImage
+from lentigo.runtime.prevalence import check_prevalence, restate
+from lentigo.runtime.shipped import describe, find_bundle
+from lentigo.runtime.verdict import Failure, Verdict
 
-__all__ = ["Classifier", "Failure"]
+__all__ = ["Classifier", "Source"]
 
-
-@dataclass(frozen=True)
-class Failure:
-    """An image that could not be classified: its path, what is wrong and what to do."""
-
-    source: str
-    error: str
+Source = ImageSource
+_BATCH_PIXELS = 16_000_000
+"""Pixels that one call of the model takes at most."""
 
 
 class Classifier:
-    """A model, ready to judge images. Make one with `Classifier.load`."""
+    """A model, ready to classify images. Make one with `Classifier.load`.
 
-    def __init__(self, bundle: Bundle) -> None:
+    It pickles and copies by the path of its file, which must then hold the same model: process pools work.
+
+    Attributes:
+        bundle: the model's file, opened.
+        labels: the diagnoses that it tells apart, in the order of its outputs.
+        sha256: hash of its file, hexadecimal.
+
+    Raises:
+        BundleError: its classes or thresholds make no sense.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle
+        self.labels = labels_of(bundle)
+        self.sha256 = bundle.sha256
+        self._threads = threads
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> "Classifier":
@@ -45,107 +60,224 @@ class Classifier:
         Raises:
             BundleError: no such model, or not a bundle.
         """
-        return cls(Bundle(find_bundle(model), threads=threads))
+        return cls(Bundle(find_bundle(model), threads=threads), threads=threads)
+
+    def __repr__(self) -> str:
+        described = self.bundle.metadata
+        return (
+            f"Classifier({described.name!r}: {described.network}, {len(self.labels)} diagnoses, "
+            f"{described.size}x{described.size} pixels, {str(self.bundle.path)!r})"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (str(self.bundle.path.absolute()), self.sha256, self._threads)
+
+    @property
+    def card(self) -> str:
+        """What the model reports for itself: size, training data, split, measurements, licence and notice."""
+        return describe(self.bundle)
 
     def classify(self, source: ImageSource, *, prevalence: Mapping[str, float] | None = None) -> Verdict:
-        """Judge one image.
+        """Classify one image.
 
         Args:
-            source: a path, the bytes of a file, a Pillow image, or an array uint8 [H, W, 3].
-            prevalence: how common each diagnosis id is where the image comes from; without it, equally common.
+            source: a path, the bytes of a file, an open file, a Pillow image, or an array uint8 [H, W, 3].
+            prevalence: how common each diagnosis is where the image comes from, by id or name, on any scale. It
+                restates the probabilities by Bayes' rule; the decision stays at balanced prior, where the thresholds
+                were chosen.
 
         Raises:
-            ImageError: the image can't be read.
+            ImageError: the image can't be read, or is a heat map that lentigo drew.
+            DataError: the prevalence is incomplete or impossible.
         """
-        image = decode(source)
-        return self._verdict(_name(source), image, self.bundle.run(image[None]), prevalence)
+        return self._classify(source, self._stated(prevalence))
 
     def classify_many(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> Iterator[Verdict | Failure]:
-        """Judge many images, in order; an unreadable one gives a `Failure` in its place and the rest goes on."""
+        """Classify many images, in order, as a generator that holds only a few of them in memory at a time.
 
+        Args:
+            sources: any number of what `classify` takes.
+            prevalence: as for `classify`, for all of them.
+
+        Yields:
+            A `Verdict`, or a `Failure` in the place of an image that can't be read; the others go on.
+
+        Raises:
+            ImageError: one image instead of several.
+            DataError: the prevalence is incomplete or impossible.
+        """
+        return self._in_threads(_several(sources), self._stated(prevalence))
+
+    def classify_batch(
+        self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
+    ) -> list[Verdict | Failure]:
+        """Classify images that fit into memory together: those of one size go through the model in one call.
+
+        Args:
+            sources: what `classify` takes, several of it; also an array uint8 [N, H, W, 3].
+            prevalence: as for `classify`, for all of them.
+
+        Returns:
+            A `Verdict` or a `Failure` for each, in order.
+
+        Raises:
+            ImageError: one image instead of several.
+            DataError: the prevalence is incomplete or impossible.
+        """
+        stated = self._stated(prevalence)
+        results: dict[int, Verdict | Failure] = {}
+        read: dict[int, tuple[str, ImageSource, NDArray[np.uint8]]] = {}
+        for i, source in enumerate(_several(sources)):
+            try:
+                read[i] = (_name(source), *_read(source))
+            except ImageError as error:
+                results[i] = self._failure(source, error)
+        for group in _of_one_size({i: pixels.shape for i, (_, _, pixels) in read.items()}):
+            first = read[group[0]][0]
+            outputs = self._run(np.stack([read[i][2] for i in group]), first)
+            for k, i in enumerate(group):
+                results[i] = self._verdict(*read[i], outputs, k, stated)
+        return [results[i] for i in range(len(results))]
+
+    def _classify(self, source: ImageSource, stated: Mapping[str, float] | None) -> Verdict:
+        name = _name(source)
+        kept, pixels = _read(source)
+        return self._verdict(name, kept, pixels, self._run(pixels[None], name), 0, stated)
+
+    def _in_threads(
+        self, sources: Iterable[ImageSource], stated: Mapping[str, float] | None
+    ) -> Iterator[Verdict | Failure]:
         def one(source: ImageSource) -> Verdict | Failure:
             try:
-                return self.classify(source, prevalence=prevalence)
+                return self._classify(source, stated)
             except ImageError as error:
-                return Failure(_name(source), str(error))
+                return self._failure(source, error)
 
         workers = os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
-            waiting = []
+            waiting: deque[Future[Verdict | Failure]] = deque()
             # Only as many images in memory as keep all workers busy.
             for source in sources:
                 waiting.append(pool.submit(one, source))
                 if len(waiting) > 4 * workers:
-                    yield waiting.pop(0).result()
-            for future in waiting:
-                yield future.result()
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _stated(self, prevalence: Mapping[str, float] | None) -> dict[str, float] | None:
+        return None if prevalence is None else check_prevalence(prevalence, self.labels)
+
+    def _failure(self, source: ImageSource, error: ImageError) -> Failure:
+        return Failure(_name(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
+
+    def _run(self, images: NDArray[np.uint8], name: str) -> Outputs:
+        try:
+            outputs = self.bundle.run(images)
+        except Exception as error:  # ONNX Runtime's errors share no base class; memory is what fails on huge images
+            raise ImageError(f"{name}: the model fails on it ({error}).", "Scale the image down first.") from None
+        given = outputs.probabilities.shape[1]
+        if given != len(self.labels):
+            raise BundleError(
+                f"{self.bundle.path}: the bundle names {len(self.labels)} classes and gives {given} probabilities.",
+                "Export it again.",
+            )
+        return outputs
 
     def _verdict(
         self,
         name: str,
-        image: NDArray[np.uint8],
+        source: ImageSource,
+        pixels: NDArray[np.uint8],
         outputs: Outputs,
-        prevalence: Mapping[str, float] | None,
+        k: int,
+        stated: Mapping[str, float] | None,
     ) -> Verdict:
-        by_id = dict(zip(taxonomy.CLASSES, map(float, outputs.probabilities[0]), strict=True))
-        decision, point = self._decide(by_id)
-        ood_score = float(outputs.ood_score[0])
-        reasons = self._reasons(image, ood_score)
-        if prevalence is not None:
-            weighted = {c: p * prevalence[c] for c, p in by_id.items()}
-            by_id = {c: p / sum(weighted.values()) for c, p in weighted.items()}
+        """What the k-th outputs report for an image."""
+        described = self.bundle.metadata
+        balanced = dict(zip(self.labels.classes, map(float, outputs.probabilities[k]), strict=True))
+        score = float(outputs.ood_score[k])
+        reasons = rejection_reasons(
+            pixels,
+            outputs.probabilities[k],
+            score,
+            size=described.size,
+            ood_threshold=described.ood_score.threshold,
+        )
+        restated = None if stated is None or reasons else restate(balanced, stated)
+        found = {} if reasons else risks(balanced, restated, self.labels, described.operating_points)
         return Verdict(
             source=name,
-            probabilities=by_id,
-            prevalence="equal" if prevalence is None else "stated",
-            decision=decision,
-            operating_point=point,
             gradable=not reasons,
-            reasons=reasons,
-            ood_score=ood_score,
-            model=self.bundle.metadata.name,
-            _cam=outputs.cam[0],
-            _image=image,
+            rejection_reasons=reasons,
+            decision=NOT_GRADABLE if reasons else decide(found),
+            operating_point=threshold_words(described.operating_points),
+            probabilities=None if reasons else restated or balanced,
+            prevalence=stated,
+            risks=found,
+            ood_score=score,
+            ood_threshold=described.ood_score.threshold,
+            model=described.name,
+            model_sha256=self.sha256,
+            _balanced=balanced,
+            _labels=self.labels,
+            _cam=outputs.cam[k].copy(),  # not a view that keeps the whole batch
+            _image=KeptImage.of(source, pixels),
         )
 
-    def _decide(self, probabilities: Mapping[str, float]) -> tuple[str, str]:
-        """Compare the risks, at equal prevalence as when the thresholds were chosen, with the operating points."""
-        risks = {"melanoma": probabilities["mel"], "malignancy": sum(probabilities[c] for c in taxonomy.MALIGNANT)}
-        points = self.bundle.metadata.operating_points
-        words = "; ".join(
-            f"{p.target} risk of at least {p.threshold:.3f} (sensitivity {p.target_sensitivity:.2f} on validation)"
-            for p in points
-        )
-        suspicious = any(risks[p.target] >= p.threshold for p in points)
-        return "suspicious" if suspicious else "negative at threshold", words
 
-    def _reasons(self, image: NDArray[np.uint8], ood_score: float) -> tuple[str, ...]:
-        """Why an image can't be judged."""
-        height, width = image.shape[:2]
-        size = self.bundle.metadata.size
-        reasons = []
-        if min(height, width) < size:
-            reasons.append(f"{width}x{height} pixels are fewer than the {size}x{size} that the model sees")
-        if float(image.std(axis=(0, 1)).max()) < 2:
-            reasons.append("the image is blank")
-        limit = self.bundle.metadata.ood_score.threshold
-        if not ood_score <= limit:  # not a number is out of distribution too
-            reasons.append(
-                f"it is unlike the dermoscopic images that the model learned from (OOD score {ood_score:.2f}, "
-                f"limit {limit:.2f})"
-            )
-        return tuple(reasons)
+def _reopen(path: str, sha256: str, threads: int) -> Classifier:
+    """The inverse of pickling."""
+    found = Classifier.load(Path(path), threads=threads)
+    if found.sha256 != sha256:
+        raise BundleError(f"{path}: another model than the one that was pickled.", "Load it again and pickle that.")
+    return found
+
+
+def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
+    """What the pixels can be had from again, and the pixels."""
+    content = source.read() if hasattr(source, "read") else source
+    if is_heatmap(content):
+        raise ImageError(
+            f"{_name(source)}: a heat map that lentigo drew, not an image of a lesion.",
+            "Classify the image that it was drawn from.",
+        )
+    try:
+        return content, decode(content)
+    except ImageError as error:
+        if content is source:
+            raise
+        raise ImageError(error.message.replace("the given image", _name(source)), error.hint) from None
 
 
 def _name(source: object) -> str:
+    """How results name an image."""
+    if isinstance(source, str | os.PathLike):
+        return str(Path(os.fsdecode(source)))
     if isinstance(source, bytes):
         return "bytes"
     if isinstance(source, np.ndarray):
         return "array"
     if isinstance(source, Image.Image):
-        return getattr(source, "filename", "") or "image"
-    if isinstance(source, str | os.PathLike):
-        return str(Path(os.fsdecode(source)))
-    return type(source).__name__
+        return str(getattr(source, "filename", "") or "image")
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else type(source).__name__
+
+
+def _several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
+    """Refuse one image where several are meant: a path would be read letter by letter, an image row by row."""
+    one = isinstance(sources, str | bytes | os.PathLike | Image.Image) or hasattr(sources, "read")
+    if one or (isinstance(sources, np.ndarray) and sources.ndim != 4):
+        raise ImageError(f"{_name(sources)}: one image, where several are expected.", "Give a list, or use classify.")
+    return sources
+
+
+def _of_one_size(shapes: Mapping[int, tuple[int, ...]]) -> Iterator[Sequence[int]]:
+    """Positions of images of one shape, in groups of at most `_BATCH_PIXELS`."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for i, shape in shapes.items():
+        by_shape.setdefault(shape, []).append(i)
+    for shape, members in by_shape.items():
+        step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
+        yield from (members[start : start + step] for start in range(0, len(members), step))

@@ -1,71 +1,184 @@
 """Classify what a user names: files, folders and patterns, with pictures of where the model looked."""
 
+import hashlib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from lentigo.atomic import make_folder
+from lentigo.errors import ImageError
 from lentigo.progress import note, track
-from lentigo.runtime.classifier import Classifier, Failure
-from lentigo.runtime.selection import select
-from lentigo.runtime.verdict import Verdict
+from lentigo.runtime.classifier import Classifier
+from lentigo.runtime.heatmap_files import SUFFIX, is_heatmap, refuse_to_replace
+from lentigo.runtime.selection import Selection, select
+from lentigo.runtime.shipped import find_bundle
+from lentigo.runtime.verdict import Failure, Verdict
 
-__all__ = ["classify_files"]
+__all__ = ["FileResults", "classify_files"]
+
+STDIN = Path("-")
+"""What stands for standard input."""
+
+
+class FileResults(Iterator[Verdict | Failure]):
+    """The results of `classify_files`, one after the other, and how many there were of which kind so far.
+
+    Attributes:
+        files: number of images to classify.
+        unreadable: number of images so far that could not be read.
+        not_gradable: number of images so far that are not gradable.
+    """
+
+    def __init__(self, results: Iterator[Verdict | Failure], files: int) -> None:
+        self._results = results
+        self.files = files
+        self.unreadable = 0
+        self.not_gradable = 0
+
+    def __next__(self) -> Verdict | Failure:
+        result = next(self._results)
+        self.unreadable += isinstance(result, Failure)
+        self.not_gradable += isinstance(result, Verdict) and not result.gradable
+        return result
+
+    @property
+    def notices(self) -> list[str]:
+        """A sentence for each thing that must not be overlooked."""
+        of = f"of {self.files} {'image' if self.files == 1 else 'images'}"
+        counted = (
+            (self.unreadable, f"{self.unreadable} {of} could not be read."),
+            (self.not_gradable, f"{self.not_gradable} {of} {_is(self.not_gradable)} not gradable: no result for them."),
+        )
+        return [sentence for count, sentence in counted if count]
 
 
 def classify_files(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     model: str | os.PathLike[str] | None = None,
     explain: str | os.PathLike[str] | None = None,
     prevalence: Mapping[str, float] | None = None,
-) -> Iterator[Verdict | Failure]:
+    overwrite: bool = False,
+    progress: bool = True,
+) -> FileResults:
     """Classify files, all images in folders, and what patterns match, in order.
 
-    What lies in folders and is no image is counted in one line on standard error.
+    What lies in folders and is no image, and heat maps that lentigo drew, are left out and counted on standard error.
 
     Args:
-        paths: files, folders or patterns such as 'clinic/*.jpg'.
+        paths: files, folders, patterns such as 'clinic/*.jpg', or '-' for an image on standard input.
         model: name or path of a bundle; without it the default one.
-        explain: folder for the pictures, one an image, named after it: the heat map of the most probable diagnosis on
-            the image.
-        prevalence: how common each diagnosis id is where the images come from; without it, equally common.
+        explain: folder for the heat maps, one an image, called after it and ending in '.heatmap.png'. No input and
+            nothing but an earlier heat map is ever replaced there.
+        prevalence: how common each diagnosis is where the images come from, by id or name; without it, balanced.
+        overwrite: replace earlier heat maps in `explain`.
+        progress: show a bar on standard error if that is a terminal.
 
-    Yields:
-        A `Verdict` for each image, or a `Failure` for one that can't be read; the others go on.
+    Returns:
+        An iterator over a `Verdict` for each image, or a `Failure` for one that can't be read; the others go on.
 
     Raises:
-        ImageError: a pattern or folder without any image.
+        ImageError: a pattern or folder without any image, nothing that exists, or a heat map that would replace a file.
         BundleError: no such model.
+        DataError: the prevalence is incomplete or impossible.
     """
-    selection = select(paths)
-    if selection.notice:
-        note(selection.notice)
-    files = selection.files
-    folder = None if explain is None else Path(explain)
-    if folder:
-        folder.mkdir(parents=True, exist_ok=True)
+    find_bundle(model)  # a mistyped name is said before anything is read
+    found = _selected([paths] if isinstance(paths, str | os.PathLike) else list(paths))
+    if found.notice:
+        note(found.notice)
+    files = _without_heatmaps(found.files)
+    _refuse_absent(files)
+    pictures = {} if explain is None else _pictures(files, Path(explain), overwrite=overwrite)
     # With many images each thread computes one; with one image all threads share it.
     classifier = Classifier.load(model, threads=1 if len(files) > 1 else 0)
-    results = classifier.classify_many(files, prevalence=prevalence)
-    names = _picture_names(files)
-    for file, result in zip(files, track(results, "Classifying", len(files)), strict=True):
-        if folder and isinstance(result, Verdict):
-            result.overlay().save(folder / names[file])
+    results = classifier.classify_many(
+        (sys.stdin.buffer if file == STDIN else file for file in files), prevalence=prevalence
+    )
+    shown = track(results, "Classifying", len(files)) if progress else results
+    explained = _explained(files, shown, pictures, overwrite=overwrite)
+    return FileResults(explained, len(files))
+
+
+def _explained(
+    files: list[Path], results: Iterable[Verdict | Failure], pictures: Mapping[Path, Path], *, overwrite: bool
+) -> Iterator[Verdict | Failure]:
+    """The results, each after its heat map was written."""
+    for file, result in zip(files, results, strict=True):
+        if file in pictures and isinstance(result, Verdict):
+            result.save_overlay(pictures[file], overwrite=overwrite)
         yield result
 
 
+def _selected(named: list[str | os.PathLike[str]]) -> Selection:
+    """As `select`, with `-` for standard input in its place."""
+    if all(os.fspath(one) != "-" for one in named):
+        return select(named)
+    found = Selection()
+    for one in named:
+        part = Selection([STDIN]) if os.fspath(one) == "-" else select([one])
+        found.files += [file for file in part.files if file not in found.files]
+        found.others += part.others
+        found.skipped += part.skipped
+    return found
+
+
+def _without_heatmaps(found: list[Path]) -> list[Path]:
+    """The files without heat maps, which are counted on standard error."""
+    files = [file for file in found if file == STDIN or not is_heatmap(file)]
+    left_out = len(found) - len(files)
+    if not files:
+        raise ImageError(
+            f"{found[0]}: a heat map that lentigo drew, not an image of a lesion"
+            + (f", and so are {left_out - 1} more." if left_out > 1 else "."),
+            "Classify the images that they were drawn from.",
+        )
+    if left_out:
+        note(f"Not classified: {left_out} heat {'map' if left_out == 1 else 'maps'} that lentigo drew.")
+    return files
+
+
+def _refuse_absent(files: list[Path]) -> None:
+    """Where nothing that was named exists, a mistake in typing is likelier than a row for it is useful."""
+    if not any(file == STDIN or os.path.lexists(file) for file in files):
+        others = f", nor are the {len(files) - 1} others there" if len(files) > 1 else ""
+        raise ImageError(f"{files[0]}: there is no such file{others}.", "Check the path.")
+
+
+def _pictures(files: list[Path], folder: Path, *, overwrite: bool) -> dict[Path, Path]:
+    """Where each file's heat map goes; refused before any work if a file there must stay."""
+    make_folder(folder)
+    pictures = {file: folder / name for file, name in _picture_names(files).items()}
+    for picture in pictures.values():
+        refuse_to_replace(picture, overwrite=overwrite)
+    return pictures
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def _picture_names(files: list[Path]) -> dict[Path, str]:
-    """A name for each picture; files of the same name in different folders get their folders' names too."""
+    """A name for each heat map; files of the same name in different folders get their folders' names too."""
     names: dict[Path, str] = {}
-    taken: set[str] = set()
+    taken: set[str] = set()  # in small letters: some file systems know no others
     for file in files:
-        name, parents = file.stem, list(file.absolute().parents)
-        for parent in parents:
-            if name not in taken:
+        stem = "stdin" if file == STDIN else file.stem
+        name = stem
+        for parent in [] if file == STDIN else file.absolute().parents:
+            if _shortened(name).lower() not in taken:
                 break
             name = f"{parent.name}-{name}"
-        while name in taken:  # a.jpg and a.png of one folder
-            name = f"{name}-{file.suffix.lstrip('.')}"
-        taken.add(name)
-        names[file] = f"{name}.png"
+        while _shortened(name).lower() in taken:  # a.jpg and a.png of one folder
+            name = f"{name}-{file.suffix.lstrip('.') or 'again'}"
+        taken.add(_shortened(name).lower())
+        names[file] = f"{_shortened(name)}{SUFFIX}"
     return names
+
+
+def _shortened(name: str) -> str:
+    """At most 200 bytes, with a hash for what was cut: file systems take 255 for a whole name."""
+    content = os.fsencode(name)
+    if len(content) <= 200:
+        return name
+    return f"{os.fsdecode(content[:180])}-{hashlib.sha256(content).hexdigest()[:12]}"

@@ -1,95 +1,170 @@
-"""Verdicts as a table for people, as JSON lines and as CSV for programs."""
+"""Verdicts as a table for people, as JSON lines and as CSV for programs; each result is written at once."""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
 
-from rich.console import Console
-from rich.table import Column, Table
-
-from lentigo import taxonomy
-from lentigo.runtime.classifier import Failure
-from lentigo.runtime.verdict import NOTICE, Verdict
+from lentigo.errors import DataError
+from lentigo.runtime.decisions import BALANCED_PRIOR, STATED_PREVALENCE, views_differ
+from lentigo.runtime.verdict import NOTICE, Failure, Verdict
 
 __all__ = ["FORMATS", "render"]
 
 Result = Verdict | Failure
 
 
-def render(results: Iterable[Result], style: str) -> Iterable[str]:
-    """Text of the results, piece by piece: 'table', 'json' (an object a line) or 'csv'."""
+def render(results: Iterable[Result], style: str) -> Iterator[str]:
+    """Text of the results, piece by piece.
+
+    Args:
+        results: what `classify_files` or `Classifier.classify_many` gives; taken one at a time.
+        style: 'table', 'json' (an object a line, as `verdict.schema.json` describes it) or 'csv'.
+
+    Raises:
+        DataError: no such style.
+    """
+    if style not in FORMATS:
+        near = get_close_matches(str(style), FORMATS, n=1)
+        raise DataError(
+            f"No format {style!r}.", f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(FORMATS)}."
+        )
     return FORMATS[style](results)
 
 
-def _json(results: Iterable[Result]) -> Iterable[str]:
+def _json(results: Iterable[Result]) -> Iterator[str]:
     for result in results:
-        values = result.to_dict() if isinstance(result, Verdict) else {"source": result.source, "error": result.error}
-        yield json.dumps(values) + "\n"
+        yield json.dumps(result.to_dict(), allow_nan=False) + "\n"
 
 
-def _csv(results: Iterable[Result]) -> Iterable[str]:
-    columns = ("source", "diagnosis", *taxonomy.CLASSES, "melanoma", "malignancy", "decision", "gradable", "error")
-    yield _csv_line(columns)
+_COLUMNS_BEFORE = ("source", "decision", "diagnosis")
+_COLUMNS_AFTER = (
+    "melanoma",
+    "malignancy",
+    "view",
+    "melanoma_at_balanced_prior",
+    "malignancy_at_balanced_prior",
+    "melanoma_threshold",
+    "malignancy_threshold",
+    "gradable",
+    "rejection_reasons",
+    "ood_score",
+    "model",
+    "model_sha256",
+    "error",
+)
+
+
+def _csv(results: Iterable[Result]) -> Iterator[str]:
+    """A row an image; between the fixed columns one for the probability of each of the model's diagnoses."""
+    classes = None
     for result in results:
-        if isinstance(result, Failure):
-            yield _csv_line([result.source, *[""] * (len(columns) - 2), result.error])
-            continue
-        values = result.to_dict()
-        probabilities = [round(result.probabilities[c], 6) for c in taxonomy.CLASSES]
-        rest = [values[c] for c in ("melanoma", "malignancy", "decision", "gradable")]
-        yield _csv_line([result.source, result.top, *probabilities, *rest, "; ".join(result.reasons)])
+        if classes is None:
+            classes = {_class_column(c): c for c in result.classes}
+            yield _csv_line([*_COLUMNS_BEFORE, *classes, *_COLUMNS_AFTER])
+        values, risks = result.to_dict(), result.risks if isinstance(result, Verdict) else {}
+        probabilities = (result.probabilities or {}) if isinstance(result, Verdict) else {}
+        values |= {column: round(probabilities[c], 6) for column, c in classes.items() if probabilities}
+        values |= {f"{target}_at_balanced_prior": round(r.at_balanced_prior, 6) for target, r in risks.items()}
+        values |= {f"{target}_threshold": r.threshold for target, r in risks.items()}
+        values["rejection_reasons"] = "; ".join(values["rejection_reasons"])  # type: ignore[arg-type]
+        yield _csv_line([values.get(column) for column in (*_COLUMNS_BEFORE, *classes, *_COLUMNS_AFTER)])
+
+
+def _class_column(c: str) -> str:
+    """A diagnosis' id, unless a fixed column is called so."""
+    return f"p_{c}" if c in _COLUMNS_BEFORE + _COLUMNS_AFTER else c
 
 
 def _csv_line(values: Sequence[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    # Names that are no UTF-8 keep their odd bytes as escapes: a file of mixed encodings can't be read.
+    return line.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _table(results: Iterable[Result]) -> Iterable[str]:
-    """One table; of a single image also the whole list of diagnoses."""
-    found = list(results)
-    verdicts = [r for r in found if isinstance(r, Verdict)]
-    pieces: list[Table | str] = [_overview(found)]
-    if len(found) == 1 and verdicts:
-        pieces += [_diagnoses(verdicts[0]), verdicts[0].next_step]
-    else:
-        pieces.append(NOTICE)
-    if verdicts:
-        pieces.append(f"Model {verdicts[0].model}. Decision at: {verdicts[0].operating_point}.")
-        pieces.append(f"Probabilities: {_prevalence(verdicts[0])}")
-    console = Console(file=io.StringIO(), width=Console().width)
-    for piece in pieces:
-        console.print(piece)
-    yield console.file.getvalue()  # type: ignore[attr-defined]
+_ROW = "{:<22} {:>8}  {:>9}  {:<51} {}\n"
 
 
-def _prevalence(verdict: Verdict) -> str:
-    if verdict.prevalence == "equal":
-        return "as if all seven diagnoses were equally common. Rare ones are rarer in life."
-    return "at the prevalence that was stated."
-
-
-def _overview(results: Sequence[Result]) -> Table:
-    table = Table(Column("image", overflow="fold"), "most probable", "melanoma", "malignant", "decision")
+def _table(results: Iterable[Result]) -> Iterator[str]:
+    """A line an image with its name last, so that nothing wraps; of a single image all diagnoses too."""
+    yield _ROW.format("decision", "melanoma", "malignant", "most probable", "image")
+    count, some = 0, None
     for result in results:
-        if isinstance(result, Failure):
-            table.add_row(result.source, f"[red]{result.error}[/red]", "", "", "not graded")
-            continue
-        name, probability = result.diagnoses[0]
-        decision = result.decision if result.gradable else f"not gradable: {'; '.join(result.reasons)}"
-        risks = (f"{result.melanoma:.2f}", f"{result.malignancy:.2f}")
-        table.add_row(result.source, f"{name} {probability:.2f}", *risks, decision)
-    return table
+        count += 1
+        some = result if isinstance(result, Verdict) else some
+        yield _line(result)
+    if count == 1 and some is not None:
+        yield from _alone(some)
+    yield "\n"
+    if some is not None:
+        yield f"Model {some.model}, sha256 {some.model_sha256[:12]}. Thresholds: {some.operating_point}.\n"
+        yield _views(some)
+    yield f"{some.next_step if count == 1 and some is not None else NOTICE}\n"
 
 
-def _diagnoses(verdict: Verdict) -> Table:
-    table = Table("diagnosis", "probability", "kind")
-    kind = {d.name: "malignant" if d.malignant else "benign" for d in taxonomy.DIAGNOSES.values()}
-    for name, probability in verdict.diagnoses:
-        table.add_row(name, f"{probability:.3f}", kind[name])
-    return table
+def _line(result: Result) -> str:
+    if isinstance(result, Failure):
+        return _ROW.format("not read", "-", "-", "-", _printable(result.source)) + f"    {_printable(result.error)}\n"
+    source = _printable(result.source)
+    if not result.gradable:
+        return _ROW.format(result.decision, "-", "-", "-", source) + f"    {'; '.join(result.rejection_reasons)}\n"
+    risks = {target: _share(risk.at_balanced_prior, 4) for target, risk in result.risks.items()}
+    most = _most_probable(result.raw["diagnosis"], result.raw["probabilities"], result)
+    line = _ROW.format(result.decision, risks.get("melanoma", "-"), risks.get("malignancy", "-"), most, source)
+    if result.prevalence is None:
+        return line
+    stated = [f"{target} {_share(risk.at_stated_prevalence or 0, 4)}" for target, risk in result.risks.items()]
+    most = _most_probable(result.top, result.probabilities, result)
+    differ = views_differ(result.risks)
+    return f"{line}    at {STATED_PREVALENCE}: {', '.join([*stated, f'most probable {most}'])}\n" + (
+        f"    {differ}\n" if differ else ""
+    )
 
 
-FORMATS = {"table": _table, "json": _json, "csv": _csv}
+def _most_probable(c: object, probabilities: Any, verdict: Verdict) -> str:
+    return f"{verdict.name(str(c))} {_share(probabilities[c], 2)}"
+
+
+def _alone(verdict: Verdict) -> Iterator[str]:
+    """Every diagnosis of one image, in each view."""
+    if not verdict.gradable:
+        return
+    stated = verdict.prevalence is not None
+    yield f"\n{BALANCED_PRIOR:>17}  " + (f"{STATED_PREVALENCE:>17}  " if stated else "") + f"{'kind':<10} diagnosis\n"
+    for each in verdict.to_dict()["diagnoses"]:  # type: ignore[attr-defined]
+        balanced = verdict.raw["probabilities"][each["id"]]  # type: ignore[index]
+        views = [balanced, each["probability"]] if stated else [balanced]
+        kind = {True: "malignant", False: "benign", None: "unknown"}[each["malignant"]]
+        code = f"SNOMED CT {each['snomed_ct']}" if each["snomed_ct"] else "no code"
+        yield "".join(f"{_share(p, 4):>17}  " for p in views) + f"{kind:<10} {each['name']} ({code})\n"
+
+
+def _share(probability: float, digits: int) -> str:
+    """A probability that is never printed as 0 or 1: no model is that sure."""
+    least = 10.0**-digits
+    if probability < least / 2:
+        return f"<{least:.{digits}f}"
+    return f">{1 - least:.{digits}f}" if probability > 1 - least / 2 else f"{probability:.{digits}f}"
+
+
+def _views(verdict: Verdict) -> str:
+    """In which views the numbers are."""
+    count = len(verdict.classes)
+    balanced = f"as if all {count} diagnoses were equally common ({BALANCED_PRIOR}); rare ones are rarer in life"
+    if verdict.prevalence is None:
+        return f"Probabilities and decision: {balanced}.\n"
+    return (
+        f"Each row and its decision: {balanced}. The thresholds were chosen there.\n"
+        f"At {STATED_PREVALENCE}: the same by Bayes' rule, for where the diagnoses are as common as you stated.\n"
+    )
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for what would steer a terminal, break the line or can't be encoded."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+FORMATS: dict[str, Callable[[Iterable[Result]], Iterator[str]]] = {"table": _table, "json": _json, "csv": _csv}

@@ -7,7 +7,7 @@ from pathlib import Path
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
 
-__all__ = ["DEFAULT", "describe_models", "find_bundle", "shipped_models"]
+__all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
 
 DEFAULT = "lentigo-s"
 """The model that is used when none is named."""
@@ -23,36 +23,51 @@ def shipped_models() -> dict[str, Path]:
 def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
     """The file of a model that ships, or of a path.
 
+    A name that ships means that model, whatever lies in the current folder; './lentigo-s' and any `Path` are paths.
+
     Raises:
         BundleError: neither a file nor a model that ships; the message names the nearest.
     """
     shipped = shipped_models()
-    name = DEFAULT if model is None else os.fspath(model)
-    if name in shipped:
-        return shipped[name]
-    if Path(name).suffix == ".onnx" or Path(name).exists():
-        return Path(name)
-    near = get_close_matches(name, shipped, n=1)
+    if model is None:
+        model = DEFAULT
+    if isinstance(model, str) and model in shipped:
+        return shipped[model]
+    path = Path(os.fsdecode(model)).expanduser()
+    if path.is_dir():
+        raise BundleError(
+            f"{model}: a folder, not a bundle.", "Name its .onnx file; `lentigo export RUN FILE.onnx` makes one."
+        )
+    if path.exists() or path.suffix == ".onnx" or not isinstance(model, str):
+        return path
+    near = get_close_matches(model.lower(), shipped, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Give a path, or one of: {', '.join(shipped) or 'none ships'}."
-    raise BundleError(f"No model {name!r}.", hint)
+    raise BundleError(f"No model {model!r}.", hint)
+
+
+def describe(bundle: Bundle) -> str:
+    """A few lines on a model: size, where it comes from, what was measured, licence."""
+    described = bundle.metadata
+    measured = [
+        f"  measured on its test part, {view.replace('_', ' ')}: "
+        + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
+        for view, values in described.metrics.items()
+    ]
+    lines = [
+        described.name,
+        f"  {described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, "
+        f"{described.size}x{described.size} pixels",
+        f"  trained on {described.source}, protocol {described.split['protocol']}, fold {described.split['fold']}",
+        *measured,
+        f"  {described.licence}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def describe_models() -> str:
-    """A few lines on each model that ships: size, where it comes from, what was measured, licence."""
-    lines = []
+    """What `describe` reports for each model that ships."""
+    texts = []
     for name, path in shipped_models().items():
-        bundle = Bundle(path, threads=1).metadata
-        measured = [
-            f"  measured on its test part, {view.replace('_', ' ')}: "
-            + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
-            for view, values in bundle.metrics.items()
-        ]
-        lines += [
-            f"{name}{' (default)' if name == DEFAULT else ''}",
-            f"  {bundle.network}, {bundle.parameters:,} parameters, {path.stat().st_size / 1e6:.2f} MB, "
-            f"{bundle.size}x{bundle.size} pixels",
-            f"  trained on {bundle.source}, protocol {bundle.split['protocol']}, fold {bundle.split['fold']}",
-            *measured,
-            f"  {bundle.licence}",
-        ]
-    return "\n".join(lines) + "\n" if lines else "No model ships with this installation.\n"
+        text = describe(Bundle(path, threads=1))
+        texts.append(text.replace("\n", " (default)\n", 1) if name == DEFAULT else text)
+    return "".join(texts) or "No model ships with this installation.\n"

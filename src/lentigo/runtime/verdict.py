@@ -1,124 +1,360 @@
-"""The verdict on one image, in words that never reassure falsely."""
+"""What lentigo finds in one image, in words that never reassure falsely."""
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo import taxonomy
+from lentigo.errors import ImageError
+from lentigo.labels import Label, LabelSet
+from lentigo.runtime.decisions import (
+    BALANCED_PRIOR,
+    NO_THRESHOLD,
+    NOT_GRADABLE,
+    STATED_PREVALENCE,
+    SUSPICIOUS,
+    Risk,
+    members,
+    views_differ,
+)
+from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
+from lentigo.runtime.heatmaps import draw, heat
+from lentigo.runtime.kept import KeptImage
 
-__all__ = ["NOTICE", "Verdict"]
+__all__ = ["NOTICE", "Failure", "Verdict"]
 
 NOTICE = (
     "Research tool, not a medical device. "
     "A changing, bleeding or new lesion needs a clinician regardless of this result."
 )
+FORMAT = 1
+"""Version of the JSON objects that `to_dict` gives; `verdict.schema.json` describes them."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The result for one image.
+@dataclass(frozen=True, repr=False)
+class Failure:
+    """An image that could not be read.
 
     Attributes:
         source: path or name of the image.
-        probabilities: by diagnosis id; calibrated, for a population in which `prevalence` holds.
-        prevalence: 'equal', or what the caller stated.
-        decision: 'suspicious' or 'negative at threshold', at the operating point.
-        operating_point: the point in words.
-        gradable: whether the image is one that the model can judge at all.
-        reasons: why it is not, empty otherwise.
-        ood_score: how unlike the training images it is; the limit is in the bundle's metadata.
-        model: name of the bundle.
+        error: what is wrong with it and what to do.
+        model: name of the model that was asked.
+        model_sha256: hash of its file, hexadecimal.
+        classes: ids of the diagnoses that it tells apart.
     """
 
     source: str
-    probabilities: Mapping[str, float]
-    prevalence: str
+    error: str
+    model: str
+    model_sha256: str
+    classes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Failure({self.source!r}: {self.error})"
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values for JSON, with the keys of a verdict's."""
+        values = dict.fromkeys(_KEYS)
+        return values | {
+            "format": FORMAT,
+            "source": self.source,
+            "error": self.error,
+            "rejection_reasons": [],
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The result for one image.
+
+    An image that is not gradable has no diagnosis, probabilities or risks; what the model gave nevertheless is `raw`.
+
+    Attributes:
+        source: path or name of the image.
+        gradable: whether the image is one that the model can judge at all.
+        rejection_reasons: why it is not, empty otherwise.
+        decision: 'suspicious', 'negative at threshold', 'no threshold' (the model has none) or 'not gradable'.
+            Decided at balanced prior, where the thresholds were chosen, whatever prevalence was stated.
+        operating_point: the thresholds in words.
+        probabilities: by diagnosis id, calibrated: at the stated prevalence if there is one, else at balanced prior.
+        prevalence: the share of each diagnosis that the caller stated, summing to 1; None where none was stated.
+        risks: of melanoma and malignancy in both views, beside their thresholds.
+        ood_score: how unlike the training images it is.
+        ood_threshold: a score above it is out of distribution.
+        model: name of the model.
+        model_sha256: hash of its file, hexadecimal.
+    """
+
+    source: str
+    gradable: bool
+    rejection_reasons: tuple[str, ...]
     decision: str
     operating_point: str
-    gradable: bool
-    reasons: tuple[str, ...]
+    probabilities: Mapping[str, float] | None
+    prevalence: Mapping[str, float] | None
+    risks: Mapping[str, Risk]
     ood_score: float
+    ood_threshold: float
     model: str
-    _cam: NDArray[np.float32] = field(repr=False, compare=False)
-    _image: NDArray[np.uint8] = field(repr=False, compare=False)
+    model_sha256: str
+    _balanced: Mapping[str, float]
+    _labels: LabelSet = field(compare=False)
+    _cam: NDArray[np.float32] = field(compare=False)
+    _image: KeptImage = field(compare=False)
+
+    def __repr__(self) -> str:
+        if not self.gradable:
+            return f"Verdict({self.source!r}: {NOT_GRADABLE}, {'; '.join(self.rejection_reasons)})"
+        name, probability = self.diagnoses[0]
+        risks = ", ".join(f"{target} risk {r.at_balanced_prior:.4f}" for target, r in self.risks.items())
+        return f"Verdict({self.source!r}: {self.decision}; {risks} at {BALANCED_PRIOR}; {name} {probability:.2f})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Ids of the diagnoses that the model tells apart, in its own order."""
+        return self._labels.classes
+
+    def name(self, diagnosis: str) -> str:
+        """Full name of one of the model's diagnoses, by its id."""
+        return self._labels[diagnosis].name
+
+    @property
+    def view(self) -> str:
+        """The view of `probabilities`, `melanoma` and `malignancy`: 'balanced prior' or 'stated prevalence'."""
+        return BALANCED_PRIOR if self.prevalence is None else STATED_PREVALENCE
 
     @property
     def diagnoses(self) -> list[tuple[str, float]]:
-        """Full names and probabilities, the most probable first."""
-        ranked = sorted(self.probabilities.items(), key=lambda item: -item[1])
-        return [(taxonomy.DIAGNOSES[c].name, p) for c, p in ranked]
+        """Full names and probabilities, the most probable first; empty if the image is not gradable."""
+        return [(self._labels[c].name, p) for c, p in _ranked(self.probabilities or {})]
 
     @property
-    def top(self) -> str:
-        """Id of the most probable diagnosis."""
-        return max(self.probabilities, key=lambda c: self.probabilities[c])
+    def top(self) -> str | None:
+        """Id of the most probable diagnosis; None if the image is not gradable."""
+        return _ranked(self.probabilities)[0][0] if self.probabilities else None
 
     @property
-    def melanoma(self) -> float:
-        """Probability of melanoma."""
-        return self.probabilities["mel"]
+    def melanoma(self) -> float | None:
+        """Probability of melanoma; None if the image is not gradable, or the model doesn't know melanoma."""
+        return self._sum(self.probabilities, "melanoma")
 
     @property
-    def malignancy(self) -> float:
-        """Probability of melanoma, basal cell carcinoma or actinic keratosis / intraepithelial carcinoma."""
-        return sum(self.probabilities[c] for c in taxonomy.MALIGNANT)
+    def malignancy(self) -> float | None:
+        """Probability of any malignant diagnosis, actinic keratosis / intraepithelial carcinoma included; or None."""
+        return self._sum(self.probabilities, "malignancy")
+
+    @property
+    def raw(self) -> dict[str, object]:
+        """What the model gave at balanced prior, gradable or not: 'probabilities', 'diagnosis' and both risks.
+
+        Not to be read as a result where the image is not gradable.
+        """
+        finite = all(map(math.isfinite, self._balanced.values()))
+        return {
+            "probabilities": {c: _rounded(p) for c, p in self._balanced.items()},
+            "diagnosis": _ranked(self._balanced)[0][0] if finite else None,
+            "melanoma": _rounded(self._sum(self._balanced, "melanoma")),
+            "malignancy": _rounded(self._sum(self._balanced, "malignancy")),
+        }
 
     @property
     def next_step(self) -> str:
         """What to do with this result; never that nothing needs to be done."""
         if not self.gradable:
-            return f"Not gradable: {'; '.join(self.reasons)}. Take another image, or have the lesion seen. {NOTICE}"
-        if self.decision == "suspicious":
-            return f"Have this lesion examined by a clinician. {NOTICE}"
-        return f"This result does not rule out cancer. {NOTICE}"
+            reasons = "; ".join(self.rejection_reasons)
+            return f"Not gradable: {reasons}. Take another image, or have the lesion examined. {NOTICE}"
+        step = {
+            SUSPICIOUS: "Have this lesion examined by a clinician.",
+            NO_THRESHOLD: "This model has no threshold and decides nothing: cancer is not ruled out.",
+        }.get(self.decision, "This result does not rule out cancer.")
+        return " ".join(filter(None, (step, views_differ(self.risks), NOTICE)))
 
     def heatmap(self, diagnosis: str | None = None) -> NDArray[np.float32]:
         """Where the evidence for a diagnosis lies: float32 [H, W] in 0..1 over the input image.
 
         The positive part of the class-activation map, scaled to a maximum of one; zero outside of the central square,
-        which the model doesn't see.
+        which the model doesn't see, and everywhere if there is no evidence for the diagnosis.
 
         Args:
             diagnosis: id or name; without it the most probable one.
+
+        Raises:
+            ImageError: the image is not gradable.
+            DataError: no diagnosis of the model.
         """
-        chosen = taxonomy.diagnosis(diagnosis).id if diagnosis else self.top
-        cam = np.maximum(self._cam[taxonomy.CLASSES.index(chosen)], 0)
-        if cam.max() > 0:
-            cam = cam / cam.max()
-        height, width = self._image.shape[:2]
-        side = min(height, width)
-        square = Image.fromarray(cam).resize((side, side), Image.Resampling.BILINEAR)
-        heat = np.zeros((height, width), np.float32)
-        top, left = (height - side) // 2, (width - side) // 2
-        heat[top : top + side, left : left + side] = np.asarray(square)
-        return heat
+        if not self.gradable:
+            reasons = "; ".join(self.rejection_reasons)
+            raise ImageError(f"{self.source}: not gradable, so it has no heat map ({reasons}).", "Take another image.")
+        return heat(self._map(self._chosen(diagnosis)), *self._image.shape)
 
     def overlay(self, diagnosis: str | None = None) -> Image.Image:
-        """The image with the heat map on it, warm where the evidence lies; its longer side is at most 800 pixels."""
-        heat = self.heatmap(diagnosis)[..., None]
-        warm = np.stack([np.full_like(heat, 255), 200 * (1 - heat), np.zeros_like(heat)], axis=-1)[..., 0, :]
-        mixed = self._image * (1 - 0.6 * heat) + warm * 0.6 * heat
-        picture = Image.fromarray(mixed.round().astype(np.uint8))
-        picture.thumbnail((800, 800))
-        return picture
+        """A picture for people: the image beside the heat map on it, with the scale, the square seen and a caption.
+
+        Of an image that is not gradable it shows the image alone and says so.
+
+        Args:
+            diagnosis: id or name; without it the most probable one.
+
+        Raises:
+            ImageError: the file has gone or has changed since it was classified.
+            DataError: no diagnosis of the model.
+        """
+        pixels = self._image.pixels()
+        if not self.gradable:
+            return mark(draw(pixels, None, "Not gradable: no heat map", self._notes(None)))
+        chosen = self._chosen(diagnosis)
+        return mark(draw(pixels, self._map(chosen), self._title(chosen), self._notes(chosen)))
+
+    def save_overlay(
+        self, path: str | os.PathLike[str], diagnosis: str | None = None, *, overwrite: bool = False
+    ) -> Path:
+        """Write `overlay` as a PNG that `classify` recognises and never takes for a lesion; gives the path.
+
+        Args:
+            path: the file to write; it appears whole or not at all.
+            diagnosis: id or name; without it the most probable one.
+            overwrite: replace a heat map that lies there. Nothing but a heat map is ever replaced.
+
+        Raises:
+            OutputError: something lies there already, or it can't be written.
+        ImageError: the image has changed since it was classified.
+        """
+        refuse_to_replace(Path(path), overwrite=overwrite)
+        tag = {
+            "source": Path(self.source).name,
+            "diagnosis": self._chosen(diagnosis) if self.gradable else None,
+            "decision": self.decision,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+        }
+        return save(self.overlay(diagnosis), Path(path), tag)
 
     def to_dict(self) -> dict[str, object]:
-        """As plain values for JSON."""
+        """As plain values for JSON; `verdict.schema.json` in this package describes them."""
+        ranked = _ranked(self.probabilities or {})
         return {
+            "format": FORMAT,
             "source": self.source,
-            "diagnosis": self.top,
-            "probabilities": {c: round(p, 6) for c, p in self.probabilities.items()},
-            "melanoma": round(self.melanoma, 6),
-            "malignancy": round(self.malignancy, 6),
-            "prevalence": self.prevalence,
+            "error": None,
+            "gradable": self.gradable,
+            "rejection_reasons": list(self.rejection_reasons),
             "decision": self.decision,
             "operating_point": self.operating_point,
-            "gradable": self.gradable,
-            "reasons": list(self.reasons),
-            "ood_score": round(self.ood_score, 3),
+            "diagnosis": self.top,
+            "diagnoses": [self._described(c, p) for c, p in ranked] if self.gradable else None,
+            "probabilities": {c: _rounded(p) for c, p in self.probabilities.items()} if self.probabilities else None,
+            "melanoma": _rounded(self.melanoma),
+            "malignancy": _rounded(self.malignancy),
+            "view": self.view if self.gradable else None,
+            "prevalence": None if self.prevalence is None else {c: _rounded(p) for c, p in self.prevalence.items()},
+            "risks": {target: _described_risk(r) for target, r in self.risks.items()} if self.gradable else None,
+            "raw": self.raw,
+            "ood_score": _rounded(self.ood_score),
+            "ood_threshold": _rounded(self.ood_threshold),
             "next_step": self.next_step,
             "model": self.model,
+            "model_sha256": self.model_sha256,
         }
+
+    def _sum(self, probabilities: Mapping[str, float] | None, target: str) -> float | None:
+        ids = members(target, self._labels)
+        return min(sum(probabilities[c] for c in ids), 1.0) if probabilities and ids else None
+
+    def _chosen(self, diagnosis: str | None) -> str:
+        """The id of a diagnosis of the model."""
+        return (self.top or "") if diagnosis is None else self._labels.find(diagnosis).id
+
+    def _map(self, chosen: str) -> NDArray[np.float32]:
+        return self._cam[self.classes.index(chosen)]
+
+    def _described(self, c: str, probability: float) -> dict[str, object]:
+        d = self._labels[c]
+        return {
+            "id": c,
+            "name": d.name,
+            "snomed_ct": d.snomed_ct or None,
+            "snomed_term": d.snomed_term or None,
+            "malignant": d.malignant,
+            "probability": _rounded(probability),
+        }
+
+    def _title(self, chosen: str) -> str:
+        d = self._labels[chosen]
+        return f"Evidence for {d.name} ({kind_of(d)})"
+
+    def _notes(self, chosen: str | None) -> list[str]:
+        """The caption below the title, in paragraphs."""
+        seen = "The outlined square is what the model saw."
+        made = f"Model {self.model}, sha256 {self.model_sha256[:12]}."
+        if chosen is None or self.probabilities is None:
+            reasons = "; ".join(self.rejection_reasons)
+            return [f"{reasons[:1].upper()}{reasons[1:]}.", f"{seen} {made}", NOTICE]
+        stated = f", {self.probabilities[chosen]:.4f} at the stated prevalence" if self.prevalence else ""
+        probability = f"Probability {self._balanced[chosen]:.4f} at {BALANCED_PRIOR}{stated}."
+        if chosen != self.top:
+            name, most = self.diagnoses[0]
+            probability += f" Most probable is {name}, {most:.4f} at {self.view}."
+        risks = ", ".join(
+            f"{target} risk {r.at_balanced_prior:.4f} "
+            f"({'no threshold' if r.threshold is None else f'threshold {r.threshold:.4f}'})"
+            for target, r in self.risks.items()
+        )
+        decision = f"Decision: {self.decision}. At {BALANCED_PRIOR}: {risks}."
+        return [probability, *filter(None, (decision, views_differ(self.risks))), f"{seen} {made}", NOTICE]
+
+
+_KEYS = (
+    "format",
+    "source",
+    "error",
+    "gradable",
+    "rejection_reasons",
+    "decision",
+    "operating_point",
+    "diagnosis",
+    "diagnoses",
+    "probabilities",
+    "melanoma",
+    "malignancy",
+    "view",
+    "prevalence",
+    "risks",
+    "raw",
+    "ood_score",
+    "ood_threshold",
+    "next_step",
+    "model",
+    "model_sha256",
+)
+"""Keys of a JSON object, the same in every result."""
+
+
+def kind_of(label: Label) -> str:
+    """'malignant', 'benign', or that it isn't known."""
+    return {True: "malignant", False: "benign", None: "malignant or benign: unknown"}[label.malignant]
+
+
+def _ranked(probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(probabilities.items(), key=lambda item: -item[1])
+
+
+def _described_risk(risk: Risk) -> dict[str, object]:
+    return {
+        "balanced_prior": _rounded(risk.at_balanced_prior),
+        "stated_prevalence": _rounded(risk.at_stated_prevalence),
+        "threshold": risk.threshold,
+        "target_sensitivity": risk.target_sensitivity,
+        "suspicious": risk.suspicious,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six decimals; None for what JSON has no number for."""
+    return round(value, 6) if value is not None and math.isfinite(value) else None

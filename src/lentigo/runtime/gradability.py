@@ -1,0 +1,54 @@
+"""Whether an image can be graded at all, and if not, why."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["rejection_reasons"]
+
+_BLANK_STD = 2.0
+"""Below this standard deviation of every channel, of 255 levels, nothing is to be seen."""
+_LOOKED_AT = 512
+"""Side of the grid of pixels that is enough to tell a blank square."""
+
+
+def rejection_reasons(
+    image: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    ood_score: float,
+    *,
+    size: int,
+    ood_threshold: float,
+) -> tuple[str, ...]:
+    """Why an image can't be graded; empty if it can.
+
+    Args:
+        image: uint8 [H, W, 3].
+        probabilities: what the model gave for it [C].
+        ood_score: how unlike the training images it is.
+        size: side of the square that the model sees, in pixels.
+        ood_threshold: a score above it is out of distribution.
+    """
+    height, width = image.shape[:2]
+    reasons = []
+    if min(height, width) < size:
+        reasons.append(f"{width}x{height} pixels are fewer than the {size}x{size} that the model sees")
+    if _is_blank(image):
+        reasons.append("the square that the model sees is blank")
+    if not np.isfinite(probabilities).all():
+        reasons.append("the model gives no probabilities for it")
+    if not ood_score <= ood_threshold:  # not a number is out of distribution too
+        reasons.append(
+            f"it is unlike the dermoscopic images that the model learned from (OOD score {ood_score:.2f}, "
+            f"threshold {ood_threshold:.2f})"
+        )
+    return tuple(reasons)
+
+
+def _is_blank(image: NDArray[np.uint8]) -> bool:
+    """Whether the central square, which is all that the model sees, is of one colour."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    step = max(1, side // _LOOKED_AT)
+    square = image[top : top + side : step, left : left + side : step]
+    return float(square.std(axis=(0, 1)).max()) < _BLANK_STD

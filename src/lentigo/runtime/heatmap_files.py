@@ -1,0 +1,96 @@
+"""Heat maps as files: tagged, so that none is taken for a lesion; written whole, and never over anything else."""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from lentigo.atomic import replacing
+from lentigo.errors import OutputError
+
+__all__ = ["SUFFIX", "is_heatmap", "refuse_to_replace", "save"]
+
+SUFFIX = ".heatmap.png"
+"""How the names of heat maps end."""
+_SOFTWARE = "lentigo heat map"
+"""The PNG's `Software`, and what the comment of a JPEG starts with."""
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+
+
+def is_heatmap(source: object) -> bool:
+    """Whether an image carries the tag of a heat map, whatever its name; False for what can't be read.
+
+    Args:
+        source: a path, the bytes of a file, or a Pillow image; anything else is none.
+    """
+    try:
+        if isinstance(source, Image.Image):
+            return _tagged(source)
+        if isinstance(source, str | os.PathLike):
+            with Path(os.fsdecode(source)).open("rb") as file:
+                if not file.read(8).startswith(_MAGIC):
+                    return False
+                file.seek(0)
+                with Image.open(file, formats=("PNG", "JPEG")) as image:
+                    return _tagged(image)
+        if isinstance(source, bytes) and source.startswith(_MAGIC):
+            with Image.open(io.BytesIO(source), formats=("PNG", "JPEG")) as image:
+                return _tagged(image)
+    except Exception:  # Pillow's errors on damaged files are many; decoding says what is wrong
+        return False
+    return False
+
+
+def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
+    """Stop before a heat map takes the place of a file.
+
+    Args:
+        path: where it would be written.
+        overwrite: whether an earlier heat map may be replaced; nothing else ever is.
+
+    Raises:
+        OutputError: a file lies there that must stay.
+    """
+    if not (path.exists() or path.is_symlink()):
+        return
+    if not is_heatmap(path):
+        raise OutputError(
+            f"{path}: it exists and is no heat map of lentigo, so it is not replaced.", "Name another folder or file."
+        )
+    if not overwrite:
+        raise OutputError(f"{path}: this heat map exists already.", "Name another place, or allow it with --overwrite.")
+
+
+def save(picture: Image.Image, path: Path, tag: Mapping[str, object]) -> Path:
+    """Write a drawn heat map as PNG with its tag; gives the path.
+
+    Args:
+        picture: what `heatmaps.draw` drew.
+        path: the file.
+        tag: what the file reports for itself, for programs: source, diagnosis, decision, model.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    info = PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    info.add_text("lentigo", json.dumps(tag))
+    with replacing(path) as partial:
+        picture.save(partial, format="PNG", pnginfo=info)
+    return path
+
+
+def mark(picture: Image.Image) -> Image.Image:
+    """Tag a picture in memory; Pillow carries the tag into a JPEG that it saves."""
+    picture.info |= {"Software": _SOFTWARE, "comment": _SOFTWARE.encode()}
+    return picture
+
+
+def _tagged(image: Image.Image) -> bool:
+    comment = image.info.get("comment", b"")
+    said = comment if isinstance(comment, bytes) else str(comment).encode()
+    return image.info.get("Software") == _SOFTWARE or said.startswith(_SOFTWARE.encode())

@@ -1,0 +1,128 @@
+"""How common each diagnosis is where an image comes from: checked in one place, and Bayes' rule with it."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from pathlib import Path
+
+from lentigo.errors import DataError
+from lentigo.labels import LabelSet
+
+__all__ = ["check_prevalence", "read_prevalence", "restate"]
+
+_STEP = "State the share of every diagnosis, such as mel=0.02,nv=0.9 and so on for: {}."
+
+
+def check_prevalence(prevalence: object, labels: LabelSet) -> dict[str, float]:
+    """The share of each diagnosis, in the order of `labels`, summing to 1.
+
+    Args:
+        prevalence: a mapping from each diagnosis, by id or by any name in use, to its share, percentage or count.
+        labels: the diagnoses that the model tells apart.
+
+    Raises:
+        DataError: no mapping; a diagnosis that is missing, unknown or stated twice; a value that is no number above 0.
+    """
+    step = _STEP.format(", ".join(labels.classes))
+    if not isinstance(prevalence, Mapping):
+        raise DataError(f"A prevalence is a mapping from diagnoses to shares, not {_shown(prevalence)}.", step)
+    stated: dict[str, float] = {}
+    for key, value in prevalence.items():
+        found = _find(key, labels)
+        if found in stated:
+            raise DataError(f"The prevalence states {found!r} twice, the second time as {key!r}.", step)
+        stated[found] = _share(key, value)
+    missing = [c for c in labels.classes if c not in stated]
+    if missing:
+        raise DataError(f"The prevalence lacks {', '.join(missing)}.", step)
+    largest = max(stated.values())  # divided by first, so that no sum overflows
+    total = math.fsum(v / largest for v in stated.values())
+    return {c: stated[c] / largest / total for c in labels.classes}
+
+
+def read_prevalence(text: str) -> dict[str, object]:
+    """A prevalence from the command line: a JSON file with one object, or pairs such as `mel=0.02,nv=0.9`.
+
+    What the values mean is for `check_prevalence` to judge.
+
+    Raises:
+        DataError: no such file, no JSON object, a pair that is none, or a diagnosis that stands there twice.
+    """
+    if "=" in text and not Path(text).is_file():
+        return _unique(_pair(part) for part in text.split(",") if part.strip())
+    try:
+        found = json.loads(Path(text).read_text(encoding="utf-8"), object_pairs_hook=_unique)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(
+            f"{text}: no prevalence can be read from it ({reason}).",
+            'Give a JSON file such as {"mel": 0.02, ...}, or pairs such as mel=0.02,nv=0.9,...',
+        ) from None
+    if not isinstance(found, dict):
+        raise DataError(f"{text}: not a JSON object.", 'Write one as in {"mel": 0.02, ...}.')
+    return found
+
+
+def restate(probabilities: Mapping[str, float], prevalence: Mapping[str, float]) -> dict[str, float]:
+    """Probabilities at balanced prior, restated for a population by Bayes' rule.
+
+    Args:
+        probabilities: of each diagnosis, summing to 1.
+        prevalence: as `check_prevalence` gives it.
+    """
+    # In logarithms: the product of two tiny numbers would be 0, and their sum can't be divided by.
+    logs = {c: math.log(p) + math.log(prevalence[c]) for c, p in probabilities.items() if p > 0}
+    top = max(logs.values())
+    weighted = {c: math.exp(logs[c] - top) if c in logs else 0.0 for c in probabilities}
+    total = math.fsum(weighted.values())
+    return {c: w / total for c, w in weighted.items()}
+
+
+def _find(key: object, labels: LabelSet) -> str:
+    """The id of a diagnosis that the model tells apart."""
+    if not isinstance(key, str):
+        hint = f"Known ids: {', '.join(labels.classes)}."
+        raise DataError(f"The prevalence names {_shown(key)}, which is no diagnosis.", hint)
+    try:
+        return labels.find(key).id
+    except DataError as error:
+        raise DataError(f"The prevalence names {key!r}: unknown to this model.", error.hint) from None
+
+
+def _share(key: object, value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if math.isfinite(number) and number > 0:
+        return number
+    if number == 0:
+        hint = "Nothing can be ruled out before the image was seen: give a small share, such as 0.0001."
+    else:
+        hint = "Give a number above 0: a share, a percentage or a count."
+    raise DataError(f"The prevalence of {key!r} is {_shown(value)}.", hint)
+
+
+def _pair(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        said = f"{value.strip()!r} is no number" if equals else "it has no '='"
+        raise DataError(f"The prevalence holds {text.strip()!r}, and {said}.", "Write mel=0.02,nv=0.9,...") from None
+
+
+def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DataError(f"The prevalence states {name!r} twice.", "State each diagnosis once.")
+        found[name] = value
+    return found
+
+
+def _shown(value: object) -> str:
+    text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
