@@ -47,7 +47,7 @@ def demo(out: str | os.PathLike[str] = "demo", root: str | os.PathLike[str] | No
     _say("Classifying test images and drawing where the model looked")
     test = split.test.table["path"].tolist()
     chosen = test[:: max(1, len(test) // PICTURES)][:PICTURES]
-    results = list(classify_files(chosen, model=bundle.path, explain=folder / "explained"))
+    results = list(classify_files(chosen, model=bundle.path, explain=folder / "explained", overwrite=True))
     failed = [r for r in results if isinstance(r, Failure)]
     if failed:
         raise LentigoError(f"{len(failed)} of the demo's images can't be read; the first: {failed[0].error}")

@@ -31,7 +31,10 @@ def is_heatmap(source: object) -> bool:
         if isinstance(source, Image.Image):
             return _tagged(source)
         if isinstance(source, str | os.PathLike):
-            with Path(os.fsdecode(source)).open("rb") as file:
+            path = Path(os.fsdecode(source))
+            if not path.is_file():  # a pipe can be read but once
+                return False
+            with path.open("rb") as file:
                 if not file.read(8).startswith(_MAGIC):
                     return False
                 file.seek(0)
