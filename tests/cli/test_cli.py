@@ -26,20 +26,6 @@ def test_version(run):
     assert run("--version") == (0, f"{lentigo.__version__}\n", "")
 
 
-def test_classify_prints_results_and_its_exit_code_tells_of_unreadable_files(
-    run, bundle_path, synthetic_records, tmp_path
-):
-    photo = synthetic_records.table["path"][0]
-    code, out, _ = run("classify", photo, "--model", bundle_path, "--format", "json", "--explain", tmp_path / "heat")
-    assert code == 0
-    assert json.loads(out)["source"] == photo
-    assert len(list((tmp_path / "heat").iterdir())) == 1
-    (tmp_path / "bad.jpg").write_text("no image")
-    code, out, _ = run("classify", photo, tmp_path / "bad.jpg", "--model", bundle_path, "--format", "csv")
-    assert code == 3
-    assert len(out.splitlines()) == 3
-
-
 def test_errors_are_one_message_with_a_next_step(run, tmp_path):
     code, out, err = run("classify", tmp_path / "x.jpg", "--model", "lentigo-xl")
     assert (code, out) == (1, "")

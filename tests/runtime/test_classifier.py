@@ -1,184 +1,208 @@
-"""From files to verdicts, without torch."""
+"""The classifier: any kind of input, one or many, in other processes too, and by its own classes."""
 
-import csv
+import copy
 import io
-import json
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import lentigo
 from lentigo import Classifier, taxonomy
-from lentigo.data.sources.synthetic.wrong import wrong_image
-from lentigo.errors import BundleError
-from lentigo.runtime import Bundle, Failure, classify_files, render, shipped_models
+from lentigo.errors import BundleError, DataError, ImageError
+from lentigo.runtime import Bundle, Failure, Verdict
 
 
-@pytest.fixture(scope="module")
-def classifier(bundle_path):
-    return Classifier.load(bundle_path)
-
-
-@pytest.fixture(scope="module")
-def photo(synthetic_records):
-    return synthetic_records.table["path"][0]
-
-
-@pytest.fixture
-def folder(tmp_path, synthetic_records):
-    """Five images, one of them damaged, in two folders; and a text file that is none."""
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for i, path in enumerate(synthetic_records.table["path"][:4]):
-        place = tmp_path / "in" / ("deep" if i > 2 else ".")
-        (place / f"{i}.jpg").write_bytes(Path(path).read_bytes())
-    (tmp_path / "in" / "broken.jpg").write_bytes(b"not an image")
-    (tmp_path / "in" / "notes.txt").write_text("not meant")
-    return tmp_path / "in"
-
-
-class TestVerdict:
-    def test_probabilities_and_risks(self, classifier, photo):
-        verdict = classifier.classify(photo)
-        assert set(verdict.probabilities) == set(taxonomy.CLASSES)
-        assert sum(verdict.probabilities.values()) == pytest.approx(1, abs=1e-5)
-        ranked = [p for _, p in verdict.diagnoses]
-        assert ranked == sorted(ranked, reverse=True)
-        assert verdict.diagnoses[0][0] == taxonomy.DIAGNOSES[verdict.top].name
-        assert verdict.melanoma == verdict.probabilities["mel"]
-        assert verdict.malignancy == pytest.approx(sum(verdict.probabilities[c] for c in ("akiec", "bcc", "mel")))
-
-    def test_every_kind_of_input_gives_the_same(self, classifier, photo):
-        image = Image.open(photo)
+class TestInputs:
+    def test_every_kind_gives_the_same(self, classifier, photo):
         content = Path(photo).read_bytes()
-        verdicts = [classifier.classify(s) for s in (photo, content, image, np.asarray(image))]
+        array = np.asarray(Image.open(photo))
+        with Path(photo).open("rb") as file:
+            sources = (photo, Path(photo), content, Image.open(photo), array, file, io.BytesIO(content))
+            verdicts = [classifier.classify(s) for s in sources]
         assert all(v.probabilities == verdicts[0].probabilities for v in verdicts)
+        assert [v.source for v in verdicts] == [photo, photo, "bytes", photo, "array", photo, "BytesIO"]
+        assert all(v.overlay().size == verdicts[0].overlay().size for v in verdicts)
 
-    def test_heat_map_covers_the_image_in_0_to_1(self, classifier, photo):
-        verdict = classifier.classify(photo)
-        for name in (None, "mel", "melanoma"):
-            heat = verdict.heatmap(name)
-            assert heat.shape == (150, 200)
-            assert heat.dtype == np.float32
-            assert heat.min() >= 0
-            assert heat.max() <= 1
-        assert (verdict.heatmap()[:, :25] == 0).all()  # the model sees the central square alone
-        assert verdict.overlay().size == (200, 150)
+    def test_a_pipe_is_read_once(self, classifier, photo, tmp_path):
+        import os
+        import threading
 
-    def test_stated_prevalence_follows_bayes(self, classifier, photo):
-        share = dict.fromkeys(taxonomy.CLASSES, 0.05) | {"nv": 0.7}
-        plain, stated = classifier.classify(photo), classifier.classify(photo, prevalence=share)
-        ratio = stated.probabilities["nv"] / stated.probabilities["mel"]
-        assert ratio == pytest.approx(14 * plain.probabilities["nv"] / plain.probabilities["mel"])
-        assert stated.decision == plain.decision  # the threshold was chosen at equal prevalence
+        os.mkfifo(tmp_path / "pipe")
+        writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(Path(photo).read_bytes()))
+        writer.start()
+        verdict = classifier.classify(tmp_path / "pipe")
+        writer.join()
+        assert verdict.raw == classifier.classify(photo).raw
+        verdict.overlay()
+
+    @pytest.mark.parametrize("source", [None, 3, object(), [1, 2], {"a": 1}, io.StringIO("text"), b"", io.BytesIO()])
+    def test_what_is_no_image_is_an_image_error(self, classifier, source):
+        with pytest.raises(ImageError):
+            classifier.classify(source)
+
+    def test_a_stated_prevalence_is_checked(self, classifier, photo):
+        for call in (classifier.classify, lambda p, **k: classifier.classify_many([p], **k)):
+            with pytest.raises(DataError, match="lacks"):
+                call(photo, prevalence={"mel": 0.1})
+        with pytest.raises(DataError, match="mapping"):
+            classifier.classify_batch([photo], prevalence=0.1)
+
+
+class TestMany:
+    def test_an_unreadable_one_is_a_failure_in_its_place(self, classifier, photo, tmp_path):
+        bad = tmp_path / "bad.jpg"
+        bad.write_bytes(b"no")
+        for call in (classifier.classify_many, classifier.classify_batch):
+            kinds = [type(r) for r in call([photo, bad, None, photo])]
+            assert kinds == [Verdict, Failure, Failure, Verdict]
+
+    def test_a_batch_is_the_same_in_one_call_for_each_size(self, classifier, synthetic_records, monkeypatch):
+        arrays = [np.asarray(Image.open(p)) for p in synthetic_records.table["path"][:4]]
+        arrays.insert(2, np.asarray(Image.fromarray(arrays[0]).resize((90, 80))))
+        alone = [classifier.classify(a) for a in arrays]
+        calls = []
+        run = classifier.bundle.run
+        monkeypatch.setattr(classifier.bundle, "run", lambda x: calls.append(x.shape) or run(x))
+        together = classifier.classify_batch(arrays)
+        assert sorted(calls) == [(1, 80, 90, 3), (4, 150, 200, 3)]
+        for one, other in zip(alone, together, strict=True):
+            assert one.raw["probabilities"] == pytest.approx(other.raw["probabilities"], abs=2e-6)
+            assert one._cam == pytest.approx(other._cam, abs=1e-3)
+            assert one.decision == other.decision
+
+    def test_an_array_of_images(self, classifier, photo):
+        images = np.stack([np.asarray(Image.open(photo))] * 3)
+        assert len(classifier.classify_batch(images)) == len(list(classifier.classify_many(images))) == 3
+        assert classifier.classify_batch([]) == list(classifier.classify_many([])) == []
+
+    @pytest.mark.parametrize("one", ["a.jpg", Path("a.jpg"), b"x", np.zeros((9, 9, 3), np.uint8), io.BytesIO()])
+    def test_one_image_is_not_taken_apart(self, classifier, one):
+        for call in (classifier.classify_many, classifier.classify_batch):
+            with pytest.raises(ImageError, match="one image, where several"):
+                call(one)
+
+    def test_what_the_model_fails_on_is_a_failure(self, altered, photo, monkeypatch):
+        broken = altered()
+
+        def fails(images):
+            raise RuntimeError("bad allocation")
+
+        monkeypatch.setattr(broken.bundle, "run", fails)
+        (result,) = broken.classify_many([photo])
+        assert "bad allocation" in result.error
+
+
+class TestClasses:
+    def test_outputs_are_read_by_the_bundles_own_order(self, classifier, altered, photo, monkeypatch):
+        order = [6, 2, 4, 0, 5, 1, 3]
+        metadata = classifier.bundle.metadata
+        other = altered(
+            classes=tuple(metadata.classes[k] for k in order),
+            training_prevalence=tuple(metadata.training_prevalence[k] for k in order),
+        )
+        run = other.bundle.run
+
+        def permuted(images):
+            outputs = run(images)
+            return outputs._replace(probabilities=outputs.probabilities[:, order], cam=outputs.cam[:, order])
+
+        monkeypatch.setattr(other.bundle, "run", permuted)
+        plain, verdict = classifier.classify(photo), other.classify(photo)
+        assert verdict.probabilities == plain.probabilities
+        assert (verdict.top, verdict.decision) == (plain.top, plain.decision)
+        assert (verdict.melanoma, verdict.malignancy) == (plain.melanoma, pytest.approx(plain.malignancy))
+        assert (verdict.heatmap("mel") == plain.heatmap("mel")).all()
+        for target, risk in verdict.risks.items():
+            assert risk.at_balanced_prior == pytest.approx(plain.risks[target].at_balanced_prior)
+
+    def test_reversed_classes_reverse_the_verdict(self, altered, classifier, photo):
+        reverse = altered(classes=taxonomy.CLASSES[::-1])
+        there, here = (list(c.classify(photo).raw["probabilities"].items()) for c in (reverse, classifier))
+        assert [p for _, p in there] == [p for _, p in here]
+        assert [c for c, _ in there] == [c for c, _ in here][::-1]
 
     @pytest.mark.parametrize(
-        ("size", "colour", "words"), [((20, 20), None, "fewer than"), ((1, 1), None, "fewer"), ((99, 80), 7, "blank")]
+        ("classes", "words"),
+        [
+            (("akiec", "bcc", "bkl", "df", "mel", "mel", "vasc"), "mel twice"),
+            (("akiec", "bcc", "bkl", "df", "mole", "nv", "vasc"), "'mole' is unknown"),
+            (("MEL", *taxonomy.CLASSES[1:]), "'MEL' is unknown"),
+        ],
     )
-    def test_what_cannot_be_judged_is_said(self, classifier, size, colour, words):
-        image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-        verdict = classifier.classify(np.full_like(image, colour) if colour else image)
-        assert not verdict.gradable
-        assert words in verdict.reasons[0]
-        assert "Not gradable" in verdict.next_step
+    def test_classes_that_make_no_sense_are_refused(self, altered, classes, words):
+        with pytest.raises(BundleError, match=words):
+            altered(classes=classes)
 
-    @pytest.mark.parametrize("kind", ["scene", "radiograph", "text"])
-    def test_what_shows_no_lesion_is_said(self, classifier, kind):
-        verdict = classifier.classify(wrong_image(kind, seed=1))
-        assert not verdict.gradable
-        assert "unlike the dermoscopic images" in verdict.reasons[0]
-        assert verdict.to_dict()["ood_score"] == pytest.approx(verdict.ood_score, abs=1e-3)
-        assert verdict.ood_score > classifier.bundle.metadata.ood_score.threshold
+    def test_a_wrong_number_of_classes_is_refused(self, altered, photo):
+        fewer = altered(classes=taxonomy.CLASSES[:6])
+        with pytest.raises(BundleError, match="6 classes and gives 7"):
+            fewer.classify(photo)
 
-    def test_lesions_like_those_of_training_are_judged(self, classifier, trained_run):
-        verdicts = [classifier.classify(p) for p in trained_run.split.validation.table["path"]]
-        assert np.mean([v.gradable for v in verdicts]) > 0.9
-
-    def test_no_result_reassures(self, classifier, synthetic_records):
-        for path in synthetic_records.table["path"][:10]:
-            verdict = classifier.classify(path)
-            assert "needs a clinician regardless of this result" in verdict.next_step
-            assert "no need" not in verdict.next_step
+    @pytest.mark.parametrize("change", [{"target": "mole"}, {"threshold": float("nan")}, {"threshold": 1.5}])
+    def test_thresholds_that_make_no_sense_are_refused(self, altered, classifier, change):
+        point = classifier.bundle.metadata.operating_points[0].model_copy(update=change)
+        with pytest.raises(BundleError, match="makes no sense"):
+            altered(operating_points=(point,))
 
 
-class TestLoading:
-    def test_unknown_names_print_the_nearest(self):
-        with pytest.raises(BundleError, match="lentigo-s" if shipped_models() else "none ships"):
-            Classifier.load("lentigo_s")
+class TestTravelling:
+    def test_copies_and_pickles_say_the_same(self, classifier, photo):
+        wanted = classifier.classify(photo)
+        for other in (copy.copy(classifier), copy.deepcopy(classifier), pickle.loads(pickle.dumps(classifier))):
+            assert other.sha256 == classifier.sha256
+            assert other.classify(photo) == wanted
 
-    def test_torch_is_never_imported(self, bundle_path, photo):
-        code = (
-            "import sys, lentigo\n"
-            "assert not {'torch', 'pandas', 'onnxruntime'} & set(sys.modules)\n"
-            f"lentigo.Classifier.load({str(bundle_path)!r}).classify({photo!r}).overlay()\n"
-            "assert not {'torch', 'pandas', 'sklearn'} & set(sys.modules)\n"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True)
+    def test_process_pools(self, classifier, photo, monkeypatch, bundle_path):
+        monkeypatch.chdir(bundle_path.parent)
+        relative = Classifier.load(bundle_path.name, threads=1)
+        monkeypatch.chdir("/")
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            assert pool.submit(relative.classify, photo).result().top == classifier.classify(photo).top
 
+    def test_another_model_at_its_path_is_noticed(self, bundle_path, tmp_path):
+        import onnx
 
-class TestManyFiles:
-    def test_an_unreadable_file_is_a_row_and_the_rest_goes_on(self, bundle_path, folder, tmp_path):
-        results = list(classify_files([folder], model=bundle_path, explain=tmp_path / "out"))
-        assert [isinstance(r, Failure) for r in results] == [False, False, False, True, False]
-        assert "broken.jpg" in results[3].error
-        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
+        path = tmp_path / "m.onnx"
+        path.write_bytes(bundle_path.read_bytes())
+        pickled = pickle.dumps(Classifier.load(path))
+        model = onnx.load(path)
+        model.doc_string = "changed"
+        onnx.save(model, path)
+        with pytest.raises(BundleError):
+            pickle.loads(pickled)
 
-    def test_what_is_no_image_is_counted_on_standard_error(self, bundle_path, folder, capsys):
-        (folder / "notes.txt").write_text("a mole on the back")
-        (folder / "scan").write_bytes(bytes(128) + b"DICM")
-        results = list(classify_files([folder], model=bundle_path))
-        assert "DICOM" in next(r.error for r in results if r.source.endswith("scan"))
-        assert "Not classified: 1 file that is no image (.txt 1)." in capsys.readouterr().err
-
-    def test_an_absent_file_is_a_row(self, bundle_path, tmp_path):
-        (result,) = classify_files([tmp_path / "absent.jpg"], model=bundle_path)
-        assert "no such file" in result.error
-
-    def test_pictures_of_one_name_do_not_overwrite_each_other(self, bundle_path, folder, tmp_path, photo):
-        for place in ("deep/0.jpg", "0.png"):
-            Image.open(photo).save(folder / place)
-        list(classify_files([folder], model=bundle_path, explain=tmp_path / "out"))
-        assert len(list((tmp_path / "out").iterdir())) == 6
-
-    def test_they_agree_with_one_at_a_time(self, classifier, bundle_path, synthetic_records):
-        paths = synthetic_records.table["path"][:9].tolist()
-        for path, result in zip(paths, classify_files(paths, model=bundle_path), strict=True):
-            alone = classifier.classify(path).probabilities
-            assert list(result.probabilities.values()) == pytest.approx(list(alone.values()), abs=1e-6)
+    def test_the_hash_is_computed_once(self, classifier, photo, monkeypatch):
+        monkeypatch.setattr(Bundle, "sha256", property(lambda self: pytest.fail("hashed again")))
+        assert len(classifier.classify(photo).model_sha256) == 64
 
 
-class TestRendering:
-    @pytest.fixture
-    def results(self, bundle_path, folder):
-        return list(classify_files([folder], model=bundle_path))
-
-    def test_json_is_an_object_a_line(self, results):
-        lines = [json.loads(line) for line in "".join(render(results, "json")).splitlines()]
-        assert [("error" in line) for line in lines] == [False, False, False, True, False]
-        assert lines[0]["diagnosis"] == max(lines[0]["probabilities"], key=lines[0]["probabilities"].get)
-
-    def test_csv_has_a_row_an_image(self, results):
-        rows = list(csv.DictReader(io.StringIO("".join(render(results, "csv")))))
-        assert len(rows) == 5
-        assert rows[3]["diagnosis"] == ""
-        assert "broken.jpg" in rows[3]["error"]
-        assert float(rows[0]["melanoma"]) == pytest.approx(results[0].melanoma, abs=1e-6)
-
-    def test_the_table_carries_the_notice(self, results):
-        many = " ".join("".join(render(results, "table")).split())
-        one = " ".join("".join(render(results[:1], "table")).split())
-        for text in (many, one):
-            assert "not a medical device" in text
-            assert "equally common" in text
-        assert "melanocytic nevus" in one
+def test_it_describes_itself(classifier):
+    assert repr(classifier).startswith("Classifier('tiny': compact, 7 diagnoses, 32x32 pixels")
+    for part in ("tiny", "compact", "parameters", "trained on", "Apache-2.0", "not a medical device"):
+        assert part in classifier.card
 
 
-def test_the_shipped_models_open():
-    for name, path in shipped_models().items():
-        metadata = Bundle(path).metadata
-        assert metadata.name == name
-        assert metadata.parity["same_top_class"] == 1.0
-        assert "CC BY-NC 4.0" in metadata.licence
-        assert path.with_suffix(".LICENCE.txt").exists()
+def test_the_package_shows_what_there_is():
+    shown = dir(lentigo)
+    for name in ("Classifier", "Verdict", "data", "evaluation", "export", "training", "models", "runtime", "taxonomy"):
+        assert name in shown
+        assert getattr(lentigo, name)
+    with pytest.raises(AttributeError, match="no attribute 'Clasifier'"):
+        lentigo.Clasifier  # noqa: B018
+
+
+def test_torch_is_never_imported(bundle_path, photo):
+    code = (
+        "import sys, lentigo\n"
+        "assert not {'torch', 'pandas', 'onnxruntime', 'numpy'} & set(sys.modules)\n"
+        f"lentigo.Classifier.load({str(bundle_path)!r}).classify({photo!r}).overlay()\n"
+        "assert not {'torch', 'pandas', 'sklearn', 'matplotlib', 'onnx'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -50,6 +50,7 @@ class Classifier:
         self.labels = labels_of(bundle)
         self.sha256 = bundle.sha256
         self._threads = threads
+        self._path = str(bundle.path.absolute())  # the working folder may be another when it is pickled
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> "Classifier":
@@ -72,7 +73,7 @@ class Classifier:
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (str(self.bundle.path.absolute()), self.sha256, self._threads)
+        return _reopen, (self._path, self.sha256, self._threads)
 
     @property
     def card(self) -> str:
@@ -206,13 +207,15 @@ class Classifier:
             ood_threshold=described.ood_score.threshold,
         )
         restated = None if stated is None or reasons else restate(balanced, stated)
-        found = {} if reasons else risks(balanced, restated, self.labels, described.operating_points)
+        points = described.operating_points
+        training = dict(zip(self.labels.classes, described.training_prevalence, strict=True))
+        found = {} if reasons else risks(balanced, restated, restate(balanced, training), self.labels, points)
         return Verdict(
             source=name,
             gradable=not reasons,
             rejection_reasons=reasons,
             decision=NOT_GRADABLE if reasons else decide(found),
-            operating_point=threshold_words(described.operating_points),
+            operating_point=threshold_words(points, self.labels),
             probabilities=None if reasons else restated or balanced,
             prevalence=stated,
             risks=found,
@@ -255,12 +258,16 @@ def _content(source: Source) -> ImageSource:
     """What can be read twice: of open files and pipes their bytes, of everything else itself."""
     if isinstance(source, str | os.PathLike) and Path(os.fsdecode(source)).is_fifo():
         return Path(os.fsdecode(source)).read_bytes()
-    if not isinstance(source, str | os.PathLike | bytes | np.ndarray | Image.Image) and hasattr(source, "read"):
-        content = source.read()
-        if not isinstance(content, bytes):
-            raise ImageError(f"{_name(source)}: opened as text.", "Open it in binary mode, with 'rb'.")
-        return content
-    return source  # type: ignore[return-value]
+    if isinstance(source, str | os.PathLike | bytes | np.ndarray | Image.Image):
+        return source
+    if not hasattr(source, "read"):
+        raise ImageError(
+            f"{type(source).__name__}: not an image.", "Give a path, bytes, an open file, a Pillow image or an array."
+        )
+    content = source.read()
+    if not isinstance(content, bytes):
+        raise ImageError(f"{_name(source)}: opened as text.", "Open it in binary mode, with 'rb'.")
+    return content
 
 
 def _name(source: object) -> str:

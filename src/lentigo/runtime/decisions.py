@@ -1,7 +1,7 @@
 """Risks against the thresholds of a model: what is decided, in which view, and in which words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lentigo.labels import LabelSet
 from lentigo.runtime.bundle import OperatingPoint
@@ -15,10 +15,14 @@ __all__ = [
     "STATED_PREVALENCE",
     "SUSPICIOUS",
     "TARGETS",
+    "TRAINING_PREVALENCE",
     "Risk",
     "decide",
+    "members",
+    "printed",
     "risks",
     "threshold_words",
+    "view_of",
     "views_differ",
 ]
 
@@ -30,9 +34,11 @@ DECISIONS = (SUSPICIOUS, NEGATIVE, NO_THRESHOLD, NOT_GRADABLE)
 """Everything that a verdict can decide. None of them says that a lesion is harmless."""
 
 BALANCED_PRIOR = "balanced prior"
-"""View in which every diagnosis of the model is equally common. Thresholds are chosen in it."""
+"""View in which every diagnosis of the model is equally common."""
 STATED_PREVALENCE = "stated prevalence"
 """View in which each diagnosis is as common as the caller says."""
+TRAINING_PREVALENCE = "training prevalence"
+"""View in which each diagnosis is as common as in the training part."""
 
 TARGETS = ("melanoma", "malignancy")
 
@@ -42,21 +48,37 @@ class Risk:
     """The risk of one target.
 
     Attributes:
-        at_balanced_prior: probability at balanced prior, 0 to 1. It is compared with the threshold.
+        at_balanced_prior: probability at balanced prior, 0 to 1.
         at_stated_prevalence: the same by Bayes' rule for the stated prevalence; None where none was stated.
-        threshold: at balanced prior; from it on a lesion is suspicious. None where the model has none for the target.
-        target_sensitivity: what the threshold was chosen for on validation; None where there is none.
+        threshold: from it on a lesion is suspicious. None where the model has none for the target.
+        threshold_view: the view that the threshold was chosen in and is compared in; None without a threshold.
+        at_threshold_view: probability in that view; None without a threshold.
+        target_sensitivity: what the threshold was chosen for on validation; None without one.
     """
 
     at_balanced_prior: float
     at_stated_prevalence: float | None
-    threshold: float | None
-    target_sensitivity: float | None
+    threshold: float | None = None
+    threshold_view: str | None = None
+    at_threshold_view: float | None = None
+    target_sensitivity: float | None = None
 
     @property
     def suspicious(self) -> bool | None:
-        """Whether the risk reaches its threshold; None without one."""
-        return None if self.threshold is None else self.at_balanced_prior >= self.threshold
+        """Whether the risk reaches its threshold, in the threshold's view; None without one."""
+        if self.threshold is None or self.at_threshold_view is None:
+            return None
+        return self.at_threshold_view >= self.threshold
+
+
+def printed(probability: float | None, digits: int = 4) -> str:
+    """A probability for people, never as 0 or 1: no model is that sure. '-' for none."""
+    if probability is None:
+        return "-"
+    least = 10.0**-digits
+    if probability < least / 2:
+        return f"<{least:.{digits}f}"
+    return f">{1 - least:.{digits}f}" if probability > 1 - least / 2 else f"{probability:.{digits}f}"
 
 
 def members(target: str, labels: LabelSet) -> tuple[str, ...]:
@@ -69,6 +91,7 @@ def members(target: str, labels: LabelSet) -> tuple[str, ...]:
 def risks(
     balanced: Mapping[str, float],
     stated: Mapping[str, float] | None,
+    training: Mapping[str, float],
     labels: LabelSet,
     points: Sequence[OperatingPoint],
 ) -> dict[str, Risk]:
@@ -77,23 +100,41 @@ def risks(
     Args:
         balanced: probabilities at balanced prior, by diagnosis id.
         stated: the same at the stated prevalence, or None.
+        training: the same at the prevalence of the training part.
         labels: the model's diagnoses.
         points: the model's operating points.
     """
+    views = {BALANCED_PRIOR: balanced, TRAINING_PREVALENCE: training}
     found = {}
     for target in TARGETS:
         ids = members(target, labels)
         if not ids:
             continue
-        # Of several thresholds for a target the lowest misses least.
-        point = min((p for p in points if p.target == target), key=lambda p: p.threshold, default=None)
-        found[target] = Risk(
-            at_balanced_prior=min(sum(balanced[c] for c in ids), 1.0),
-            at_stated_prevalence=None if stated is None else min(sum(stated[c] for c in ids), 1.0),
-            threshold=None if point is None else point.threshold,
-            target_sensitivity=None if point is None else point.target_sensitivity,
-        )
+        at = {view: min(sum(probabilities[c] for c in ids), 1.0) for view, probabilities in views.items()}
+        plain = Risk(at[BALANCED_PRIOR], None if stated is None else min(sum(stated[c] for c in ids), 1.0))
+        with_threshold = [
+            replace(
+                plain,
+                threshold=p.threshold,
+                threshold_view=view_of(p),
+                at_threshold_view=at[view_of(p)],
+                target_sensitivity=p.target_sensitivity,
+            )
+            for p in points
+            if p.target == target
+        ]
+        # Of several thresholds for a target any that is reached decides.
+        found[target] = max(with_threshold, key=_excess, default=plain)
     return found
+
+
+def _excess(risk: Risk) -> float:
+    return (risk.at_threshold_view or 0.0) - (risk.threshold or 0.0)
+
+
+def view_of(point: OperatingPoint) -> str:
+    """The view that a threshold was chosen in."""
+    return TRAINING_PREVALENCE if getattr(point, "view", "") == "training_prevalence" else BALANCED_PRIOR
 
 
 def decide(found: Mapping[str, Risk]) -> str:
@@ -107,8 +148,8 @@ def decide(found: Mapping[str, Risk]) -> str:
 def views_differ(found: Mapping[str, Risk]) -> str:
     """A sentence where a risk at the stated prevalence lies on the other side of its threshold; else nothing."""
     words = [
-        f"the {target} risk is {r.at_stated_prevalence:.4f} at {STATED_PREVALENCE} and {r.at_balanced_prior:.4f} at "
-        f"{BALANCED_PRIOR}, where its threshold of {r.threshold:.4f} holds"
+        f"the {target} risk is {printed(r.at_stated_prevalence)} at {STATED_PREVALENCE} and "
+        f"{printed(r.at_threshold_view)} at {r.threshold_view}, where its threshold of {r.threshold:.4f} holds"
         for target, r in found.items()
         if r.threshold is not None
         and r.at_stated_prevalence is not None
@@ -117,13 +158,13 @@ def views_differ(found: Mapping[str, Risk]) -> str:
     return f"Mind the views: {'; '.join(words)}." if words else ""
 
 
-def threshold_words(points: Sequence[OperatingPoint]) -> str:
+def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet) -> str:
     """The thresholds in words, and that there is none where there is none."""
-    lacking = [target for target in TARGETS if target not in {p.target for p in points}]
     if not points:
         return "this model has no threshold, so nothing is decided"
+    lacking = [t for t in TARGETS if members(t, labels) and t not in {p.target for p in points}]
     words = [
-        f"{p.target} risk of at least {p.threshold:.4f} at {BALANCED_PRIOR} (sensitivity {p.target_sensitivity:.2f} "
+        f"{p.target} risk of at least {p.threshold:.4f} at {view_of(p)} (sensitivity {p.target_sensitivity:.2f} "
         "on validation)"
         for p in points
     ]

@@ -112,14 +112,16 @@ def _explained(
 
 def _selected(named: list[str | os.PathLike[str]]) -> Selection:
     """As `select`, with `-` for standard input in its place."""
-    if all(os.fspath(one) != "-" for one in named):
-        return select(named)
-    found = Selection()
-    for one in named:
-        part = Selection([STDIN]) if os.fspath(one) == "-" else select([one])
-        found.files += [file for file in part.files if file not in found.files]
-        found.others += part.others
-        found.skipped += part.skipped
+    if "-" in map(os.fspath, named):
+        found = Selection()
+        for one in named:
+            part = Selection([STDIN]) if os.fspath(one) == "-" else _selected([one])
+            found.files += [file for file in part.files if file not in found.files]
+            found.others += part.others
+            found.skipped += part.skipped
+        return found
+    found = select(named)
+    found.files = [file.absolute() if file == STDIN else file for file in found.files]  # a file that is called so
     return found
 
 

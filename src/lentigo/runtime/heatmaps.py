@@ -1,5 +1,7 @@
 """Where the model saw evidence, drawn for people: the image beside its heat map, with scale, square and caption."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -143,6 +145,7 @@ def _scale(canvas: Image.Image, y: int, width: int) -> None:
         pen.text((_MARGIN + x, y + 19), text, fill=_INK, font=font, anchor=anchor)
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from pathlib import Path
@@ -12,6 +13,7 @@ from lentigo.labels import LabelSet
 
 __all__ = ["check_prevalence", "read_prevalence", "restate"]
 
+_TINY = sys.float_info.min
 _STEP = "State the share of every diagnosis, such as mel=0.02,nv=0.9 and so on for: {}."
 
 
@@ -70,12 +72,12 @@ def restate(probabilities: Mapping[str, float], prevalence: Mapping[str, float])
 
     Args:
         probabilities: of each diagnosis, summing to 1.
-        prevalence: as `check_prevalence` gives it.
+        prevalence: the share of each diagnosis, as `check_prevalence` gives it.
     """
-    # In logarithms: the product of two tiny numbers would be 0, and their sum can't be divided by.
-    logs = {c: math.log(p) + math.log(prevalence[c]) for c, p in probabilities.items() if p > 0}
+    # In logarithms: the product of two tiny numbers would be 0, and a sum of 0 can't be divided by.
+    logs = {c: math.log(max(p, _TINY)) + math.log(max(prevalence[c], _TINY)) for c, p in probabilities.items()}
     top = max(logs.values())
-    weighted = {c: math.exp(logs[c] - top) if c in logs else 0.0 for c in probabilities}
+    weighted = {c: math.exp(log - top) for c, log in logs.items()}
     total = math.fsum(weighted.values())
     return {c: w / total for c, w in weighted.items()}
 

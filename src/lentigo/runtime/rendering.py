@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from lentigo.errors import DataError
-from lentigo.runtime.decisions import BALANCED_PRIOR, STATED_PREVALENCE, views_differ
+from lentigo.runtime.decisions import BALANCED_PRIOR, STATED_PREVALENCE, printed, views_differ
 from lentigo.runtime.verdict import NOTICE, Failure, Verdict
 
 __all__ = ["FORMATS", "render"]
@@ -45,9 +45,11 @@ _COLUMNS_AFTER = (
     "malignancy",
     "view",
     "melanoma_at_balanced_prior",
-    "malignancy_at_balanced_prior",
     "melanoma_threshold",
+    "melanoma_threshold_view",
+    "malignancy_at_balanced_prior",
     "malignancy_threshold",
+    "malignancy_threshold_view",
     "gradable",
     "rejection_reasons",
     "ood_score",
@@ -69,6 +71,7 @@ def _csv(results: Iterable[Result]) -> Iterator[str]:
         values |= {column: round(probabilities[c], 6) for column, c in classes.items() if probabilities}
         values |= {f"{target}_at_balanced_prior": round(r.at_balanced_prior, 6) for target, r in risks.items()}
         values |= {f"{target}_threshold": r.threshold for target, r in risks.items()}
+        values |= {f"{target}_threshold_view": r.threshold_view for target, r in risks.items()}
         values["rejection_reasons"] = "; ".join(values["rejection_reasons"])  # type: ignore[arg-type]
         yield _csv_line([values.get(column) for column in (*_COLUMNS_BEFORE, *classes, *_COLUMNS_AFTER)])
 
@@ -111,12 +114,12 @@ def _line(result: Result) -> str:
     source = _printable(result.source)
     if not result.gradable:
         return _ROW.format(result.decision, "-", "-", "-", source) + f"    {'; '.join(result.rejection_reasons)}\n"
-    risks = {target: _share(risk.at_balanced_prior, 4) for target, risk in result.risks.items()}
+    risks = {target: printed(risk.at_balanced_prior) for target, risk in result.risks.items()}
     most = _most_probable(result.raw["diagnosis"], result.raw["probabilities"], result)
     line = _ROW.format(result.decision, risks.get("melanoma", "-"), risks.get("malignancy", "-"), most, source)
     if result.prevalence is None:
         return line
-    stated = [f"{target} {_share(risk.at_stated_prevalence or 0, 4)}" for target, risk in result.risks.items()]
+    stated = [f"{target} {printed(risk.at_stated_prevalence)}" for target, risk in result.risks.items()]
     most = _most_probable(result.top, result.probabilities, result)
     differ = views_differ(result.risks)
     return f"{line}    at {STATED_PREVALENCE}: {', '.join([*stated, f'most probable {most}'])}\n" + (
@@ -125,7 +128,7 @@ def _line(result: Result) -> str:
 
 
 def _most_probable(c: object, probabilities: Any, verdict: Verdict) -> str:
-    return f"{verdict.name(str(c))} {_share(probabilities[c], 2)}"
+    return f"{verdict.name(str(c))} {printed(probabilities[c], 2)}"
 
 
 def _alone(verdict: Verdict) -> Iterator[str]:
@@ -139,26 +142,20 @@ def _alone(verdict: Verdict) -> Iterator[str]:
         views = [balanced, each["probability"]] if stated else [balanced]
         kind = {True: "malignant", False: "benign", None: "unknown"}[each["malignant"]]
         code = f"SNOMED CT {each['snomed_ct']}" if each["snomed_ct"] else "no code"
-        yield "".join(f"{_share(p, 4):>17}  " for p in views) + f"{kind:<10} {each['name']} ({code})\n"
-
-
-def _share(probability: float, digits: int) -> str:
-    """A probability that is never printed as 0 or 1: no model is that sure."""
-    least = 10.0**-digits
-    if probability < least / 2:
-        return f"<{least:.{digits}f}"
-    return f">{1 - least:.{digits}f}" if probability > 1 - least / 2 else f"{probability:.{digits}f}"
+        yield "".join(f"{printed(p):>17}  " for p in views) + f"{kind:<10} {each['name']} ({code})\n"
 
 
 def _views(verdict: Verdict) -> str:
     """In which views the numbers are."""
-    count = len(verdict.classes)
-    balanced = f"as if all {count} diagnoses were equally common ({BALANCED_PRIOR}); rare ones are rarer in life"
+    balanced = (
+        f"Probabilities at {BALANCED_PRIOR}: as if all {len(verdict.classes)} diagnoses were equally common; rare ones "
+        "are rarer in life.\n"
+    )
     if verdict.prevalence is None:
-        return f"Probabilities and decision: {balanced}.\n"
+        return balanced
     return (
-        f"Each row and its decision: {balanced}. The thresholds were chosen there.\n"
-        f"At {STATED_PREVALENCE}: the same by Bayes' rule, for where the diagnoses are as common as you stated.\n"
+        f"{balanced}At {STATED_PREVALENCE}: the same by Bayes' rule, for where the diagnoses are as common as you "
+        "stated. Decisions are made in the view of each threshold, not in this one.\n"
     )
 
 

@@ -60,6 +60,7 @@ def describe(bundle: Bundle) -> str:
         f"  trained on {described.source}, protocol {described.split['protocol']}, fold {described.split['fold']}",
         *measured,
         f"  {described.licence}",
+        f"  {described.notice}",
     ]
     return "\n".join(lines) + "\n"
 

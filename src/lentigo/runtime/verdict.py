@@ -20,6 +20,7 @@ from lentigo.runtime.decisions import (
     SUSPICIOUS,
     Risk,
     members,
+    printed,
     views_differ,
 )
 from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
@@ -81,7 +82,7 @@ class Verdict:
         gradable: whether the image is one that the model can judge at all.
         rejection_reasons: why it is not, empty otherwise.
         decision: 'suspicious', 'negative at threshold', 'no threshold' (the model has none) or 'not gradable'.
-            Decided at balanced prior, where the thresholds were chosen, whatever prevalence was stated.
+            Decided in the view that each threshold was chosen in, whatever prevalence was stated.
         operating_point: the thresholds in words.
         probabilities: by diagnosis id, calibrated: at the stated prevalence if there is one, else at balanced prior.
         prevalence: the share of each diagnosis that the caller stated, summing to 1; None where none was stated.
@@ -113,8 +114,10 @@ class Verdict:
         if not self.gradable:
             return f"Verdict({self.source!r}: {NOT_GRADABLE}, {'; '.join(self.rejection_reasons)})"
         name, probability = self.diagnoses[0]
-        risks = ", ".join(f"{target} risk {r.at_balanced_prior:.4f}" for target, r in self.risks.items())
-        return f"Verdict({self.source!r}: {self.decision}; {risks} at {BALANCED_PRIOR}; {name} {probability:.2f})"
+        risks = ", ".join(f"{target} risk {printed(r.at_balanced_prior)}" for target, r in self.risks.items())
+        return (
+            f"Verdict({self.source!r}: {self.decision}; {risks} at {BALANCED_PRIOR}; {name} {printed(probability, 2)})"
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -296,17 +299,18 @@ class Verdict:
         if chosen is None or self.probabilities is None:
             reasons = "; ".join(self.rejection_reasons)
             return [f"{reasons[:1].upper()}{reasons[1:]}.", f"{seen} {made}", NOTICE]
-        stated = f", {self.probabilities[chosen]:.4f} at the stated prevalence" if self.prevalence else ""
-        probability = f"Probability {self._balanced[chosen]:.4f} at {BALANCED_PRIOR}{stated}."
+        stated = f", {printed(self.probabilities[chosen])} at the stated prevalence" if self.prevalence else ""
+        probability = f"Probability {printed(self._balanced[chosen])} at {BALANCED_PRIOR}{stated}."
         if chosen != self.top:
             name, most = self.diagnoses[0]
-            probability += f" Most probable is {name}, {most:.4f} at {self.view}."
+            probability += f" Most probable is {name}, {printed(most)} at {self.view}."
         risks = ", ".join(
-            f"{target} risk {r.at_balanced_prior:.4f} "
-            f"({'no threshold' if r.threshold is None else f'threshold {r.threshold:.4f}'})"
+            f"{target} risk {printed(r.at_balanced_prior)} at {BALANCED_PRIOR} (no threshold)"
+            if r.threshold is None
+            else f"{target} risk {printed(r.at_threshold_view)} at {r.threshold_view} (threshold {r.threshold:.4f})"
             for target, r in self.risks.items()
         )
-        decision = f"Decision: {self.decision}. At {BALANCED_PRIOR}: {risks}."
+        decision = f"Decision: {self.decision}. {risks[:1].upper()}{risks[1:]}."
         return [probability, *filter(None, (decision, views_differ(self.risks))), f"{seen} {made}", NOTICE]
 
 
@@ -350,6 +354,7 @@ def _described_risk(risk: Risk) -> dict[str, object]:
         "balanced_prior": _rounded(risk.at_balanced_prior),
         "stated_prevalence": _rounded(risk.at_stated_prevalence),
         "threshold": risk.threshold,
+        "threshold_view": risk.threshold_view,
         "target_sensitivity": risk.target_sensitivity,
         "suspicious": risk.suspicious,
     }
