@@ -112,7 +112,7 @@ def _explained(
 
 def _selected(named: list[str | os.PathLike[str]]) -> Selection:
     """As `select`, with `-` for standard input in its place."""
-    if "-" in map(os.fspath, named):
+    if any(os.fspath(one) == "-" for one in named):
         found = Selection()
         for one in named:
             part = Selection([STDIN]) if os.fspath(one) == "-" else _selected([one])
