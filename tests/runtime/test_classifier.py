@@ -24,10 +24,19 @@ class TestInputs:
         content = Path(photo).read_bytes()
         array = np.asarray(Image.open(photo))
         with Path(photo).open("rb") as file:
-            sources = (photo, Path(photo), content, Image.open(photo), array, file, io.BytesIO(content))
+            sources = (
+                photo,
+                Path(photo),
+                content,
+                Image.open(photo),
+                array,
+                file,
+                io.BytesIO(content),
+                bytearray(content),
+            )
             verdicts = [classifier.classify(s) for s in sources]
         assert all(v.probabilities == verdicts[0].probabilities for v in verdicts)
-        assert [v.source for v in verdicts] == [photo, photo, "bytes", photo, "array", photo, "BytesIO"]
+        assert [v.source for v in verdicts] == [photo, photo, "bytes", photo, "array", photo, "BytesIO", "bytes"]
         assert all(v.overlay().size == verdicts[0].overlay().size for v in verdicts)
 
     def test_a_pipe_is_read_once(self, classifier, photo, tmp_path):

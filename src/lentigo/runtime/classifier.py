@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,14 @@ from lentigo.runtime.classes import labels_of
 from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
 from lentigo.runtime.gradability import rejection_reasons
 from lentigo.runtime.heatmap_files import is_heatmap
-from lentigo.runtime.images import ImageSource, decode
+from lentigo.runtime.images import ImageSource, contents_of, decode
 from lentigo.runtime.kept import KeptImage
 from lentigo.runtime.prevalence import check_prevalence, restate
 from lentigo.runtime.shipped import describe, find_bundle
 from lentigo.runtime.verdict import Failure, Verdict
 
-__all__ = ["Classifier", "Source"]
+__all__ = ["Classifier"]
 
-Source = ImageSource | IO[bytes]
-"""What can be classified: whatever `decode` reads, and open files."""
 _BATCH_PIXELS = 16_000_000
 """Pixels that one call of the model takes at most."""
 
@@ -80,7 +78,7 @@ class Classifier:
         """What the model reports for itself: size, training data, split, measurements, licence and notice."""
         return describe(self.bundle)
 
-    def classify(self, source: Source, *, prevalence: Mapping[str, float] | None = None) -> Verdict:
+    def classify(self, source: ImageSource, *, prevalence: Mapping[str, float] | None = None) -> Verdict:
         """Classify one image.
 
         Args:
@@ -96,7 +94,7 @@ class Classifier:
         return self._classify(source, self._stated(prevalence))
 
     def classify_many(
-        self, sources: Iterable[Source], *, prevalence: Mapping[str, float] | None = None
+        self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> Iterator[Verdict | Failure]:
         """Classify many images, in order, as a generator that holds only a few of them in memory at a time.
 
@@ -114,7 +112,7 @@ class Classifier:
         return self._in_threads(_several(sources), self._stated(prevalence))
 
     def classify_batch(
-        self, sources: Iterable[Source], *, prevalence: Mapping[str, float] | None = None
+        self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> list[Verdict | Failure]:
         """Classify images that fit into memory together: those of one size go through the model in one call.
 
@@ -144,13 +142,15 @@ class Classifier:
                 results[i] = self._verdict(*read[i], outputs, k, stated)
         return [results[i] for i in range(len(results))]
 
-    def _classify(self, source: Source, stated: Mapping[str, float] | None) -> Verdict:
+    def _classify(self, source: ImageSource, stated: Mapping[str, float] | None) -> Verdict:
         name = _name(source)
         kept, pixels = _read(source)
         return self._verdict(name, kept, pixels, self._run(pixels[None], name), 0, stated)
 
-    def _in_threads(self, sources: Iterable[Source], stated: Mapping[str, float] | None) -> Iterator[Verdict | Failure]:
-        def one(source: Source) -> Verdict | Failure:
+    def _in_threads(
+        self, sources: Iterable[ImageSource], stated: Mapping[str, float] | None
+    ) -> Iterator[Verdict | Failure]:
+        def one(source: ImageSource) -> Verdict | Failure:
             try:
                 return self._classify(source, stated)
             except ImageError as error:
@@ -170,7 +170,7 @@ class Classifier:
     def _stated(self, prevalence: Mapping[str, float] | None) -> dict[str, float] | None:
         return None if prevalence is None else check_prevalence(prevalence, self.labels)
 
-    def _failure(self, source: Source, error: ImageError) -> Failure:
+    def _failure(self, source: ImageSource, error: ImageError) -> Failure:
         return Failure(_name(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
 
     def _run(self, images: NDArray[np.uint8], name: str) -> Outputs:
@@ -238,43 +238,30 @@ def _reopen(path: str, sha256: str, threads: int) -> Classifier:
     return found
 
 
-def _read(source: Source) -> tuple[ImageSource, NDArray[np.uint8]]:
+def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
     """What the pixels can be had from again, and the pixels."""
-    content = _content(source)
-    if is_heatmap(content):
+    name, kept = _name(source), source
+    if hasattr(source, "read") and not isinstance(source, Image.Image):
+        try:
+            kept = contents_of(cast(IO[bytes], source))
+        except ImageError as error:
+            raise ImageError(f"{name}: {error.message}", error.hint) from None
+    if is_heatmap(kept):
         raise ImageError(
-            f"{_name(source)}: a heat map that lentigo drew, not an image of a lesion.",
+            f"{name}: a heat map that lentigo drew, not an image of a lesion.",
             "Classify the image that it was drawn from.",
         )
     try:
-        return content, decode(content)
+        return kept, decode(kept)
     except ImageError as error:
-        if content is source:
-            raise
-        raise ImageError(error.message.replace("the given image", _name(source)), error.hint) from None
-
-
-def _content(source: Source) -> ImageSource:
-    """What can be read twice: of open files and pipes their bytes, of everything else itself."""
-    if isinstance(source, str | os.PathLike) and Path(os.fsdecode(source)).is_fifo():
-        return Path(os.fsdecode(source)).read_bytes()
-    if isinstance(source, str | os.PathLike | bytes | np.ndarray | Image.Image):
-        return source
-    if not hasattr(source, "read"):
-        raise ImageError(
-            f"{type(source).__name__}: not an image.", "Give a path, bytes, an open file, a Pillow image or an array."
-        )
-    content = source.read()
-    if not isinstance(content, bytes):
-        raise ImageError(f"{_name(source)}: opened as text.", "Open it in binary mode, with 'rb'.")
-    return content
+        raise ImageError(error.message.replace("the given image", name, 1), error.hint) from None
 
 
 def _name(source: object) -> str:
     """How results name an image."""
     if isinstance(source, str | os.PathLike):
         return str(Path(os.fsdecode(source)))
-    if isinstance(source, bytes):
+    if isinstance(source, bytes | bytearray | memoryview):
         return "bytes"
     if isinstance(source, np.ndarray):
         return "array"
@@ -284,9 +271,11 @@ def _name(source: object) -> str:
     return name if isinstance(name, str) else type(source).__name__
 
 
-def _several(sources: Iterable[Source]) -> Iterable[Source]:
+def _several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
     """Refuse one image where several are meant: a path would be read letter by letter, an image row by row."""
-    one = isinstance(sources, str | bytes | os.PathLike | Image.Image) or hasattr(sources, "read")
+    one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(
+        sources, "read"
+    )
     if one or (isinstance(sources, np.ndarray) and sources.ndim != 4):
         raise ImageError(f"{_name(sources)}: one image, where several are expected.", "Give a list, or use classify.")
     return sources

@@ -40,8 +40,8 @@ def is_heatmap(source: object) -> bool:
                 file.seek(0)
                 with Image.open(file, formats=("PNG", "JPEG")) as image:
                     return _tagged(image)
-        if isinstance(source, bytes) and source.startswith(_MAGIC):
-            with Image.open(io.BytesIO(source), formats=("PNG", "JPEG")) as image:
+        if isinstance(source, bytes | bytearray | memoryview) and bytes(source[:8]).startswith(_MAGIC):
+            with Image.open(io.BytesIO(bytes(source)), formats=("PNG", "JPEG")) as image:
                 return _tagged(image)
     except Exception:  # Pillow's errors on damaged files are many; decoding says what is wrong
         return False

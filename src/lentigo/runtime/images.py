@@ -15,7 +15,7 @@ from lentigo.runtime.codecs.limits import MAX_PIXELS, damaged, from_16_bits, ref
 from lentigo.runtime.colour import exif_of, to_rgb
 from lentigo.runtime.formats import START, claimed_format, sniff
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageSource", "decode"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageSource", "contents_of", "decode"]
 
 MAX_BYTES = 8 * MAX_PIXELS
 """Longest file that is read: the largest picture with four uncompressed channels of 16 bits."""
@@ -84,7 +84,7 @@ def _read(source: ImageSource) -> Image.Image | NDArray[np.uint8]:
         path = Path(os.fsdecode(source))
         return _from_bytes(_contents_of_path(path), path)
     if hasattr(source, "read"):
-        return _from_bytes(_contents(source))
+        return _from_bytes(contents_of(source))
     raise ImageError(
         f"{type(source).__name__} is not an image.",
         "Give a path, the bytes of a file, an open binary file, a Pillow image or a uint8 array.",
@@ -119,8 +119,12 @@ def _contents_of_path(path: Path) -> bytes:
         raise ImageError(f"can't be read ({reason}).", "Check the path and permissions.") from None
 
 
-def _contents(file: IO[bytes]) -> bytes:
-    """What an open file holds from where it stands."""
+def contents_of(file: IO[bytes]) -> bytes:
+    """What an open binary file holds from where it stands.
+
+    Raises:
+        ImageError: opened as text, or longer than `MAX_BYTES`.
+    """
     contents = bytearray()
     while part := file.read(1 << 20):
         if not isinstance(part, bytes | bytearray | memoryview):
@@ -144,7 +148,7 @@ def _from_pillow(image: Image.Image) -> Image.Image | NDArray[np.uint8]:
         place = file.tell()
         file.seek(0)
         try:
-            return _from_bytes(_contents(file))
+            return _from_bytes(contents_of(file))
         finally:
             file.seek(place)
     refuse_size(*image.size)

@@ -33,7 +33,7 @@ class KeptImage:
         shape = (pixels.shape[0], pixels.shape[1])
         if isinstance(source, bytes):
             return cls(source, None, shape)
-        if isinstance(source, str | os.PathLike):
+        if isinstance(source, str | os.PathLike) and Path(os.fsdecode(source)).is_file():  # a pipe is read but once
             return cls(Path(os.fsdecode(source)).absolute(), _state(source), shape)
         # The caller may fill the same array with the next picture.
         return cls(pixels.copy(), None, shape)
