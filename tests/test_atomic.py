@@ -147,3 +147,11 @@ def test_a_file_in_the_place_of_a_folder_stops_it(tmp_path):
     write_text(tmp_path / "file", "x")
     with pytest.raises(OutputError, match="choose another name"):
         make_folder(tmp_path / "file")
+
+
+def test_of_two_files_written_at_once_the_one_that_failed_is_named_once(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError) as caught, replacing(tmp_path / "outer.txt"), replacing(tmp_path / "folder"):
+        pass
+    assert str(caught.value).startswith(f"{tmp_path / 'folder'}: this is a folder.")
+    assert "outer" not in str(caught.value)

@@ -36,6 +36,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(partial)
         partial.replace(target)
         _sync(target.parent)
+    except OutputError:  # of another file that is written at the same time
+        raise
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) not in (partial, target, target.parent):
             raise  # of something else that the caller did meanwhile

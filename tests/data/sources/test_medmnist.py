@@ -10,17 +10,19 @@ from lentigo import data
 from lentigo.data.sources import medmnist
 from lentigo.errors import DataError
 
-COUNTS = {"train": 8, "val": 3, "test": 4}
+COUNTS = {"train": 24, "val": 6, "test": 10}
 NUMBERS = {"akiec": 0, "bcc": 1, "bkl": 2, "df": 3, "mel": 4, "nv": 5, "vasc": 6}
 
 
 def arrays(side: int = 28) -> dict[str, np.ndarray]:
-    """The six arrays of a DermaMNIST file, uint8 [N, S, S, 3] and uint8 [N, 1]."""
+    """The six arrays of a DermaMNIST file, uint8 [N, S, S, 3] and uint8 [N, 1]; both images of a lesion look alike."""
     rng = np.random.default_rng(0)
     made = {}
     for part, count in COUNTS.items():
-        made[f"{part}_images"] = rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-        made[f"{part}_labels"] = rng.integers(0, 7, (count, 1), dtype=np.uint8)
+        colours = rng.integers(20, 236, (count // 2, 1, 1, 3)).repeat(2, axis=0)
+        made[f"{part}_images"] = (colours + rng.integers(-15, 16, (count, side, side, 3))).astype(np.uint8)
+        labels = np.arange(count // 2) % 2 + 4 if part != "val" else np.arange(count // 2)
+        made[f"{part}_labels"] = labels.astype(np.uint8).repeat(2)[:, None]
     return made
 
 
@@ -49,11 +51,11 @@ def test_pixels_labels_and_split_of_the_file_are_kept(tmp_path, side):
     np.savez_compressed(path, **made)
     back = data.read(path)
     assert back.name == "dermamnist"
-    assert back.pixels.shape == (15, side, side, 3)
+    assert back.pixels.shape == (40, side, side, 3)
     np.testing.assert_array_equal(back.pixels, np.concatenate([made[f"{p}_images"] for p in COUNTS]))
     assert [NUMBERS[d] for d in back.table["dx"]] == [int(x) for p in COUNTS for x in made[f"{p}_labels"][:, 0]]
     assert back.table["source"].value_counts().to_dict() == COUNTS
-    assert back.table["path"].iloc[-1] == f"{path}#14"
+    assert back.table["path"].iloc[-1] == f"{path}#39"
     assert back.licence == "CC BY-NC 4.0"
     assert back.problem_counts() == {"no lesion ids": 1}
 
@@ -79,8 +81,8 @@ def test_the_authors_table_of_the_corrected_set_gives_ids_and_lesions(tmp_path):
     back = data.read(tmp_path)
     assert back.problems == ()
     assert back.ids[:2].tolist() == ["ISIC_train0", "ISIC_train1"]
-    assert back.ids[-1] == "ISIC_test3"
-    assert back.table["lesion_id"].nunique() == 4 + 2 + 2
+    assert back.ids[-1] == "ISIC_test9"
+    assert back.table["lesion_id"].nunique() == 12 + 3 + 5
     assert back.table["source"].value_counts().to_dict() == COUNTS
     assert (back.table["site"] == "back").all()
     assert (back.table["age"] == 50).all()
@@ -122,14 +124,41 @@ def test_a_table_of_other_rows_is_reported_and_not_joined(tmp_path):
     assert back.problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
 
 
+def test_a_table_in_another_order_within_each_diagnosis_gives_no_lesions(tmp_path):
+    save(tmp_path / "dermamnist_corrected_28.npz")
+    table = authors_table()
+    mixed, rng = table.copy(), np.random.default_rng(0)
+    for rows in table.groupby(["split", "dx"]).groups.values():
+        mixed.loc[rows] = table.loc[rng.permutation(rows)].to_numpy()
+    mixed.to_csv(tmp_path / "DermaMNIST-C.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
+    assert "another order" in back.problems[0].reason
+
+
+@pytest.mark.parametrize("index", [[0, 0], [1, 2], ["x", "y"]])
+def test_row_numbers_that_are_none_are_not_believed(tmp_path, index):
+    save(
+        tmp_path / "dermamnist_corrected_28.npz",
+        **{f"{p}_images": np.zeros((n, 28, 28, 3), np.uint8) for p, n in COUNTS.items()},
+    )
+    table = authors_table()
+    numbers = table.groupby("split").cumcount().astype(object)
+    table.assign(index=numbers).to_csv(tmp_path / "DermaMNIST-C.csv", index=False)
+    assert data.read(tmp_path).problems == ()  # blank pictures tell nothing, but the rows are numbered
+    numbers[table["split"] == "val"] = [*index, 2, 3, 4, 5]
+    table.assign(index=numbers).to_csv(tmp_path / "DermaMNIST-C.csv", index=False)
+    assert data.read(tmp_path).problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
+
+
 def test_labels_out_of_range_are_left_out_and_named(tmp_path):
-    labels = np.array([[0], [7], [4]], dtype=np.uint8)
+    labels = np.array([[0], [7], [4], [1], [2], [3]], dtype=np.uint8)
     path = save(tmp_path / "dermamnist.npz", val_labels=labels)
     back = data.read(path)
-    assert len(back) == 14
+    assert len(back) == 39
     assert back.problem_counts()["label out of range"] == 1
-    assert back.problems[0].file == f"{path}#9"
-    assert f"{path}#9" not in back.table["path"].tolist()
+    assert back.problems[0].file == f"{path}#25"
+    assert f"{path}#25" not in back.table["path"].tolist()
 
 
 class Planted:
@@ -184,11 +213,11 @@ def test_a_damaged_stream_inside_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"val_images": np.zeros((3, 28, 28), np.uint8)}, r"val_images is uint8 \[3, 28, 28\]"),
-        ({"val_images": np.zeros((3, 28, 28, 3), np.float32)}, r"val_images is float32"),
-        ({"val_images": np.zeros((3, 14, 14, 3), np.uint8)}, "different sizes"),
-        ({"val_labels": np.zeros((2, 1), np.uint8)}, "not one whole number for each of 3 images"),
-        ({"val_labels": np.zeros((3, 1), np.float32)}, "not one whole number"),
+        ({"val_images": np.zeros((6, 28, 28), np.uint8)}, r"val_images is uint8 \[6, 28, 28\]"),
+        ({"val_images": np.zeros((6, 28, 28, 3), np.float32)}, r"val_images is float32"),
+        ({"val_images": np.zeros((6, 14, 14, 3), np.uint8)}, "different sizes"),
+        ({"val_labels": np.zeros((4, 1), np.uint8)}, "not one whole number for each of 6 images"),
+        ({"val_labels": np.zeros((6, 1), np.float32)}, "not one whole number"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(tmp_path, changed, message):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lentigo import data, taxonomy
 from lentigo.data.sources import pixel_csv
-from lentigo.errors import DataError, ImageError
+from lentigo.errors import DataError, DataWarning, ImageError, OutputError
 from lentigo.runtime.images import decode
 from tests.data.sources.made import image_records, metadata_rows
 
@@ -36,7 +36,7 @@ def test_round_trip_keeps_labels_pixels_and_what_is_known_of_the_patient(tmp_pat
     pixel_csv.write(records, path, size, mode)
     back = data.read(path)
     assert back.problems == ()
-    assert back.name == "pixel_csv"
+    assert back.name == "pixel_table"  # not HAM10000's ids
     columns = ["image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source"]
     pd.testing.assert_frame_equal(back.table[columns], records.table[columns])
     expected = np.stack([small(p, size, mode) for p in records.table["path"]])
@@ -104,6 +104,93 @@ def test_the_published_metadata_and_known_pairs_beside_the_table_are_joined(tmp_
     assert groups[0] == groups[1] == groups[9] == groups[8] != groups[2]
 
 
+def lesions_of_two_images(diagnoses: list[str]) -> tuple[list[str], pd.DataFrame]:
+    """Rows of a pixel table of 2x2 images and their metadata, in one order: both images of a lesion in one colour."""
+    rng = np.random.default_rng(0)
+    rows, metadata = [], []
+    for lesion, dx in enumerate(diagnoses):
+        colour = rng.integers(20, 236, 3)
+        for view in range(2):
+            pixels = colour + rng.integers(-15, 16, (4, 3))
+            rows.append(",".join(map(str, [*pixels.ravel(), taxonomy.ORDERS["kaggle_csv"].index(dx)])))
+            metadata.append(
+                {"lesion_id": f"HAM_{lesion:07d}", "image_id": f"ISIC_{24306 + 2 * lesion + view:07d}", "dx": dx}
+            )
+    return rows, pd.DataFrame(metadata)
+
+
+GROUPED = ["bkl"] * 15 + ["nv"] * 20  # by diagnosis, as the published table
+
+
+def test_the_published_order_is_believed_where_images_of_a_lesion_look_alike(tmp_path):
+    rows, metadata = lesions_of_two_images(GROUPED)
+    path = table(tmp_path / "hmnist_2_2_RGB.csv", rows)
+    metadata.to_csv(tmp_path / "HAM10000_metadata.csv", index=False)
+    back = data.read(path)
+    assert back.problems == ()
+    assert back.name == "pixel_csv"
+    assert back.table["lesion_id"].tolist() == metadata["lesion_id"].tolist()
+
+
+def test_metadata_in_another_order_within_each_diagnosis_gives_no_lesions(tmp_path):
+    rows, metadata = lesions_of_two_images(GROUPED)
+    path = table(tmp_path / "hmnist_2_2_RGB.csv", rows)
+    other = metadata.groupby("dx").sample(frac=1, random_state=0)
+    assert (other["dx"].to_numpy() == metadata["dx"].to_numpy()).all()
+    other.to_csv(tmp_path / "HAM10000_metadata.csv", index=False)
+    with pytest.warns(DataWarning, match=r"metadata not joined 1.*no lesion ids 1"):
+        back = data.read(path)
+    assert back.table["lesion_id"].tolist() == back.ids.tolist()
+    assert back.ids[0] == "hmnist_2_2_RGB_00000"
+    assert "another order" in back.problems[0].reason
+
+
+def test_an_order_that_is_wrong_in_one_diagnosis_alone_is_noticed(tmp_path):
+    rows, metadata = lesions_of_two_images(["bkl"] * 100 + ["nv"] * 25)
+    path = table(tmp_path / "hmnist_2_2_RGB.csv", rows)
+    wrong = metadata[metadata["dx"] == "nv"].sample(frac=1, random_state=1)
+    pd.concat([metadata[metadata["dx"] == "bkl"], wrong]).to_csv(tmp_path / "HAM10000_metadata.csv", index=False)
+    assert data.read(path).problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
+
+
+def test_an_order_that_too_few_lesions_can_confirm_is_not_believed(tmp_path):
+    rows, metadata = lesions_of_two_images(["bkl"] * 3 + ["nv"] * 3)
+    path = table(tmp_path / "x.csv", rows)
+    metadata.to_csv(tmp_path / "HAM10000_metadata.csv", index=False)
+    back = data.read(path)
+    assert back.problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
+    assert "can't be checked" in back.problems[0].reason
+
+
+def test_a_written_table_is_tied_to_its_pixels(tmp_path):
+    records = image_records(tmp_path / "images", DX)
+    pixel_csv.write(records, tmp_path / "x.csv", 4)
+    metadata = pd.read_csv(tmp_path / "x_metadata.csv")
+    metadata.iloc[[0, 2, 1, *range(3, 10)]].to_csv(tmp_path / "x_metadata.csv", index=False)  # two nevi exchanged
+    back = data.read(tmp_path / "x.csv")
+    assert back.problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
+    assert "hashes" in back.problems[0].reason
+
+
+def test_a_table_is_never_written_over_the_data_or_another_file(tmp_path):
+    records = image_records(tmp_path / "data", DX)
+    metadata_rows(records).to_csv(tmp_path / "data" / "HAM10000_metadata.csv", index=False)
+    (tmp_path / "notes_metadata.csv").write_text("a,b\n")
+    for out in ("data/HAM10000.csv", "data/HAM10000_metadata.csv", "notes.csv"):
+        with pytest.raises(OutputError):
+            pixel_csv.write(records, tmp_path / out, 4)
+    assert (tmp_path / "notes_metadata.csv").read_text() == "a,b\n"
+    pixel_csv.write(records, tmp_path / "x.csv", 4)
+    pixel_csv.write(records, tmp_path / "x.csv", 8)  # an earlier table may be
+    assert data.read(tmp_path / "x.csv").pixels.shape[1] == 8
+
+
+def test_a_table_of_unknown_images_is_not_called_kaggles(tmp_path):
+    assert data.read(table(tmp_path / "clinic.csv", ["0," * 12 + "6"])).licence == ""
+    named = data.read(table(tmp_path / "hmnist_2_2_RGB.csv", ["0," * 12 + "6"]))
+    assert (named.name, named.licence[:5]) == ("pixel_csv", "CC BY")
+
+
 def test_a_folder_with_one_table_is_read_and_with_two_is_ambiguous(tmp_path):
     table(tmp_path / "hmnist_2_2_RGB.csv", ["0," * 12 + "4"])
     assert len(data.read(tmp_path)) == 1
@@ -168,11 +255,11 @@ def test_an_unreadable_image_leaves_no_half_written_table(tmp_path):
     records = image_records(tmp_path / "images", DX)
     Path(records.table["path"].iloc[5]).write_bytes(b"no image")
     path = tmp_path / "x.csv"
-    path.write_text("older")
+    older = table(path, ["0," * 12 + "6"]).read_bytes()
     with pytest.raises(ImageError, match="ISIC_0000005"):
         pixel_csv.write(records, path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["images", "x.csv"]
-    assert path.read_text() == "older"
+    assert path.read_bytes() == older
 
 
 def test_a_full_disk_leaves_no_half_written_table(tmp_path, monkeypatch):
@@ -182,7 +269,7 @@ def test_a_full_disk_leaves_no_half_written_table(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(OutputError, match="no space left"):
         pixel_csv.write(records, tmp_path / "x.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["images"]
 
@@ -191,8 +278,11 @@ def test_what_can_not_be_written_is_refused(tmp_path):
     records = image_records(tmp_path / "images", DX)
     with pytest.raises(DataError, match="mode 'CMYK'"):
         pixel_csv.write(records, tmp_path / "x.csv", 28, "CMYK")
-    with pytest.raises(DataError, match="can't be written"):
-        pixel_csv.write(records, tmp_path / "absent" / "x.csv")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").write_text("")
+    for place in ("folder.csv", "file/x.csv"):
+        with pytest.raises(OutputError, match=place.partition("/")[0]):
+            pixel_csv.write(records, tmp_path / place)
     binary = data.Records(records.table.assign(dx=None), "x", tmp_path)
     with pytest.raises(DataError, match=r"Kaggle.s pixel tables have those of HAM10000"):
         pixel_csv.write(binary, tmp_path / "x.csv")

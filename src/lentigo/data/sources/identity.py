@@ -8,10 +8,12 @@ Sources: the id lists of HAM10000's metadata and of the ground truth of ISIC 201
 import re
 from collections.abc import Iterable
 
-__all__ = ["is_ham10000", "is_isic", "is_isic2018"]
+__all__ = ["HAM10000_COUNTS", "is_ham10000", "is_isic", "is_isic2018"]
 
 HAM10000_IDS = range(24_306, 34_321)
 """Numbers of the 10,015 training images, without a gap."""
+HAM10000_COUNTS = {"nv": 6705, "mel": 1113, "bkl": 1099, "bcc": 514, "akiec": 327, "vasc": 142, "df": 115}
+"""Images of each diagnosis, for copies that have lost their ids."""
 ISIC2018_IDS = range(24_306, 36_065)
 """Those, then the validation and the test images of the challenge's task 3."""
 

@@ -134,8 +134,8 @@ def _read_truth(path: Path, name: str) -> pd.DataFrame:
         columns = [c for c in (*ONE_HOT_2018, *ONE_HOT_2019[3:4], *ONE_HOT_2019[7:]) if c in table.columns]
         hot = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
         flags = ((hot == 0) | (hot == 1)).all(axis=1)
-        names = np.array(columns, dtype=object)[hot.argmax(axis=1)]
-        labels = np.where(flags & (hot.sum(axis=1) == 1), names, None).tolist()
+        one = flags & (hot.sum(axis=1) == 1)
+        labels = [columns[at] if single else None for at, single in zip(hot.argmax(axis=1), one, strict=True)]
         several = (_several(columns, row) if flag else None for flag, row in zip(flags, hot, strict=True))
         rows = pd.DataFrame({"label": objects(labels), "fault": objects(several)})
     rows["image_id"] = objects(_id(row) for row in table.to_dict("records"))

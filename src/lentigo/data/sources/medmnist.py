@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 from lentigo import taxonomy
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.data.sources.delimited import read_table
+from lentigo.data.sources.image_files import plain_id
+from lentigo.data.sources.labels import interpret_label
 from lentigo.data.sources.manifest import find_manifest
-from lentigo.data.sources.metadata import join_metadata, read_ham10000_metadata, read_known_pairs
+from lentigo.data.sources.metadata import Candidate, join_metadata, read_ham10000_metadata, read_known_pairs
+from lentigo.data.sources.values import clean_values, objects
 from lentigo.errors import DataError
 
 __all__ = ["PARTS", "detect", "read"]
@@ -45,7 +48,8 @@ def detect(root: Path) -> bool:
 def read(root: Path) -> Records:
     """Read a DermaMNIST array whole: at 224 px that takes 1.5 GB of memory.
 
-    Nothing pickled in the file is ever loaded. Rows with a label out of range are left out and reported. Without the
+    Lesions come from the authors' table only where the pictures, or its row numbers, confirm its order. Nothing pickled
+    in the file is ever loaded. Rows with a label out of range are left out and reported. Without the
     authors' table beside the array every row counts as a lesion of its own, which is reported.
 
     Raises:
@@ -68,7 +72,7 @@ def read(root: Path) -> Records:
     rows["path"] = [f"{path}#{i}" for i in range(len(rows))]
     variant = _variant(path)
     wanted = f"put {TABLES[variant][-1]} and HAM10000_metadata.csv beside the array"
-    rows, met = join_metadata(rows, _tables(path, variant), path, wanted)
+    rows, met = join_metadata(rows, pixels, _tables(path, variant), path, wanted)
     rows = rows[rows["dx"].notna()]
     if rows.empty:
         raise DataError(
@@ -82,8 +86,10 @@ def read(root: Path) -> Records:
 
 
 def _find_arrays(root: Path) -> list[Path]:
-    candidates = [root] if root.is_file() else sorted(root.glob("*.npz"))
-    return [path for path in candidates if path.suffix == ".npz" and "dermamnist" in path.name.lower()]
+    candidates = (
+        [root] if root.is_file() else sorted(p for p in root.glob("*.[nN][pP][zZ]") if not p.name.startswith("."))
+    )
+    return [path for path in candidates if path.suffix.lower() == ".npz" and "dermamnist" in path.name.lower()]
 
 
 def _variant(path: Path) -> str:
@@ -139,7 +145,7 @@ def _check(path: Path, part: str, images: NDArray, labels: NDArray) -> None:
         )
 
 
-def _tables(path: Path, variant: str) -> Iterator[tuple[Path, pd.DataFrame]]:
+def _tables(path: Path, variant: str) -> Iterator[Candidate]:
     """The tables of a variant beside its array, in the order of the array, joined with HAM10000's metadata."""
     metadata = path.with_name("HAM10000_metadata.csv")
     for name in TABLES[variant]:
@@ -147,17 +153,32 @@ def _tables(path: Path, variant: str) -> Iterator[tuple[Path, pd.DataFrame]]:
         if not file.is_file():
             continue
         table = read_table(file, ("split",)).rename(columns={"image": "image_id", "diag": "dx", "localization": "site"})
+        if "image_id" not in table.columns:
+            continue
+        table["image_id"] = objects(image_id and plain_id(image_id) for image_id in table["image_id"])
         if metadata.is_file():
             known = read_ham10000_metadata(metadata).drop(columns="source", errors="ignore")
             new = ["image_id", *(c for c in known.columns if c not in table.columns)]
-            table = table.merge(known[new], on="image_id", how="left")
-        if {"dx", "image_id"} <= set(table.columns):
+            table = table.merge(known[new].drop_duplicates("image_id", keep=False), on="image_id", how="left")
+        if "dx" in table.columns:
             table = table.drop(columns="source", errors="ignore")
-            yield file, pd.concat([_in_order(table[table["split"] == part]) for part in PARTS], ignore_index=True)
+            if "lesion_id" not in table.columns:
+                table["lesion_id"] = objects([None] * len(table))
+            table["dx"] = objects(interpret_label(text)[0] if isinstance(text, str) else None for text in table["dx"])
+            parts = [_in_order(table[table["split"].str.lower() == part]) for part in PARTS]
+            numbered = "index" in table.columns and all(part is not None for part in parts)
+            whole = pd.concat([part for part in parts if part is not None], ignore_index=True)
+            yield Candidate(file, clean_values(whole, lesions=False)[0], numbered)
 
 
-def _in_order(part: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one part as the array has them: by `index` where the table states it, else as they come."""
+def _in_order(part: pd.DataFrame) -> pd.DataFrame | None:
+    """The rows of one part as the array has them: by `index` where the table states it, else as they come.
+
+    None for an index that doesn't number the rows from 0 on.
+    """
     if "index" not in part.columns:
         return part
-    return part.iloc[np.argsort(pd.to_numeric(part["index"]).to_numpy(), kind="stable")]
+    numbers = pd.to_numeric(part["index"], errors="coerce").to_numpy(dtype=float)
+    if sorted(numbers) != list(range(len(part))):
+        return None
+    return part.iloc[np.argsort(numbers, kind="stable")]

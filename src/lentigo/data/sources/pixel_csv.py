@@ -3,20 +3,19 @@
 A row is an image: the pixel columns, row by row with the channels innermost, values 0 to 255, then `label`, a number
 in the order `taxonomy.ORDERS['kaggle_csv']`. The side and the mode follow from the number of pixel columns. The
 published tables have their rows in the order of HAM10000_metadata.csv, so with that table beside them the images get
-their ids and lesions back; `write` puts such a table beside what it writes.
+their ids and lesions back, if the pictures confirm the order; `write` puts such a table beside what it writes, with a
+hash of each row's pixels that proves it. Tables of other images than HAM10000's are called 'pixel_table'.
 
 Source of the format: K. Mader, 'Dermatology MNIST: loading and processing', Kaggle, 2018, which resizes the full frame
 with a Lanczos filter and then converts its mode.
 """
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,11 +23,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lentigo import taxonomy
+from lentigo.atomic import replacing
+from lentigo.data.outputs import refuse_inputs
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.data.sources.delimited import read_header
+from lentigo.data.sources.identity import HAM10000_COUNTS, is_ham10000
 from lentigo.data.sources.manifest import find_manifest
-from lentigo.data.sources.metadata import HAM10000_NAMES, join_metadata, read_ham10000_metadata, read_known_pairs
-from lentigo.errors import DataError
+from lentigo.data.sources.metadata import (
+    HAM10000_NAMES,
+    PIXELS_HASH,
+    Candidate,
+    hash_rows,
+    join_metadata,
+    read_ham10000_metadata,
+    read_known_pairs,
+)  # fmt: skip
+from lentigo.errors import DataError, OutputError
 from lentigo.labels import HAM10000
 from lentigo.progress import track
 
@@ -48,8 +58,8 @@ def read(root: Path) -> Records:
     """Read a pixel table whole; grey ones are spread over three channels.
 
     Rows with a label or pixel out of range are left out and reported. Image ids, lesions and the rest come from
-    `<name>_metadata.csv` or `HAM10000_metadata.csv` in the same folder, if its rows are those of the table; without
-    such a table every row counts as a lesion of its own, which is reported.
+    `<name>_metadata.csv` or `HAM10000_metadata.csv` in the same folder, if its rows are shown to be those of the table
+    (`join_metadata`); otherwise every row counts as a lesion of its own, which is reported.
 
     Raises:
         DataError: several tables in the folder, a row with another number of fields than the header, pixel columns
@@ -68,24 +78,19 @@ def read(root: Path) -> Records:
     candidates = [path.with_name(f"{path.stem}_metadata.csv"), path.with_name("HAM10000_metadata.csv")]
     rows, met = join_metadata(
         rows,
-        ((c, read_ham10000_metadata(c)) for c in candidates if c.is_file()),
+        pixels,
+        (Candidate(c, read_ham10000_metadata(c)) for c in candidates if c.is_file()),
         path,
         "put HAM10000_metadata.csv beside the table",
     )
     rows = rows[rows["dx"].notna()]
     if rows.empty:
         raise DataError(f"{path}: none of its {len(dx)} rows is usable; the first: {problems[0]}.", "Export it again.")
+    table, found, pairs = make_table(rows), (*problems, *met), tuple(read_known_pairs(path.parent))
+    if not _is_kaggles(path, table, joined=not any(p.kind == "no lesion ids" for p in met)):
+        return Records(table, "pixel_table", path, found, pairs, pixels)
     manifest = find_manifest("pixel_csv")
-    return Records(
-        make_table(rows),
-        "pixel_csv",
-        path,
-        (*problems, *met),
-        tuple(read_known_pairs(path.parent)),
-        pixels,
-        manifest.licence,
-        manifest.citation,
-    )
+    return Records(table, "pixel_csv", path, found, pairs, pixels, manifest.licence, manifest.citation)
 
 
 def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"] = "RGB") -> None:
@@ -101,7 +106,8 @@ def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"
         mode: 'RGB', or 'L' for grey.
 
     Raises:
-        DataError: no such mode or size, other labels than HAM10000's, or the files can't be written.
+        DataError: no such mode or size, or other labels than HAM10000's.
+        OutputError: the files can't be written, or would take the place of something else.
         ImageError: an image can't be decoded; the message names it.
     """
     if mode not in ("L", "RGB") or size < 1:
@@ -117,13 +123,27 @@ def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"
     metadata = records.table.rename(columns=ham10000_names)[
         ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"]
     ]
-    with _replacing(path.with_name(f"{path.stem}_metadata.csv")) as beside, _replacing(path) as file:
-        metadata.to_csv(beside, index=False, lineterminator="\n")
-        file.write(",".join([*names, "label"]) + "\n")
-        images = track(map(records.decode, records.table["path"]), f"writing {path.name}", len(records))
-        for image, label in zip(images, labels, strict=True):
-            small = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS).convert(mode)
-            file.write(",".join(map(str, [*np.asarray(small).ravel().tolist(), label])) + "\n")
+    beside = path.with_name(f"{path.stem}_metadata.csv")
+    _refuse_other_files(records, path, beside)
+    hashes = []
+    with replacing(beside) as partial_beside, replacing(path) as partial:
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            file.write(",".join([*names, "label"]) + "\n")
+            images = track(map(records.decode, records.table["path"]), f"writing {path.name}", len(records))
+            for image, label in zip(images, labels, strict=True):
+                small = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS).convert(mode)
+                file.write(",".join(map(str, [*np.asarray(small).ravel().tolist(), label])) + "\n")
+                hashes += hash_rows([np.asarray(small.convert("RGB"))])
+        metadata.assign(**{PIXELS_HASH: hashes}).to_csv(partial_beside, index=False, lineterminator="\n")
+
+
+def _refuse_other_files(records: Records, *paths: Path) -> None:
+    """Stop before anything but an earlier table is overwritten."""
+    for path in paths:
+        refuse_inputs(path, records)
+        names = set(read_header(path)) if path.is_file() else set()
+        if path.exists() and not (PIXELS_HASH in names or _pixel_names(sorted(names))):
+            raise OutputError(f"{path}: a file that is no pixel table lies there.", "Choose another --out.")
 
 
 def _find_tables(root: Path) -> list[Path]:
@@ -211,15 +231,8 @@ def _parse(lines: list[str]) -> NDArray[np.int16]:
     return np.concatenate([_parse([line]) for line in lines])
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """A text file that takes its name only once it is written to the end."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: can't be written ({error}).", "Check the folder and the free space.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+def _is_kaggles(path: Path, table: pd.DataFrame, *, joined: bool) -> bool:
+    """Whether images are HAM10000's, as in Kaggle's tables: by their ids, or else by name or number of its images."""
+    if joined:
+        return is_ham10000(table["image_id"])
+    return path.name.lower().startswith("hmnist_") or table["dx"].value_counts().to_dict() == HAM10000_COUNTS
