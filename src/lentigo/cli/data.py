@@ -8,6 +8,7 @@ import typer
 app = typer.Typer(help="Fetch a data set, look at it, find its faults, part it without leaks.", no_args_is_help=True)
 
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
+Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of leaving bad rows out.")]
 
 
@@ -33,12 +34,13 @@ def fetch(
 def describe(
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their numbers.")] = Path("described"),
+    labels: Labels = None,
     strict: Strict = False,
 ) -> None:
     """Draw a page that shows what is in a data set."""
     from lentigo import audit, data
 
-    typer.echo(audit.describe(data.read(root, strict=strict), out))
+    typer.echo(audit.describe(data.read(root, labels=labels, strict=strict), out))
 
 
 @app.command()
@@ -48,12 +50,13 @@ def audit(
     split_file: Annotated[
         Path | None, typer.Option("--split", help="A split to search for leaks: ours, or a CSV of anybody's.")
     ] = None,
+    labels: Labels = None,
     strict: Strict = False,
 ) -> None:
     """Find duplicates, conflicts, faults and leaks, with pictures."""
     from lentigo import audit, data
 
-    typer.echo(audit.write_audit(data.read(root, strict=strict), out, split=split_file))
+    typer.echo(audit.write_audit(data.read(root, labels=labels, strict=strict), out, split=split_file))
 
 
 @app.command()
@@ -81,12 +84,13 @@ def split(
         Path | None, typer.Option(help="Images that show one lesion: an audit's folder, or a CSV table of pairs.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
+    labels: Labels = None,
     strict: Strict = False,
 ) -> None:
     """Split a data set by a named protocol and freeze the result under a hash."""
     from lentigo import data
 
-    records = data.read(root, strict=strict)
+    records = data.read(root, labels=labels, strict=strict)
     typer.echo(data.write_split(records, out, protocol=protocol, fold=fold, folds=folds, seed=seed, pairs=pairs))
 
 
@@ -96,13 +100,14 @@ def pixels(
     out: Annotated[Path, typer.Option(help="CSV file to write; its metadata are written beside it.")],
     size: Annotated[int, typer.Option(help="Side of the squares in pixels; Kaggle has 28 and 8.")] = 28,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    labels: Labels = None,
     strict: Strict = False,
 ) -> None:
     """Write the images as a pixel table in the layout of Kaggle's hmnist_28_28_RGB.csv."""
     from lentigo import data
     from lentigo.data.sources import pixel_csv
 
-    pixel_csv.write(data.read(root, strict=strict), out, size, "L" if grey else "RGB")
+    pixel_csv.write(data.read(root, labels=labels, strict=strict), out, size, "L" if grey else "RGB")
     typer.echo(f"Wrote {out}")
 
 

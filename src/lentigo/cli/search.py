@@ -23,6 +23,9 @@ def search(
     epochs: Annotated[int | None, typer.Option(help="Most passes over the training part, each trial.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    labels: Annotated[
+        str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")
+    ] = None,
 ) -> None:
     """Search for a network's hyper-parameters on the validation part; re-run to resume."""
     from lentigo import studies, training
@@ -39,6 +42,7 @@ def search(
         recipe=training.Recipe.load(recipe, size=size, epochs=epochs),
         seed=seed,
         device=device,  # type: ignore[arg-type]  # as well
+        labels=labels,
     )
     typer.echo(
         f"Best of {len(found.trials)} trials: {found.best.parameters}, validation loss {found.best.loss:.4f}.\n"

@@ -7,6 +7,7 @@ import typer
 
 app = typer.Typer()
 
+Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
 Out = Annotated[Path, typer.Option(help="Where to write.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -32,6 +33,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, with its recipe.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
     device: Device = "auto",
+    labels: Labels = None,
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
     from lentigo import models, training
@@ -51,6 +53,7 @@ def train(
         resume=resume,
         strict=strict,
         device=device,  # type: ignore[arg-type]  # unknown ones are refused
+        labels=labels,
     )
     typer.echo(run.summary())
 

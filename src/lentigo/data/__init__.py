@@ -14,7 +14,7 @@ try:
     from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
     from lentigo.data.records import COLUMNS, Problem, Records
-    from lentigo.data.sources import read
+    from lentigo.data.sources import Labels, read
     from lentigo.data.splits import Split, freeze, load_split, split, write_split
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -24,6 +24,7 @@ except ModuleNotFoundError as missing:
 __all__ = [
     "COLUMNS",
     "PROTOCOLS",
+    "Labels",
     "Pairs",
     "Pixels",
     "Problem",

@@ -117,7 +117,7 @@ def _from_rows(name: str, rows: list[dict[str, str]]) -> LabelSet:
         raise DataError(f"{' and '.join(stated)} are both marked as melanoma.", "Mark one label, or merge them.")
     if not stated and not any("melanoma" in row for row in rows):
         names = {"mel", "melanoma", *taxonomy.ALIASES["mel"]}
-        stated = [row["id"] for row in rows if names & {row["id"].lower(), row.get("name", "").lower()}][:1]
+        stated = [row["id"] for row in rows if names & {taxonomy.plain_name(row.get(c, "")) for c in ("id", "name")}]
     return LabelSet(name, labels, melanoma=stated[0] if stated else None)
 
 
@@ -140,9 +140,9 @@ def _label(row: dict[str, str]) -> Label:
 def _known(row: dict[str, str]) -> taxonomy.Diagnosis | None:
     """The diagnosis of the taxonomy that has this id or name."""
     for text in (row["id"], row.get("name", "")):
-        key = text.lower().replace("_", " ")
+        key = taxonomy.plain_name(text)
         for diagnosis in (*taxonomy.FURTHER.values(), *taxonomy.DIAGNOSES.values()):
-            if key in (diagnosis.id, diagnosis.name):
+            if text and key in (taxonomy.plain_name(diagnosis.id), taxonomy.plain_name(diagnosis.name)):
                 return diagnosis
     return None
 

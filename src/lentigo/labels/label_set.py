@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo.errors import DataError
+from lentigo.taxonomy import plain_name
 
 __all__ = ["Label", "LabelSet"]
 
@@ -218,8 +219,8 @@ class LabelSet:
 
 
 def _key(text: str) -> str:
-    """A text as it is compared: small letters, single spaces."""
-    return " ".join(text.lower().replace("_", " ").split())
+    """A text as it is compared: in any case and spelling."""
+    return plain_name(text)
 
 
 def _keys(label: Label) -> set[str]:

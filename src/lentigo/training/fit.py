@@ -120,6 +120,7 @@ def train_from(
     resume: bool = False,
     strict: bool = False,
     device: Device = "auto",
+    labels: data.Labels = None,
 ) -> Run:
     """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
@@ -133,6 +134,7 @@ def train_from(
         folds: of how many, 5 without it.
         split: a saved split to take instead, such as `lentigo data split` writes.
         options, pretrained, weights, resume, strict, device: as in `train`.
+        labels: the diagnoses that the data set tells apart, as in `data.read`; if `resume`, as recorded.
 
     Raises:
         DataError: the data can't be read or split, or the saved split is not of these images; if `strict`, any problem
@@ -148,7 +150,7 @@ def train_from(
         )
     old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
     if root is not None:
-        records = data.read(root, strict=strict)
+        records = data.read(root, labels=old.label_set if old and labels is None else labels, strict=strict)
     elif old is not None:
         records = old.records
     else:

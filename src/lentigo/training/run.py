@@ -109,7 +109,7 @@ class Run:
                 f"{self.path}: the images that it was trained on are not at {self.root}.",
                 "Name their folder: --data FOLDER, or load_run(path, data=FOLDER).",
             )
-        return data.read(self.root)
+        return data.read(self.root, labels=self.label_set)
 
     @cached_property
     def split(self) -> data.Split:

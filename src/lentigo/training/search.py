@@ -118,6 +118,7 @@ def search_from(
     recipe: Recipe | None = None,
     seed: int = 0,
     device: Device = "auto",
+    labels: data.Labels = None,
 ) -> Search:
     """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
@@ -125,7 +126,7 @@ def search_from(
         DataError: the data can't be read or split.
         RunError: as `search`.
     """
-    split = data.split(data.read(root), protocol, fold=fold)
+    split = data.split(data.read(root, labels=labels), protocol, fold=fold)
     try:
         return search(
             model, split, space, out=out, sampler=sampler, trials=trials, recipe=recipe, seed=seed, device=device

@@ -6,6 +6,7 @@ from PIL import Image
 
 from lentigo import data
 from lentigo.errors import DataError
+from lentigo.labels import ISIC2019, find_mapping
 from tests.data.sources.made import picture, save_pictures
 
 SEVEN = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"]
@@ -72,7 +73,7 @@ def test_a_folder_of_images_with_a_truth_table_is_the_layout_of_the_sealed_test(
     assert data.read(tmp_path / "truth.csv").ids.tolist() == names
 
 
-def test_2019_joins_its_metadata_and_drops_what_is_outside_the_seven(tmp_path):
+def test_2019_joins_its_metadata_and_has_eight_labels_of_its_own(tmp_path):
     names = [f"{name}_downsampled" for name in ids(9)]
     save_pictures(tmp_path / "ISIC_2019_Training_Input", names)
     one_hot(names, NINE, NINE).to_csv(tmp_path / "ISIC_2019_Training_GroundTruth.csv", index=False)
@@ -87,10 +88,14 @@ def test_2019_joins_its_metadata_and_drops_what_is_outside_the_seven(tmp_path):
     ).to_csv(tmp_path / "ISIC_2019_Training_Metadata.csv", index=False)
     back = data.read(tmp_path)
     assert back.name == "isic2019"
-    assert back.table["dx"].tolist() == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
-    assert back.labels.tolist() == [4, 5, 1, 0, 2, 3, 6]
-    assert back.problem_counts() == {"outside the seven classes": 2, "missing lesion id": 1}
-    assert [p.file for p in back.problems] == [*names[7:], names[2]]
+    assert back.label_set is ISIC2019
+    assert back.table["dx"].tolist() == ["mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc"]
+    assert back.labels.tolist() == [4, 5, 1, 0, 2, 3, 7, 6]
+    assert back.problem_counts() == {"outside the label set": 1, "missing lesion id": 1}
+    assert [p.file for p in back.problems] == [names[8], names[2]]
+    mapped = back.mapped(find_mapping("ham10000", ISIC2019))
+    assert mapped.table["dx"].tolist() == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
+    assert mapped.problem_counts()["scc has no place in HAM10000"] == 1
     assert back.table["lesion_id"].tolist()[:3] == ["BCN_0000001", "BCN_0000001", names[2]]
     assert back.table["age"].tolist()[0] == 55
     assert back.table["site"].unique().tolist() == ["anterior torso"]

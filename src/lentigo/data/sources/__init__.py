@@ -12,9 +12,13 @@ from lentigo.data.sources.delimited import TABLE_SUFFIXES
 from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
 from lentigo.errors import DataError, DataWarning, next_step, reason
+from lentigo.labels import LabelSet, read_label_set
 from lentigo.runtime.formats import image_format
 
-__all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
+__all__ = ["Labels", "Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
+
+Labels = LabelSet | str | PathLike[str] | None
+"""A label set, the name of one that ships, a CSV or JSON file of one, or none."""
 
 # Asked in this order, the most specific first; each module has detect(root) -> bool and read(root) -> Records.
 READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
@@ -30,7 +34,13 @@ READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
 )
 
 
-def read(root: str | PathLike[str], *, strict: bool = False, outside: bool = False) -> Records:
+def read(
+    root: str | PathLike[str],
+    *,
+    labels: Labels = None,
+    strict: bool = False,
+    outside: bool = False,
+) -> Records:
     """Read a data set in any layout that lentigo knows.
 
     What is left out, ignored or kept with a fault stands in `Records.problems`, and one `DataWarning` counts it. Linked
@@ -39,18 +49,22 @@ def read(root: str | PathLike[str], *, strict: bool = False, outside: bool = Fal
     Args:
         root: the folder or file that holds it; a folder that holds nothing but one other, papers and archives aside,
             is looked through.
+        labels: the diagnoses that class folders or a table tell apart: a label set, the name of one that ships, or a
+            CSV or JSON file; without it, that of a file label_set.csv or label_set.json beside the data, else what the
+            words say.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
         outside: whether a table may name images outside of its own folder, by absolute paths or `..`.
 
     Raises:
-        DataError: no known layout, an ambiguous one, a broken table, no usable row, a place that can't be read, or, if
-            strict, any problem at all.
+        DataError: no known layout, one that has other labels than those stated, an ambiguous one, a broken table, no
+            usable row, a place that can't be read, or, if strict, any problem at all.
     """
     start = Path(root).expanduser()
     if not start.exists():
         raise DataError(f"{start}: there is no such folder or file.", "Check the path.")
     try:
-        records = _read(start.resolve() if ".." in start.parts else start, outside)
+        stated = None if labels is None else read_label_set(labels)
+        records = _read(start.resolve() if ".." in start.parts else start, stated, outside)
     except OSError as error:
         raise DataError(f"{error.filename or start}: {reason(error)}.", next_step(error)) from None
     if strict and records.problems:
@@ -64,19 +78,42 @@ def read(root: str | PathLike[str], *, strict: bool = False, outside: bool = Fal
     return records
 
 
-def _read(start: Path, outside: bool) -> Records:
+def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
     """Find the layout, through folders that hold nothing but one other, and read it."""
     place, beside = start, list[Problem]()
-    while (reader := next((r for r in READERS if r.detect(place)), None)) is None:
-        folders, passed = _below(place)
-        if len(folders) != 1:
+    while (reader := _reader_of(place, stated := labels or _beside(place))) is None:
+        inner, passed = _below(place)
+        if len(inner) != 1:
             looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
             hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
             raise DataError(f"{start}: no known data set layout found here.", hint)
-        place = folders[0]
+        place = inner[0]
         beside += passed
-    records: Records = table.read(place, outside=outside) if reader is table else reader.read(place)
+    records: Records
+    if reader is table:
+        records = table.read(place, stated, outside=outside)
+    else:
+        records = folders.read(place, stated) if reader is folders else reader.read(place)
+    if stated is not None and len(records) and records.label_set != stated:
+        raise DataError(
+            f"{place}: this layout has the labels of {records.label_set}, not those of {stated}.",
+            "Leave the label set out; `lentigo evaluate --map` states what labels become.",
+        )
     return replace(records, problems=(*records.problems, *beside)) if beside else records
+
+
+def _reader_of(place: Path, labels: LabelSet | None) -> ModuleType | None:
+    """The first reader whose layout this is."""
+    return next((r for r in READERS if (r.detect(place, labels) if r is folders else r.detect(place))), None)
+
+
+def _beside(place: Path) -> LabelSet | None:
+    """The label set that somebody put beside the data, if there is one."""
+    folder = place if place.is_dir() else place.parent
+    found = [path for path in (folder / "label_set.csv", folder / "label_set.json") if path.is_file()]
+    if len(found) > 1:
+        raise DataError(f"{folder}: label_set.csv and label_set.json both state a label set.", "Keep one of them.")
+    return read_label_set(found[0]) if found else None
 
 
 def _below(place: Path) -> tuple[list[Path], list[Problem]]:

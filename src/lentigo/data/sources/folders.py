@@ -20,6 +20,7 @@ from lentigo.data.sources.manifest import find_manifest
 from lentigo.data.sources.metadata import report_no_lesions
 from lentigo.data.sources.usable import usable_rows
 from lentigo.errors import DataError
+from lentigo.labels import BINARY, HAM10000, LabelSet
 from lentigo.taxonomy import plain_name
 
 __all__ = ["detect", "read"]
@@ -35,15 +36,15 @@ PARTS = {
 }
 
 
-def detect(root: Path) -> bool:
+def detect(root: Path, labels: LabelSet | None = None) -> bool:
     """Whether a folder, or the part folders in it, hold at least two class folders."""
     if not root.is_dir():
         return False
     parts = [f for f in _folders(root) if f.name.lower() in PARTS]
-    return any(sum(is_label(f.name) for f in _folders(place)) >= 2 for place in [root, *parts])
+    return any(sum(is_label(f.name, labels) for f in _folders(place)) >= 2 for place in [root, *parts])
 
 
-def read(root: Path) -> Records:
+def read(root: Path, labels: LabelSet | None = None) -> Records:
     """Read a tree of class folders; an image's class is the nearest folder above it that is named after one.
 
     An image's id is its name without suffix, or its path below the root where names occur twice in the tree. Left out
@@ -57,7 +58,7 @@ def read(root: Path) -> Records:
     files = ImageFiles.below(root)
     below = [path.relative_to(root.absolute()) for path in files.images]
     unique = all(count == 1 for count in Counter(plain_id(path.name) for path in below).values())
-    labels = [_label(path) for path in below]
+    words = [_label(path, labels) for path in below]
     rows = pd.DataFrame(
         {
             "image_id": [plain_id(path.name) if unique else _path_id(path) for path in below],
@@ -65,44 +66,44 @@ def read(root: Path) -> Records:
         },
         dtype=object,
     )
-    rows = rows.join(interpret_labels(labels, str(root)))
-    faults = _faults(below, labels)
-    found = _alike(files.images, below, labels, rows)
-    kept, problems = usable_rows(rows, found, labels, faults)
-    problems += [*report_reduced(labels, str(root)), *files.problems]
+    rows = rows.join(interpret_labels(words, str(root), labels))
+    faults = _faults(below, words, labels)
+    found = _alike(files.images, below, words, rows)
+    kept, problems = usable_rows(rows, found, words, faults)
+    problems += [*(report_reduced(words, str(root)) if labels is None else []), *files.problems]
     if kept.empty:
         raise DataError(
             f"{root}: none of the {len(rows)} images below it can be used"
             + (f"; the first: {problems[0]}." if problems else "."),
-            "Name the folders after diagnoses, or 'benign' and 'malignant', and put each image in one.",
+            f"Name the folders after {labels or 'diagnoses, or benign and malignant'}, and put each image in one.",
         )
     problems.append(report_no_lesions(root, "a table with lesion ids can be read instead"))
-    table = make_table(kept)
-    if _is_melanoma10000([path.with_suffix("") for path in below]):
+    table = make_table(kept, labels or HAM10000)
+    if labels in (None, BINARY) and _is_melanoma10000([path.with_suffix("") for path in below]):
         manifest = find_manifest("melanoma10000")
         return Records(table, manifest.name, root, tuple(problems), (), None, manifest.licence, manifest.citation)
-    return Records(table, "folders", root, tuple(problems))
+    return Records(table, "folders", root, tuple(problems), label_set=labels or HAM10000)
 
 
 def _folders(root: Path) -> list[Path]:
     return [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _label(path: Path) -> str | None:
+def _label(path: Path, labels: LabelSet | None) -> str | None:
     """The name of the nearest class folder above a file, else of its own folder."""
     above = [name for name in reversed(path.parts[:-1]) if name.lower() not in PARTS]
-    return next((name for name in above if is_label(name)), above[-1] if above else None)
+    return next((name for name in above if is_label(name, labels)), above[-1] if above else None)
 
 
 def _path_id(path: Path) -> str:
     return (path.parent / plain_id(path.name)).as_posix()
 
 
-def _faults(below: list[Path], labels: list[str | None]) -> list[Problem | None]:
+def _faults(below: list[Path], words: list[str | None], labels: LabelSet | None) -> list[Problem | None]:
     """Images below two class folders that contradict each other, such as `nevus/melanoma/`."""
     faults: list[Problem | None] = []
-    for path, label in zip(below, labels, strict=True):
-        against = next((n for n in path.parts[:-1] if is_label(n) and contradict(label, n)), None)
+    for path, label in zip(below, words, strict=True):
+        against = next((n for n in path.parts[:-1] if is_label(n, labels) and contradict(label, n)), None)
         reason = f"it lies below {against} and {label}: neither is used"
         faults.append(Problem("", reason, "contradictory label") if against else None)
     return faults

@@ -4,8 +4,9 @@ Looked for anywhere below the root, beside or above the images: a one-hot truth 
 2018, with AK, SCC and UNK in 2019), or the table of 2020 (`image_name,patient_id,...,benign_malignant,target`).
 `source` says which part of the challenge an image is from, 'train', 'val' or 'test', where the table's name does.
 
-2018 and 2019 are sources of the seven diagnoses: rows of SCC and UNK are dropped and reported. 2020 knows only benign
-and malignant; its patients are kept in the column `patient_id`, and a patient is never split.
+2018 has the seven diagnoses of HAM10000. 2019 has eight of its own, with AK and SCC apart; rows of UNK are left out and
+reported. 2020 knows only benign and malignant; its patients are kept in the column `patient_id`, and a patient is never
+split.
 
 Sources: Codella et al., arXiv:1902.03368, 2018; Hernández-Pérez et al., Scientific Data 11:641, 2024; Rotemberg et al.,
 Scientific Data 8:34, 2021.
@@ -27,6 +28,7 @@ from lentigo.data.sources.metadata import report_no_lesions
 from lentigo.data.sources.usable import usable_rows
 from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
+from lentigo.labels import HAM10000, ISIC2019, LabelSet
 from lentigo.runtime.walking import walk
 
 __all__ = ["detect", "read"]
@@ -67,8 +69,9 @@ def read(root: Path) -> Records:
     truth = pd.concat([_read_truth(path, name) for path, name in tables.items()], ignore_index=True)
     others = [path for path in _tables(root) if path not in tables]
     truth, values = clean_values(_join_supplements(others, truth))
-    files = ImageFiles.below(root)
-    rows = truth.drop(columns=["label", "fault"]).join(interpret_labels(truth["label"].tolist(), str(root)))
+    files, label_set = ImageFiles.below(root), ISIC2019 if names[0] == "isic2019" else HAM10000
+    meaning = interpret_labels(truth["label"].tolist(), str(root), label_set if label_set is ISIC2019 else None)
+    rows = truth.drop(columns=["label", "fault"]).join(meaning)
     found = [files.find(i) if i else NotFound("missing image id", "it names no image") for i in truth["image_id"]]
     kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist())
     if kept.empty:
@@ -81,18 +84,24 @@ def read(root: Path) -> Records:
     problems += [*files.problems, *files.extra(truth["image_id"].dropna())]
     if kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(root, "put the challenge's table of lesions or metadata below it"))
-    return _as_challenge(names[0], root, make_table(kept), tuple(problems), tuple(_duplicates(others)))
+    table = make_table(kept, label_set)
+    return _as_challenge(names[0], root, table, tuple(problems), tuple(_duplicates(others)), label_set)
 
 
 def _as_challenge(
-    name: str, root: Path, table: pd.DataFrame, problems: tuple[Problem, ...], pairs: tuple[tuple[str, str], ...]
+    name: str,
+    root: Path,
+    table: pd.DataFrame,
+    problems: tuple[Problem, ...],
+    pairs: tuple[tuple[str, str], ...],
+    label_set: LabelSet,
 ) -> Records:
     """The records under the name of a challenge, if its images are ISIC's, or else of its layout."""
     is_it = is_isic2018 if name == "isic2018" else is_isic
     if not is_it(table["image_id"]):
-        return Records(table, f"{name}_layout", root, problems, pairs)
+        return Records(table, f"{name}_layout", root, problems, pairs, label_set=label_set)
     manifest = find_manifest(name)
-    return Records(table, name, root, problems, pairs, None, manifest.licence, manifest.citation)
+    return Records(table, name, root, problems, pairs, None, manifest.licence, manifest.citation, label_set)
 
 
 def _tables(root: Path) -> list[Path]:

@@ -15,6 +15,8 @@ import pandas as pd
 from lentigo import taxonomy
 from lentigo.data.records import Problem
 from lentigo.errors import DataError
+from lentigo.labels import BINARY as BINARY_SET
+from lentigo.labels import HAM10000, LabelSet
 from lentigo.taxonomy import plain_name
 
 __all__ = ["interpret_label", "interpret_labels", "is_label", "is_number", "report_reduced"]
@@ -37,30 +39,37 @@ Meaning = tuple[str | None, bool | None, str | None, str | None]
 """dx, malignant, kind and reason of one label."""
 
 
-def interpret_labels(texts: Sequence[str | None], where: str) -> pd.DataFrame:
+def interpret_labels(texts: Sequence[str | None], where: str, label_set: LabelSet | None = None) -> pd.DataFrame:
     """Translate label texts, whatever their case.
 
     Args:
         texts: one label an image, None where there is none.
         where: the file or folder that they come from, for errors.
+        label_set: whose ids, names and aliases they are; without it HAM10000's, or benign and malignant.
 
     Returns:
-        One row a text: dx (id of `taxonomy.CLASSES` or None), malignant (True, False or None), kind and reason (both
+        One row a text: dx (id of the label set or None), malignant (True, False or None), kind and reason (both
         None for a label that can be used, otherwise what to report).
 
     Raises:
         DataError: the labels are numbers, whose meaning depends on the source.
     """
     words = {text: plain_name(text) for text in texts if text is not None}
-    numbers = sorted(word for word in words if is_number(word))
+    own = None if label_set in (None, HAM10000, BINARY_SET) else label_set
+    numbers = sorted(word for word in words if is_number(word) and (own is None or _of_set(word, own)[2] is not None))
     if numbers:
         raise DataError(
             f"{where}: labels are numbers ({', '.join(numbers[:7])}), which mean different diagnoses in different "
             "sources.",
             "Name the diagnoses: 4 is melanoma in MedMNIST's order and nevus in that of Kaggle's pixel tables.",
         )
-    binary = any(word in BINARY for word in words.values())
-    meaning: dict[str | None, Meaning] = {text: _interpret(word, binary) for text, word in words.items()}
+    binary = label_set == BINARY_SET or (label_set is None and any(word in BINARY for word in words.values()))
+    meaning: dict[str | None, Meaning] = {
+        text: _interpret(word, binary) if own is None else _of_set(text, own) for text, word in words.items()
+    }
+    if label_set == HAM10000:
+        plain = {text: (None, None, "unknown label", f"{word!r} is no diagnosis") for text, word in words.items()}
+        meaning |= {text: said for text, said in plain.items() if words[text] in BINARY}
     meaning[None] = (None, None, "missing label", "it has no label")
     return pd.DataFrame([meaning[text] for text in texts], columns=["dx", "malignant", "kind", "reason"], dtype=object)
 
@@ -71,8 +80,11 @@ def interpret_label(text: str) -> tuple[str | None, bool | None]:
     return dx, OUTSIDE.get(plain_name(text), malignant)
 
 
-def is_label(text: str) -> bool:
-    """Whether a text is a diagnosis, 'benign' or 'malignant', or a known label outside the seven."""
+def is_label(text: str, label_set: LabelSet | None = None) -> bool:
+    """Whether a text is a label of a label set, or without one a diagnosis, 'benign' or 'malignant', or a known label
+    outside the seven."""
+    if label_set is not None and label_set not in (HAM10000, BINARY_SET):
+        return _of_set(text, label_set)[2] != "unknown label"
     word = plain_name(text)
     return word in OUTSIDE or _interpret(word, binary=False)[2] is None
 
@@ -94,6 +106,16 @@ def _interpret(word: str, binary: bool) -> Meaning:
     except DataError as error:
         return None, None, "unknown label", str(error)
     return None if binary else found.id, found.malignant, None, None
+
+
+def _of_set(text: str, label_set: LabelSet) -> Meaning:
+    if label_set.find_outside(text) is not None:
+        return None, None, "outside the label set", f"{text!r} is none of the labels of {label_set.name}"
+    try:
+        found = label_set.find(text)
+    except DataError as error:
+        return None, None, "unknown label", str(error)
+    return found.id, found.malignant, None, None
 
 
 def report_reduced(texts: Sequence[str | None], where: str) -> list[Problem]:

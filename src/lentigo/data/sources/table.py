@@ -24,6 +24,7 @@ from lentigo.data.sources.metadata import report_no_lesions
 from lentigo.data.sources.usable import usable_rows
 from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
+from lentigo.labels import HAM10000, PAD_UFES_20, LabelSet
 
 __all__ = ["IMAGE_COLUMNS", "detect", "read"]
 
@@ -44,11 +45,13 @@ def detect(root: Path) -> bool:
     return bool(_find_tables(root))
 
 
-def read(root: Path, *, outside: bool = False) -> Records:
+def read(root: Path, label_set: LabelSet | None = None, *, outside: bool = False) -> Records:
     """Read a table of images and labels. Rows that can't be used are left out and reported.
 
     Args:
         root: the table, or the folder that holds it; of a folder, images that no row names are reported.
+        label_set: whose ids, names and aliases the labels are; without it PAD-UFES-20's where they are its six codes,
+            else HAM10000's, or benign and malignant.
         outside: whether its paths may leave its folder.
 
     Raises:
@@ -62,9 +65,10 @@ def read(root: Path, *, outside: bool = False) -> Records:
     table = read_table(path)
     where = next(name for name in IMAGE_COLUMNS if name in table.columns)
     labels, faults, notes = read_labels(table, str(path))
+    own = label_set or (PAD_UFES_20 if _is_pad_ufes(table) else None)
     rows, problems = gather_columns(table, str(path))
     rows["image_id"] = objects(_ids(table, where))
-    rows = rows.join(interpret_labels(labels, str(path)))
+    rows = rows.join(interpret_labels(labels, str(path), own))
     images = _images(path, root, table[where].tolist(), outside)
     found = _find_images(path.parent, table[where].tolist(), images, outside)
     rows, values = clean_values(rows)
@@ -74,12 +78,20 @@ def read(root: Path, *, outside: bool = False) -> Records:
             f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.", "Check its paths and labels."
         )
     known = set(kept["image_id"])
-    problems += [*notes, *report_reduced(labels, str(path)), *dropped, *(v for v in values if v.file in known)]
+    reduced = report_reduced(labels, str(path)) if own is None else []
+    problems += [*notes, *reduced, *dropped, *(v for v in values if v.file in known)]
     if images is not None and root.is_dir():
         problems += [*images.problems, *images.extra(rows["image_id"].dropna())]
     if "lesion_id" not in kept or kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(path, "add a column lesion_id"))
-    return Records(make_table(kept), "table", path, tuple(problems))
+    own = own or HAM10000
+    return Records(make_table(kept, own), "table", path, tuple(problems), label_set=own)
+
+
+def _is_pad_ufes(table: pd.DataFrame) -> bool:
+    """Whether the labels are PAD-UFES-20's codes in its own column, one that no other label set has among them."""
+    words = {text for text in table["diagnostic"] if text is not None} if "diagnostic" in table.columns else set()
+    return words <= {c.upper() for c in PAD_UFES_20.classes} and bool(words & {"ACK", "NEV", "SEK"})
 
 
 def _find_tables(root: Path) -> list[Path]:
