@@ -292,6 +292,14 @@ class TestJpeg:
         with pytest.raises(ImageError, match="part of its scans is missing"):
             decode(progressive[: starts[-1]] + progressive[-2:])
 
+    def test_numbers_that_mean_nothing_in_a_plain_scan_may_be_wrong(self, plain):
+        place = plain.index(b"\xff\xda") + 11
+        assert plain[place : place + 3] == b"\0\x3f\0"
+        phone = plain[:place] + bytes(3) + plain[place + 3 :]
+        assert np.array_equal(decode(phone), decode(plain))
+        with pytest.raises(ImageError, match="damaged or truncated"):
+            decode(phone[: len(phone) // 2] + b"\xff\xd9")
+
     @pytest.mark.parametrize("tail", [b"\0" * 4000, b"\xff" * 50, b"SEFT trailer of a phone", b"\xff\xd8\xff\xe1cut"])
     def test_whatever_follows_the_end_is_ignored(self, plain, progressive, tail):
         for data in (plain, progressive):

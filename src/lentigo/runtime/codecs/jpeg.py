@@ -8,6 +8,7 @@ end can't be seen by anyone.
 
 import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ MAX_SCANS = 100
 
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_END, _SCAN, _TEMPORARY = 0xD9, 0xDA, 0x01
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _COLOURS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
@@ -69,28 +71,34 @@ def check_jpeg(data: bytes, colours: str) -> NDArray[np.uint8]:
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours, strict=True)
     except ValueError as error:
+        if "Invalid SOS parameters for sequential JPEG" in str(error) and (whole := _with_plain_scans(data)) != data:
+            return check_jpeg(whole, colours)
         raise damaged(error) from None
     return pixels
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, place and content of each segment, up to the end of the image."""
+    place = 2
+    while marker := _MARKER.search(data, place):
+        code, start = marker.group(1)[0], marker.end()
+        if code == _END:
+            return
+        place = start
+        if code != _TEMPORARY:
+            place = start + int.from_bytes(data[start : start + 2], "big")
+            yield code, start + 2, data[start + 2 : place]
 
 
 def _refuse_missing_scans(data: bytes) -> None:
     """Every coefficient of every component must have come in full precision by the end of the file."""
     wanted: dict[int, list[int]] = {}  # for each component the bits that are still to come, a coefficient
     scans, progressive = 0, False
-    place = 2
-    while marker := _MARKER.search(data, place):
-        code, start = marker.group(1)[0], marker.end()
-        if code == 0xD9:
-            break
-        if code == 0x01:
-            place = start
-            continue
-        body = data[start + 2 : start + int.from_bytes(data[start : start + 2], "big")]
-        place = start + 2 + len(body)
+    for code, _, body in _segments(data):
         if code in _FRAMES:
             wanted = {body[6 + 3 * i]: [16] * 64 for i in range(body[5])}
             progressive = code in _PROGRESSIVE
-        if code == 0xDA:
+        if code == _SCAN:
             scans += 1
             members = [body[1 + 2 * i] for i in range(body[0])]
             if not progressive and set(members) == set(wanted):
@@ -102,6 +110,15 @@ def _refuse_missing_scans(data: bytes) -> None:
             raise ImageError("a JPEG of more scans than any camera writes.", "Save it again as PNG or JPEG.")
     if any(any(bits) for bits in wanted.values()):
         raise damaged("a part of its scans is missing")
+
+
+def _with_plain_scans(data: bytes) -> bytes:
+    """A sequential file with the three numbers in its scans that mean nothing there, and that some phones get wrong."""
+    changed = bytearray(data)
+    for code, start, body in _segments(data):
+        if code == _SCAN:
+            changed[start + len(body) - 3 : start + len(body)] = b"\0\x3f\0"
+    return bytes(changed)
 
 
 def _refuse_lost_profile(header: JpegImageFile) -> None:
