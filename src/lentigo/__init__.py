@@ -16,10 +16,12 @@ __version__ = "0.1.0"
 __all__ = ["Classifier", "Verdict", "__version__"]
 
 _PARTS = (
+    "audit",
     "data",
     "errors",
     "evaluation",
     "export",
+    "labels",
     "models",
     "report",
     "runtime",

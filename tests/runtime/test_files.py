@@ -131,6 +131,21 @@ class TestHeatmaps:
         with pytest.raises(OutputError):
             classify_files([photo], model=bundle_path, explain=tmp_path / place)
 
+    def test_an_image_that_is_exchanged_meanwhile_is_a_failure(self, bundle_path, folder, tmp_path, monkeypatch):
+        from lentigo.runtime.kept import KeptImage
+
+        pixels = KeptImage.pixels
+
+        def exchanged(self):
+            if self.source.name == "1.jpg":
+                self.source.write_bytes(b"another")
+            return pixels(self)
+
+        monkeypatch.setattr(KeptImage, "pixels", exchanged)
+        results = list(classify_files([folder], model=bundle_path, explain=tmp_path / "out"))
+        assert [isinstance(r, Failure) for r in results] == [False, True, False, True, False]
+        assert "has changed" in results[1].error
+
     def test_pictures_of_one_name_do_not_overwrite_each_other(self, bundle_path, folder, tmp_path, photo):
         for place in ("deep/0.jpg", "0.png"):
             Image.open(photo).save(folder / place)

@@ -106,7 +106,11 @@ def _explained(
     """The results, each after its heat map was written."""
     for file, result in zip(files, results, strict=True):
         if file in pictures and isinstance(result, Verdict):
-            result.save_overlay(pictures[file], overwrite=overwrite)
+            try:
+                result.save_overlay(pictures[file], overwrite=overwrite)
+            except ImageError as error:  # it was exchanged meanwhile: which of the two was classified?
+                yield Failure(result.source, str(error), result.model, result.model_sha256, result.classes)
+                continue
         yield result
 
 

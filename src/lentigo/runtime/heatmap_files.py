@@ -5,9 +5,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from lentigo.atomic import replacing
 from lentigo.errors import OutputError
@@ -18,7 +20,7 @@ SUFFIX = ".heatmap.png"
 """How the names of heat maps end."""
 _SOFTWARE = "lentigo heat map"
 """The PNG's `Software`, and what the comment of a JPEG starts with."""
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_KINDS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
 
 
 def is_heatmap(source: object) -> bool:
@@ -35,17 +37,20 @@ def is_heatmap(source: object) -> bool:
             if not path.is_file():  # a pipe can be read but once
                 return False
             with path.open("rb") as file:
-                if not file.read(8).startswith(_MAGIC):
-                    return False
-                file.seek(0)
-                with Image.open(file, formats=("PNG", "JPEG")) as image:
-                    return _tagged(image)
-        if isinstance(source, bytes | bytearray | memoryview) and bytes(source[:8]).startswith(_MAGIC):
-            with Image.open(io.BytesIO(bytes(source)), formats=("PNG", "JPEG")) as image:
-                return _tagged(image)
+                return _tagged_file(file)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return _tagged_file(io.BytesIO(source))
     except Exception:  # Pillow's errors on damaged files are many; decoding says what is wrong
         return False
     return False
+
+
+def _tagged_file(file: IO[bytes]) -> bool:
+    """Whether the parts before the pixels hold the tag; Pillow's classes are called directly, by the first bytes."""
+    start = file.read(8)
+    file.seek(0)
+    kind = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), None)
+    return kind is not None and _tagged(kind(file))
 
 
 def refuse_to_replace(path: Path, *, overwrite: bool) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
+from lentigo.runtime.verdict import NOTICE
 
 __all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
 
@@ -60,7 +61,7 @@ def describe(bundle: Bundle) -> str:
         f"  trained on {described.source}, protocol {described.split['protocol']}, fold {described.split['fold']}",
         *measured,
         f"  {described.licence}",
-        f"  {described.notice}",
+        f"  {NOTICE}",
     ]
     return "\n".join(lines) + "\n"
 
