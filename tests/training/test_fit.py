@@ -20,6 +20,7 @@ from lentigo import data, models, training
 from lentigo.data import normalise
 from lentigo.errors import DataError, RunError
 from lentigo.normalisation import IMAGENET
+from lentigo.training.learner import Learner
 
 RECIPE = training.Recipe(size=16, epochs=4, batch_size=32)
 
@@ -156,6 +157,20 @@ class TestFolders:
         (tmp_path / "recipe.json").write_text((whole.path / "recipe.json").read_text())
         with pytest.raises(RunError, match="not finished"):
             training.load_run(tmp_path).network()
+
+
+def test_a_training_that_diverges_is_no_finished_run(split, tmp_path, monkeypatch):
+    loss = Learner.loss
+    monkeypatch.setattr(Learner, "loss", lambda self, *a: loss(self, *a) * float("nan"))
+    with pytest.raises(RunError, match="diverged"):
+        training.train("compact", split, RECIPE, out=tmp_path / "run")
+    assert not training.load_run(tmp_path / "run").finished
+
+
+def test_batches_too_small_for_batch_norms_are_named(split, tmp_path):
+    recipe = training.Recipe(size=28, epochs=1, batch_size=1)
+    with pytest.raises(RunError, match="Raise batch_size"):
+        training.train("compressed_cnn", split, recipe, out=tmp_path / "run")
 
 
 def test_a_network_of_one_size_takes_no_other(split, tmp_path):

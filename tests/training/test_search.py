@@ -212,7 +212,13 @@ class TestRefused:
             ({"balance": ["none", "oversampling"]}, "what the validation loss measures"),
             ({"optimizer": ["adam", "adamm"]}, "adamm"),
             ({"batch_size": Range(8, 64)}, "any real number"),
-            ({"filtres": [[1, 2]]}, "filtres"),
+            ({"filtres": [[1, 2]]}, "Did you mean 'filters'"),
+            ({"lerning_rate": [1e-3]}, "Did you mean 'learning_rate'"),
+            ({"epochs": [30, "60"]}, "epochs is '60'"),
+            ({"label_smoothing": [0.1, 1.7]}, "label_smoothing is 1.7"),
+            ({"learning_rate": Range(1e-3, 1e3)}, "learning_rate is 1000.0"),
+            ({"filters": [[8, 8], [8]]}, "can't be built"),
+            ({"workers": [0, 2]}, "nothing but speed"),
         ],
     )
     def test_spaces_that_can_not_be(self, space, said):

@@ -64,8 +64,8 @@ class History(pl.Callback):
 class Lines(pl.Callback):
     """Says on standard error how far a training is, where no terminal shows a bar: seldom, and at its first epoch."""
 
-    def __init__(self, model: str) -> None:
-        self.model = model
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._start = self._said = 0.0
         self._first = 0
 
@@ -83,7 +83,7 @@ class Lines(pl.Callback):
         left = (now - self._start) / (done - self._first) * (epochs - done)
         scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
         print(
-            f"{self.model}: epoch {done} of {epochs}, training loss {scores['train_loss']:.3f}, "
+            f"{self.name}: epoch {done} of {epochs}, training loss {scores['train_loss']:.3f}, "
             f"validation loss {scores['val_loss']:.3f}, {duration(left)} left at most",
             file=sys.stderr,
         )

@@ -98,7 +98,7 @@ class Learner(pl.LightningModule):
         seed = self._seed(index)
         # Dropout draws from the global generator, which others draw from too: tie it to the step, so that a resumed
         # run repeats it.
-        _seed_dropout(seed)
+        _seed_dropout(seed, self.device)
         one_hot = F.one_hot(labels, len(self.log_prior)).float()
         views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed))
         self.context = BatchContext(self.current_epoch, index, seed, positions, labels, views, targets, self.ids)
@@ -145,7 +145,7 @@ class Learner(pl.LightningModule):
         return (self.recipe.seed * 1_000_003 + self.current_epoch) * 100_003 + index
 
 
-def _seed_dropout(seed: int) -> None:
+def _seed_dropout(seed: int, device: torch.device) -> None:
     """Seed the generators that dropout draws from.
 
     As `torch.manual_seed`, which also formats the stack for each kind of device that isn't there, and keeps it.
@@ -153,3 +153,5 @@ def _seed_dropout(seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
+    if device.type == "mps":
+        torch.mps.manual_seed(seed)

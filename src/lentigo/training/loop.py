@@ -22,11 +22,15 @@ from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
 
-__all__ = ["SCORE", "fit"]
+__all__ = ["SCORE", "DivergedError", "fit"]
 
 SCORE = "val_loss"
 """What the best epoch is chosen by, on the validation part: a proper score, and steadier than balanced accuracy,
 which a handful of images of the rarest diagnosis decide."""
+
+
+class DivergedError(RunError):
+    """A training whose weights are no numbers any more."""
 
 
 def fit(
@@ -54,8 +58,9 @@ def fit(
         device: where.
 
     Raises:
-        RunError: no such device, a checkpoint that holds more than tensors and plain values, or a network that can't be
-            compiled.
+        RunError: no such device, a checkpoint that holds more than tensors and plain values, a network that can't be
+            compiled, or memory that is full.
+        DivergedError: the kept weights are not finite.
         KeyboardInterrupt: Ctrl-C; it says in which epoch.
     """
     place = folder / "checkpoints" / stage
@@ -69,7 +74,9 @@ def fit(
         *extra,
         EarlyStopping(SCORE, mode="min", patience=recipe.patience),
         History(folder / "log", stage),
-        TQDMProgressBar(leave=False) if show else Lines(f"{folder.name}, {stage}" if stage != "whole" else folder.name),
+        TQDMProgressBar(leave=False)
+        if show
+        else Lines("/".join(folder.parts[-2:]) + (f", {stage}" if stage != "whole" else "")),
         best,
         last,  # after the others, so that what they know of this epoch is in the checkpoint
     ]
@@ -93,10 +100,15 @@ def fit(
         learner.network.compile()
     learner.train()  # Lightning leaves the mode as it is; frozen batch norms stay in inference mode
     checkpoint = _checked(place / "last.ckpt")
-    with _quiet(), _interruptible(trainer, folder), _compiling(recipe):
+    with _quiet(), _interruptible(trainer, folder), _explained(recipe):
         trainer.fit(learner, train, validation, ckpt_path=checkpoint, weights_only=True)
     kept = best.best_model_path if recipe.keep == "best" else last.best_model_path
-    learner.load_state_dict(torch.load(kept, map_location="cpu", weights_only=True)["state_dict"])
+    state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
+    if not all(value.isfinite().all() for value in state.values()):
+        raise DivergedError(
+            f"{folder}: the training diverged.", "Lower learning_rate, or set gradient_clip, for a new run."
+        )
+    learner.load_state_dict(state)
     for hook in callbacks:
         if isinstance(hook, Hook):
             hook.on_kept(learner)
@@ -144,12 +156,17 @@ def _interruptible(trainer: pl.Trainer, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _compiling(recipe: Recipe) -> Iterator[None]:
-    """A compiler that is missing is an error with a next step."""
+def _explained(recipe: Recipe) -> Iterator[None]:
+    """What torch says of memory, batches and compilers, as errors with a next step."""
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        hint = "Lower batch_size, and raise accumulate by as much: the steps stay as large."
+        raise RunError("The device's memory is full.", hint) from error
     except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "more than 1 value per channel" in reason:
+            raise RunError("Batch norms of this network need two images a batch.", "Raise batch_size.") from error
         if recipe.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            reason = str(error).strip().splitlines()[0]
             raise RunError(f"torch can't compile this network here ({reason}).", "Set compile to false.") from error
         raise

@@ -32,7 +32,7 @@ from lentigo import data
 from lentigo.errors import RunError
 from lentigo.training.devices import Device
 from lentigo.training.fit import train
-from lentigo.training.loop import SCORE
+from lentigo.training.loop import SCORE, DivergedError
 from lentigo.training.recipe import Recipe
 from lentigo.training.search_report import Search, write_search
 from lentigo.training.space import Space, apply_parameters, check_space, grid_of, plain_space, suggest
@@ -179,16 +179,11 @@ class _Trainer:
         if not earlier:
             if run.exists() and not (run / "recipe.json").exists():  # interrupted before its first step
                 shutil.rmtree(run)
-            train(
-                self.model,
-                self.split,
-                recipe,
-                out=run,
-                options=options,
-                resume=run.exists(),
-                callbacks=(_GiveUp(trial),),
-                device=self.device,
-            )
+            settings: dict = {"options": options, "callbacks": (_GiveUp(trial),), "device": self.device}
+            try:
+                train(self.model, self.split, recipe, out=run, resume=run.exists(), **settings)
+            except DivergedError as error:
+                raise optuna.TrialPruned from error
         elif earlier[0].state == TrialState.PRUNED:
             raise optuna.TrialPruned
         return _score(run, recipe)

@@ -1,5 +1,6 @@
 """What a search may choose: entries of the recipe and options of the network's builder, as data."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from pydantic import Field
 
 from lentigo import models
-from lentigo.errors import RunError
+from lentigo.errors import RunError, did_you_mean
 from lentigo.labels import HAM10000
 from lentigo.training.checked import Checked
 from lentigo.training.recipe import Recipe
@@ -94,6 +95,7 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
     for name, values in space.items():
         if name in _REFUSED:
             raise RunError(f"A search can't choose the {name}: {_REFUSED[name]}.", "Set it in the recipe.")
+        _check_name(name, model)
         ends: Sequence[object] = (values.low, values.high) if isinstance(values, Range) else values
         if isinstance(values, Range) and isinstance(getattr(recipe, name, 0.0), int | str):
             raise RunError(f"The recipe's {name} can't be any real number.", "List the values to choose from.")
@@ -102,6 +104,14 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
             _check_options(model, recipe, options)
     firsts = {name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}
     _check_options(model, recipe, apply_parameters(firsts, recipe)[1])
+
+
+def _check_name(name: str, model: str) -> None:
+    """See that recipe or builder knows a name; builders of whole libraries take any."""
+    options = inspect.signature(models.entry(model).builder).parameters
+    known = [*Recipe.model_fields, *(option for option in options if option != "num_classes")]
+    if name not in known and not any(p.kind == p.VAR_KEYWORD for p in options.values()):
+        raise RunError(f"Neither the recipe nor {model} has an entry {name!r}.", did_you_mean(name, known))
 
 
 def _check_options(model: str, recipe: Recipe, options: Mapping[str, object]) -> None:
