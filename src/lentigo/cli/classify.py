@@ -36,7 +36,7 @@ def classify(
         str | None,
         typer.Option(
             help="How common each diagnosis is where the images come from: a JSON file, or mel=0.02,nv=0.9,... for all "
-            "diagnoses. Restates the probabilities; decisions stay at balanced prior, where thresholds were chosen."
+            "diagnoses. Restates the probabilities; decisions stay in the view that thresholds were chosen in."
         ),
     ] = None,
     explain: Annotated[
@@ -46,8 +46,7 @@ def classify(
 ) -> None:
     """Classify images and report risks.
 
-    Exit code 0: every image was judged; 3: at least one could not be read; 4: all could be read, and at least one is
-    not gradable.
+    Exit code 0: every image was judged. 3: at least one could not be read. 4: at least one is not gradable.
     """
     import sys
 

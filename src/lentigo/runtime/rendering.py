@@ -84,7 +84,7 @@ def _class_column(c: str) -> str:
 def _csv_line(values: Sequence[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
-    # Names that are no UTF-8 keep their odd bytes as escapes: a file of mixed encodings can't be read.
+    # Names that are no UTF-8 keep the bytes as escapes: a file of mixed encodings can't be read.
     return line.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
+from lentigo.runtime.decisions import BALANCED_PRIOR, TRAINING_PREVALENCE
 from lentigo.runtime.verdict import NOTICE
 
 __all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
@@ -13,6 +14,7 @@ __all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_mod
 DEFAULT = "lentigo-s"
 """The model that is used when none is named."""
 
+_VIEWS = {"equal_prevalence": BALANCED_PRIOR, "training_prevalence": TRAINING_PREVALENCE}
 _FOLDER = Path(__file__).parent.parent / "weights"
 
 
@@ -50,7 +52,7 @@ def describe(bundle: Bundle) -> str:
     """A few lines on a model: size, where it comes from, what was measured, licence."""
     described = bundle.metadata
     measured = [
-        f"  measured on its test part, {view.replace('_', ' ')}: "
+        f"  measured on its test part at {_VIEWS.get(view, view)}: "
         + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
         for view, values in described.metrics.items()
     ]
