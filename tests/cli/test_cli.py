@@ -143,3 +143,15 @@ def test_every_verb_that_reads_data_says_in_one_line_what_was_left_out(run, faul
     assert "unknown label 1" in line
     assert "1 ignored (extra image 1)" in line
     assert f"lentigo data audit {faulty_root}" in line
+
+
+def test_a_table_may_leave_its_folder_where_the_command_line_says_so(run, faulty_root, tmp_path):
+    images = sorted((faulty_root / "images").iterdir())[:8]
+    (tmp_path / "table").mkdir()
+    rows = [f"{path},{'mel' if i % 2 else 'nv'},{i}" for i, path in enumerate(images)]
+    (tmp_path / "table" / "t.csv").write_text("\n".join(["path,dx,lesion_id", *rows]) + "\n")
+    command = ("data", "pixels", tmp_path / "table", "--out", tmp_path / "p.csv", "--size", 4)
+    code, _, err = run(*command)
+    assert code == 1
+    assert "--outside" in err
+    assert run(*command, "--outside")[0] == 0

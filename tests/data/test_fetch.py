@@ -14,7 +14,7 @@ from filelock import FileLock
 from lentigo import data
 from lentigo.data import archives
 from lentigo.data.sources import Manifest, RemoteFile, find_manifest, load_manifests
-from lentigo.errors import DataError
+from lentigo.errors import DataError, OutputError
 from tests.data.sources.made import save_pictures
 
 
@@ -301,14 +301,16 @@ def test_two_processes_do_not_fetch_into_one_folder(server, tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(DataError, match=r"Unknown data set 'ham'.*ham10000.*isic2019"):
+    with pytest.raises(DataError, match=r"There is no data set 'ham'\. Did you mean 'ham10000'\?.*isic2019"):
         data.fetch("ham", tmp_path)
 
 
 def test_a_folder_that_can_not_be_made_is_told(server, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match=r"file/out: can't be written"):
-        data.fetch(manifest(remote(server, "a.csv", b"1")), tmp_path / "file" / "out", show=print)
+    for place in ("file", "file/out"):
+        with pytest.raises(OutputError, match=r"file.*A file bears the name") as caught:
+            data.fetch(manifest(remote(server, "a.csv", b"1")), tmp_path / place, show=print)
+        assert "Free some space" not in str(caught.value)
 
 
 def test_every_shipped_manifest_states_licence_citation_and_where_its_checksums_come_from():
@@ -335,7 +337,25 @@ def test_the_manifest_of_ham10000_names_what_its_reader_looks_for():
 
 @pytest.mark.parametrize(
     "changed",
-    [{"checksum": "md5:12"}, {"name": "../a.csv"}, {"unpack_to": "a/b"}, {"size": 0}, {"surplus": 1}],
+    [
+        {"checksum": "md5:12"},
+        {"size": 0},
+        {"surplus": 1},
+        *({"name": name} for name in ("../a.csv", "..", ".", ".hidden", "a/b", "a\\b", "C:a", "/a", "", "a\n")),
+        *({"unpack_to": name} for name in ("a/b", "..", ".", "/tmp", "")),
+        *(
+            {"address": address}
+            for address in (
+                "file:///etc/passwd",
+                "FILE:///x",
+                "ftp://example.org/a",
+                "/etc/passwd",
+                "../a",
+                "https:a",
+                "",
+            )
+        ),
+    ],
 )
 def test_a_manifest_is_checked_when_it_is_made(changed):
     known = {"name": "a.csv", "address": None, "size": None, "checksum": None}

@@ -1,5 +1,6 @@
 """Verbs of data: fetch, describe, audit, leakage, split, pixels, augmentations."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ app = typer.Typer(help="Fetch a data set, look at it, find its faults, part it w
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
 Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of leaving bad rows out.")]
+
+Outside = Annotated[bool, typer.Option("--outside", help="Let a table name images outside of its own folder.")]
 
 
 @app.command()
@@ -36,11 +39,12 @@ def describe(
     out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their numbers.")] = Path("described"),
     labels: Labels = None,
     strict: Strict = False,
+    outside: Outside = False,
 ) -> None:
     """Draw a page that shows what is in a data set."""
     from lentigo import audit, data
 
-    typer.echo(audit.describe(data.read(root, labels=labels, strict=strict), out))
+    typer.echo(audit.describe(data.read(root, labels=labels, strict=strict, outside=outside), out))
 
 
 @app.command()
@@ -52,11 +56,12 @@ def audit(
     ] = None,
     labels: Labels = None,
     strict: Strict = False,
+    outside: Outside = False,
 ) -> None:
     """Find duplicates, conflicts, faults and leaks, with pictures."""
     from lentigo import audit, data
 
-    typer.echo(audit.write_audit(data.read(root, labels=labels, strict=strict), out, split=split_file))
+    typer.echo(audit.write_audit(data.read(root, labels=labels, strict=strict, outside=outside), out, split=split_file))
 
 
 @app.command()
@@ -68,7 +73,7 @@ def leakage(
     """Measure what leaks are worth: a 1-NN baseline, under leaky and honest protocols."""
     from lentigo import audit, data
 
-    command = f"lentigo data leakage HAM10000/ --size {size} --out {out}"
+    command = shlex.join(["lentigo", "data", "leakage", str(root), "--size", str(size), "--out", str(out)])
     audit.nearest_neighbour_study(data.read(root), size).save(out, command)
     typer.echo(f"Wrote {out / 'leakage.md'}")
 
@@ -86,11 +91,12 @@ def split(
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
     labels: Labels = None,
     strict: Strict = False,
+    outside: Outside = False,
 ) -> None:
     """Split a data set by a named protocol and freeze the result under a hash."""
     from lentigo import data
 
-    records = data.read(root, labels=labels, strict=strict)
+    records = data.read(root, labels=labels, strict=strict, outside=outside)
     typer.echo(data.write_split(records, out, protocol=protocol, fold=fold, folds=folds, seed=seed, pairs=pairs))
 
 
@@ -102,12 +108,13 @@ def pixels(
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
     labels: Labels = None,
     strict: Strict = False,
+    outside: Outside = False,
 ) -> None:
     """Write the images as a pixel table in the layout of Kaggle's hmnist_28_28_RGB.csv."""
     from lentigo import data
     from lentigo.data.sources import pixel_csv
 
-    pixel_csv.write(data.read(root, labels=labels, strict=strict), out, size, "L" if grey else "RGB")
+    pixel_csv.write(data.read(root, labels=labels, strict=strict, outside=outside), out, size, "L" if grey else "RGB")
     typer.echo(f"Wrote {out}")
 
 

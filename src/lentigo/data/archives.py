@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, OutputError
 from lentigo.progress import track
 
 __all__ = ["MAX_FILES", "MAX_RATIO", "unpack"]
@@ -55,7 +55,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{archive}: damaged, or no zip archive ({error}).", "Delete it and download again.") from None
     except OSError as error:
-        raise DataError(f"{folder}: can't be unpacked there ({error}).", "Check the folder and free space.") from None
+        raise OutputError.of(error.filename or folder, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -89,7 +89,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
 def _fault(entry: zipfile.ZipInfo) -> str | None:
     """What is wrong with an entry, as the end of a sentence."""
     name = entry.filename
-    if "\\" in name or "\0" in name or PureWindowsPath(name).drive:
+    if "\\" in name or "\0" in name or PureWindowsPath(name).drive or not PurePosixPath(name).parts:
         return "has a name that is no plain path"
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         return "would land outside the folder"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from lentigo.atomic import make_folder
 from lentigo.data.archives import unpack
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest
-from lentigo.errors import DataError, MissingExtraError
+from lentigo.errors import DataError, LentigoError, MissingExtraError, OutputError
 from lentigo.progress import track
 
 if TYPE_CHECKING:
@@ -50,20 +51,23 @@ def fetch(
     Raises:
         DataError: unknown name, a file that must be fetched by hand, a wrong checksum, an unsafe or damaged archive,
             no space, or another process that fetches into the same folder.
+        OutputError: the folder can't be written.
         MissingExtraError: pooch is not installed.
     """
     manifest = find_manifest(source) if isinstance(source, str) else source
     folder = Path(out or manifest.name).expanduser()
     (show or _print)(manifest.summary())
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".fetch.lock", timeout=0):
             for file in manifest.files:
                 _fetch_file(manifest, file, folder)
     except Timeout:
         raise DataError(f"{folder}: another process is fetching into it.", "Wait until it has finished.") from None
+    except LentigoError:
+        raise
     except OSError as error:
-        raise DataError(f"{folder}: can't be written ({error}).", "Check the folder and the free space.") from None
+        raise OutputError.of(error.filename or folder, error) from None
     return folder
 
 

@@ -15,18 +15,19 @@ from lentigo.data.records import Records
 __all__ = ["numbered_by_row", "shared_images"]
 
 _HAM10000 = "HAM10000"
+_ISIC2018_VALIDATION = "the validation images of ISIC 2018"
 _ISIC2018_TEST = "the test images of ISIC 2018"
 
 PARTS = MappingProxyType(
     {
         "ham10000": frozenset({_HAM10000}),
-        "isic2018": frozenset({_HAM10000}),
+        "isic2018": frozenset({_HAM10000, _ISIC2018_VALIDATION, _ISIC2018_TEST}),
         "isic2018_test": frozenset({_ISIC2018_TEST}),
         "isic2019": frozenset({_HAM10000, "BCN20000", "MSK"}),
         "pixel_csv": frozenset({_HAM10000}),
         "dermamnist": frozenset({_HAM10000}),
         "dermamnist_c": frozenset({_HAM10000}),
-        "dermamnist_e": frozenset({_HAM10000, "the validation images of ISIC 2018", _ISIC2018_TEST}),
+        "dermamnist_e": frozenset({_HAM10000, _ISIC2018_VALIDATION, _ISIC2018_TEST}),
     }
 )
 """What the data sets that lentigo knows by name are made of."""

@@ -6,17 +6,22 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, did_you_mean
 
 __all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests"]
+
+
+_PLAIN_NAME = r"^\w[\w.-]*$"
+"""A name in the folder itself: no '..', nothing hidden, no other folder."""
 
 
 class RemoteFile(BaseModel):
     """One file of a data set, as its publisher offers it.
 
     Attributes:
-        name: the name to keep it under.
-        address: where to download it, or None where a login is needed and it must be fetched by hand.
+        name: the name to keep it under: one plain file name.
+        address: where to download it, https: or http: and nothing else; or None where a login is needed and it must be
+            fetched by hand.
         size: bytes, or None where it is not known for certain.
         stated_size: what the publisher's page prints instead, such as '23 GB'.
         checksum: 'md5:...' or 'sha256:...', or None where none is known: such a file is only checked for being whole.
@@ -25,12 +30,12 @@ class RemoteFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[\w.-]+$")
-    address: str | None
+    name: str = Field(pattern=_PLAIN_NAME)
+    address: str | None = Field(pattern=r"^https?://[^\s/]+/\S*$")
     size: int | None = Field(ge=1)
     stated_size: str | None = None
     checksum: str | None = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-    unpack_to: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    unpack_to: str | None = Field(default=None, pattern=_PLAIN_NAME)
 
     @property
     def readable_size(self) -> str:
@@ -55,7 +60,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=_PLAIN_NAME)
     title: str
     homepage: str
     licence: str
@@ -98,5 +103,5 @@ def find_manifest(name: str) -> Manifest:
     """
     manifests = load_manifests()
     if name not in manifests:
-        raise DataError(f"Unknown data set {name!r}.", f"Known data sets: {', '.join(manifests)}.")
+        raise DataError(f"There is no data set {name!r}.", did_you_mean(name, manifests))
     return manifests[name]

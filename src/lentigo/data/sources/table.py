@@ -139,7 +139,7 @@ def _place(folder: Path, name: str, outside: bool) -> Path | NotFound | None:
         return NotFound("outside the folder", f"{name!r} is an address, which is never opened")
     leaves = NotFound(
         "outside the folder",
-        f"{name!r} leads out of the table's folder; put the table above its images, or allow it (outside=True)",
+        f"{name!r} leads out of the table's folder; put the table above its images, or allow it (--outside)",
     )
     if PureWindowsPath(name).drive and not Path(name).is_absolute():  # a path of another system
         return leaves
