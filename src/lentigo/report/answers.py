@@ -5,7 +5,7 @@ An answer is a sentence, or None where the subject doesn't know it; then the ite
 
 from collections.abc import Callable
 
-from lentigo import __version__, taxonomy
+from lentigo import __version__
 from lentigo.report.answers_measured import MEASURED
 from lentigo.report.first_screen import PALE, first_screen
 from lentigo.report.sections.mistakes import confusion
@@ -58,7 +58,7 @@ def _reference_standard(subject: Subject) -> str | None:
 
 def _histology(subject: Subject) -> str | None:
     table = subject.predictions.table
-    malignant = table[table["dx"].isin(taxonomy.MALIGNANT)]
+    malignant = table[table["dx"].isin(subject.predictions.label_set.malignant)]
     if "dx_type" not in table or malignant["dx_type"].isna().all():
         return None
     proven = int((malignant["dx_type"] == "histo").sum())
@@ -138,7 +138,7 @@ def _external_test(subject: Subject) -> str | None:
 
 def _numbers(subject: Subject) -> str:
     what = subject.metrics.provenance
-    each = ", ".join(f"{c} {what.images_of[c]} of {what.groups_of[c]} lesions" for c in taxonomy.CLASSES)
+    each = ", ".join(f"{c} {what.images_of[c]} of {what.groups_of[c]} lesions" for c in what.label_set.classes)
     return f"{what.images:,} images of {what.groups:,} lesions: {each}."
 
 
@@ -204,13 +204,18 @@ def _class_balance(subject: Subject) -> str | None:
 
 
 def _labels(subject: Subject) -> str:
-    terms = (f"{c}: SNOMED CT {d.snomed_ct} ({d.snomed_term})" for c, d in taxonomy.DIAGNOSES.items())
+    labels = subject.predictions.label_set.labels
+    terms = (
+        f"{d.id}: SNOMED CT {d.snomed_ct} ({d.snomed_term})" if d.snomed_ct else f"{d.id}: {d.name}" for d in labels
+    )
     return "; ".join(terms) + "."
 
 
 def _baseline(subject: Subject) -> str:
-    get = subject.metrics.get
-    return f"Accuracy {number(get('accuracy'))}; always naming nevus {number(get('majority_class_baseline.nv'))}."
+    get, what = subject.metrics.get, subject.metrics.provenance
+    always = get(f"majority_class_baseline.{what.majority}")
+    name = what.label_set[what.majority].name
+    return f"Accuracy {number(get('accuracy'))}; always naming {name} {number(always)}."
 
 
 def _thresholds(subject: Subject) -> str:
@@ -219,7 +224,8 @@ def _thresholds(subject: Subject) -> str:
         for at in subject.evidence.bundle_points
     )
     stated = (
-        "Seven probabilities at the balanced prior (as if the diagnoses were equally common), and the most probable."
+        f"{len(subject.predictions.label_set)} probabilities at the balanced prior (as if the diagnoses were equally "
+        "common), and the most probable."
     )
     return f"{stated} Thresholds, chosen on validation images: {chosen}." if chosen else stated
 
@@ -230,7 +236,7 @@ def _mix(subject: Subject) -> str | None:
     what, before = subject.metrics.provenance, subject.predictions.training_prevalence
     each = (
         f"{c} {what.images_of[c] / what.images:.1%} (training {share:.1%})"
-        for c, share in zip(taxonomy.CLASSES, before, strict=True)
+        for c, share in zip(what.label_set.classes, before, strict=True)
     )
     return "Share of images: " + ", ".join(each) + "."
 

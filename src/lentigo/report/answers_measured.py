@@ -22,10 +22,12 @@ def _groups(subject: Subject) -> str | None:
 
 def _sources_differ(subject: Subject) -> str | None:
     found = subject.evidence.fairness
-    gap = found.factors["source"].gaps["auc.mel"] if found else None
+    alarm = subject.predictions.label_set.alarm
+    gap = found.factors["source"].gaps[f"auc.{alarm}"] if found and alarm else None
     if gap is None or gap.best is None:
         return None
-    return f"Sources compared. Melanoma AUC: best {gap.best}, worst {gap.worst}, difference {gap.difference}."
+    label = subject.metrics.provenance.label(f"auc.{alarm}")
+    return f"Sources compared. {label}: best {gap.best}, worst {gap.worst}, difference {gap.difference}."
 
 
 def _odd(subject: Subject) -> str | None:

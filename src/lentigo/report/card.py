@@ -8,7 +8,6 @@ import re
 
 import yaml
 
-from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.evaluation.metrics.summary import summarise
 from lentigo.report.first_screen import first_screen
@@ -75,7 +74,7 @@ def _result(subject: Subject) -> dict[str, object]:
             )
     split = f"{what.part or 'unknown part'}, protocol {what.protocol or 'unknown'}"
     return {
-        "task": {"type": "image-classification", "name": "Seven diagnoses of pigmented skin lesions"},
+        "task": {"type": "image-classification", "name": f"{len(what.label_set)} diagnoses of skin lesions"},
         "dataset": {"type": subject.data, "name": subject.data, "split": split, "revision": what.split_sha256},
         "metrics": values,
     }
@@ -85,7 +84,8 @@ def _body(subject: Subject, bundle: Bundle) -> str:
     described = bundle.metadata
     first = "\n".join(f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject))
     recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
-    names = ", ".join(f"{taxonomy.DIAGNOSES[c].name} (`{c}`)" for c in described.classes)
+    labels = subject.predictions.label_set
+    names = ", ".join(f"{labels[c].name} (`{c}`)" for c in labels.classes)
     return f"""# {described.name}
 
 {first}
@@ -108,7 +108,7 @@ print(verdict.diagnoses, verdict.next_step)
 
 Research, teaching and the comparison of methods on dermoscopic images. {described.notice}
 
-**Not for**: diagnosis or triage of patients, photographs taken without a dermatoscope, other diseases than the seven,
+**Not for**: diagnosis or triage of patients, photographs taken without a dermatoscope, other diseases than these,
 and whatever the list above names as missing.
 
 ## Measured

@@ -10,7 +10,7 @@ from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
 from lentigo.report.in_short import mistaken, named
 from lentigo.report.subject import Subject
-from lentigo.report.words import natural_frequency, number
+from lentigo.report.words import natural_frequency, number, plural
 from lentigo.runtime import NOTICE
 
 __all__ = ["MOST_MODELS", "describe_comparison"]
@@ -73,10 +73,13 @@ def _leaks(subjects: Mapping[str, Subject]) -> list[Statement]:
 def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
     found = []
     for name, subject in subjects.items():
-        melanoma = natural_frequency(subject.metrics.get("sensitivity_at_80_specificity.mel"))
         text = f"By its default answers {mistaken(subject)}. {named(subject)}"
-        if subject.metrics.get("sensitivity_at_80_specificity.mel").value is not None:
-            text += f" It finds {melanoma} of 100 melanomas where 20 of 100 other lesions are false positives."
+        labels = subject.predictions.label_set
+        found_at = labels.alarm and subject.metrics.get(f"sensitivity_at_80_specificity.{labels.alarm}")
+        if labels.alarm and found_at and found_at.value is not None:
+            several = plural(labels[labels.alarm].name)
+            text += f" It finds {natural_frequency(found_at)} of 100 {several} where 20 of "
+            text += "100 other lesions are false positives."
         found.append(Statement(label=name, text=text))
     text = (
         "A better number alone shows nothing. All models met the same images: the paired differences below tell which "
@@ -129,26 +132,30 @@ def differences(found: Comparison) -> Section:
 
 
 def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
-    """The ROC curves of melanoma over each other."""
-    found = []
-    for colour, (name, subject) in enumerate(subjects.items()):
-        risk, positive = curves.melanoma_risk(subject.predictions)
+    """The ROC curves of what must not be missed over each other."""
+    found, labels = [], next(iter(subjects.values())).predictions.label_set
+    if labels.alarm is None:
+        text = Text(text=f"{labels.name} states no melanoma and no single malignant label.")
+        return Section(name="melanoma", title="Found and falsely flagged", blocks=(text,))
+    name = labels[labels.alarm].name
+    for colour, (model, subject) in enumerate(subjects.items()):
+        risk, positive = curves.alarm_risk(subject.predictions, labels.alarm)
         if positive.all() or not positive.any():
-            text = Text(text="Melanoma can't be judged: all of these images show it, or none does.")
-            return Section(name="melanoma", title="Melanoma", blocks=(text,))
-        area = subject.metrics.get("auc.mel").value
-        found.append(curves.roc(f"{name} {area:.3f}", risk, positive, colour))
+            text = Text(text=f"{name.capitalize()} can't be judged: all of these images show it, or none does.")
+            return Section(name="melanoma", title=name.capitalize(), blocks=(text,))
+        area = subject.metrics.get(f"auc.{labels.alarm}").value
+        found.append(curves.roc(f"{model} {area:.3f}", risk, positive, colour))
     figure = Figure(
         name="roc",
-        title="Melanomas found against others false positives",
-        caption="The higher a curve, the more melanomas are found for the same false alarms. The legend gives the area "
-        "under each: the chance that a melanoma ranks above another lesion.",
+        title=f"{plural(name).capitalize()} found against others false positives",
+        caption=f"The higher a curve, the more {plural(name)} are found for the same false alarms. The legend "
+        "gives the area under each: the chance that one of them ranks above another lesion.",
         x_label="share of other images false positives",
-        y_label="share of melanomas found",
+        y_label=f"share of {plural(name)} found",
         curves=tuple(found),
         diagonal="guessing 0.500",
     )
-    return Section(name="melanoma", title="Melanoma", blocks=(figure,))
+    return Section(name="melanoma", title=name.capitalize(), blocks=(figure,))
 
 
 def origins(subjects: Mapping[str, Subject]) -> Section:

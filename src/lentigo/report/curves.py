@@ -5,30 +5,38 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo import taxonomy
 from lentigo.evaluation.metrics.ranking import ThresholdCurve
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.result import Estimate
+from lentigo.labels import LabelSet
 from lentigo.report.document import Curve
 
-__all__ = ["COLOUR_OF", "balance", "estimates", "melanoma_risk", "precision_recall", "roc", "trade_off"]
+__all__ = ["alarm_risk", "balance", "colours", "estimates", "precision_recall", "roc", "trade_off"]
 
 Array = NDArray[np.float64]
 STEP = 0.008
 """Length of a curve, in axes of 0 to 1, from which a point is kept: what an eye can tell apart."""
-COLOUR_OF = {c: i for i, c in enumerate(("mel", "bcc", "akiec", "bkl", "df", "nv", "vasc"))}
-"""Colour of each diagnosis; melanoma has the loudest."""
+COLOURS = 7
+"""Of the page's palette; more diagnoses share them, and are told apart by the legend's order alone."""
+
+
+def colours(label_set: LabelSet) -> dict[str, int]:
+    """Colour of each label: the one that must not be missed has the loudest, then come the malignant ones."""
+    malignant = [c for c in label_set.malignant[::-1] if c != label_set.alarm]
+    first = [c for c in (label_set.alarm, *malignant) if c is not None]
+    order = [*first, *(c for c in label_set.classes if c not in first)]
+    return {c: i % COLOURS for i, c in enumerate(order)}
 
 
 def balance(labels: NDArray[np.int64]) -> Array:
     """Weight of each image [N] that lets every diagnosis that is present count alike; they sum to N."""
-    counts = np.bincount(labels, minlength=len(taxonomy.CLASSES))
+    counts = np.bincount(labels, minlength=1)
     return len(labels) / (counts > 0).sum() / counts[labels]
 
 
-def melanoma_risk(predictions: Predictions) -> tuple[Array, NDArray[np.bool_]]:
-    """Probability of melanoma [N], balanced prior, and whether it is one [N]."""
-    k = taxonomy.CLASSES.index("mel")
+def alarm_risk(predictions: Predictions, alarm: str) -> tuple[Array, NDArray[np.bool_]]:
+    """Probability of the label that must not be missed [N], balanced prior, and whether it is the truth [N]."""
+    k = predictions.label_set.classes.index(alarm)
     return predictions.probabilities[:, k], predictions.labels == k
 
 
@@ -47,15 +55,15 @@ def precision_recall(
     return _curve(name, tp / tp[-1], tp / (tp + fp), colour, strong=strong)
 
 
-def trade_off(risk: Array, positive: NDArray[np.bool_]) -> tuple[Curve, Curve]:
-    """Share of melanomas found and of correctly not flagged, for each threshold on the risk."""
+def trade_off(risk: Array, positive: NDArray[np.bool_], several: str) -> tuple[Curve, Curve]:
+    """Share of positives, called `several`, found and of others correctly not flagged, by threshold on the risk."""
     thresholds = np.linspace(0, 1, 201)
 
     def share(values: Array) -> Array:
         return 1 - np.searchsorted(np.sort(values), thresholds, side="left") / len(values)
 
     return (
-        _curve("melanomas found", thresholds, share(risk[positive]), 0, strong=True),
+        _curve(f"{several} found", thresholds, share(risk[positive]), 0, strong=True),
         _curve("other lesions passed", thresholds, 1 - share(risk[~positive]), 1),
     )
 

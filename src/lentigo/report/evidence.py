@@ -203,7 +203,9 @@ class _Gatherer:
         return tuple(c for c in found if c is not None)
 
     def _reliability(self) -> tuple[ReliabilityDiagram, ...]:
-        wanted = [(view, answer) for answer in (None, "mel") for view in self.views]
+        alarm = self.predictions.label_set.alarm
+        answers = [None] if alarm is None else [None, alarm]
+        wanted = [(view, answer) for answer in answers for view in self.views]
         return tuple(
             reliability_diagram(self.predictions, answer=answer, view=view, replicates=self.replicates)
             for view, answer in wanted

@@ -1,27 +1,29 @@
 """Whether percentages mean what they say: reliability diagrams and calibration errors."""
 
-from lentigo.evaluation.catalogue import PRIORS, label
+from lentigo.evaluation.catalogue import PRIORS
 from lentigo.report import curves
 from lentigo.report.document import Block, Curve, Figure, Section, Table
 from lentigo.report.subject import Subject
-from lentigo.report.words import number, points
+from lentigo.report.words import number, plural, points
 
 __all__ = ["calibration"]
 
-MEASURES = ("ece", "ece_equal_mass", "ece.macro", "ece.mel", "brier", "log_loss")
-
 
 def calibration(subject: Subject) -> Section:
-    """Reliability diagrams of being correct and of melanoma, and calibration errors."""
+    """Reliability diagrams of being correct and of what must not be missed, and calibration errors."""
+    what, alarm = subject.metrics.provenance, subject.predictions.label_set.alarm
+    of_alarm = [] if alarm is None else [f"ece.{alarm}"]
     table = Table(
         caption="ECE: mean distance of stated from observed frequency. A finite sample shows some even of a perfectly "
         "calibrated model, so that an interval may lie below its value.",
         columns=("measure", *(PRIORS[v] for v in subject.views)),
         rows=tuple(
-            (label(name), *(number(subject.metrics.get(name, view=v)) for v in subject.views)) for name in MEASURES
+            (what.label(name), *(number(subject.metrics.get(name, view=v)) for v in subject.views))
+            for name in ("ece", "ece_equal_mass", "ece.macro", *of_alarm, "brier", "log_loss")
         ),
     )
-    blocks: tuple[Block, ...] = (_of_being_right(subject), _of_melanoma(subject), table)
+    diagrams = [_of_being_right(subject), *([] if alarm is None else [_of_alarm(subject, alarm)])]
+    blocks: tuple[Block, ...] = (*diagrams, table)
     return Section(name="calibration", title="Do its percentages mean what they say?", blocks=blocks)
 
 
@@ -41,16 +43,17 @@ def _of_being_right(subject: Subject) -> Figure:
     )
 
 
-def _of_melanoma(subject: Subject) -> Figure:
-    errors = {PRIORS[name]: subject.metrics.get("ece.mel", view=name) for name in subject.views}
+def _of_alarm(subject: Subject, alarm: str) -> Figure:
+    name = subject.predictions.label_set[alarm].name
+    errors = {PRIORS[view]: subject.metrics.get(f"ece.{alarm}", view=view) for view in subject.views}
     return Figure(
         name="reliability-melanoma",
-        title="Stated risk of melanoma, and how often it was one",
-        caption="A point below the diagonal: melanoma is rarer among these images than the model says. On average it "
+        title=f"Stated risk of {name}, and how often it was one",
+        caption=f"A point below the diagonal: {name} is rarer among these images than the model says. On average it "
         "is off by " + "; ".join(f"{points(error)} ({words})" for words, error in errors.items()) + ".",
-        x_label="stated risk of melanoma",
-        y_label="share that were melanomas",
-        curves=_curves(subject, "mel"),
+        x_label=f"stated risk of {name}",
+        y_label=f"share that were {plural(name)}",
+        curves=_curves(subject, alarm),
         diagonal="as it should be",
     )
 

@@ -1,6 +1,5 @@
 """How well each diagnosis is distinguished from the rest."""
 
-from lentigo import taxonomy
 from lentigo.evaluation.catalogue import VIEW_LABELS
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Section, Table
@@ -14,23 +13,25 @@ def diagnoses(subject: Subject) -> Section:
     """How well each diagnosis is distinguished from the rest."""
     blocks: list[Block] = []
     labels, probabilities = subject.predictions.labels, subject.predictions.probabilities
-    shown = {c: labels == k for k, c in enumerate(taxonomy.CLASSES) if 0 < (labels == k).sum() < len(labels)}
+    label_set = subject.predictions.label_set
+    colour_of, alarm = curves.colours(label_set), label_set.alarm
+    shown = {c: labels == k for k, c in enumerate(label_set.classes) if 0 < (labels == k).sum() < len(labels)}
     if shown:
         aucs = {c: subject.metrics.get(f"auc.{c}") for c in shown}
         ranked = sorted(shown, key=lambda c: aucs[c].value or 0)
-        risks = {c: probabilities[:, taxonomy.CLASSES.index(c)] for c in shown}
+        risks = {c: probabilities[:, label_set.classes.index(c)] for c in shown}
         least, most = ranked[0], ranked[-1]
         blocks.append(
             Figure(
                 name="roc",
                 title="Found against falsely flagged (ROC)",
                 caption="Shown an image of a diagnosis and one of another, the model ranks the correct one higher in "
-                f"{natural_frequency(aucs[most])} of 100 tries for {taxonomy.DIAGNOSES[most].name} (its best) and "
-                f"{natural_frequency(aucs[least])} for {taxonomy.DIAGNOSES[least].name} (its worst). 50 is a coin.",
+                f"{natural_frequency(aucs[most])} of 100 tries for {label_set[most].name} (its best) and "
+                f"{natural_frequency(aucs[least])} for {label_set[least].name} (its worst). 50 is a coin.",
                 x_label="share of other images false positives",
                 y_label="share found",
                 curves=tuple(
-                    curves.roc(f"{c} {aucs[c].value:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel")
+                    curves.roc(f"{c} {aucs[c].value:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm)
                     for c in shown
                 ),
                 diagonal="guessing 0.500",
@@ -43,13 +44,13 @@ def diagnoses(subject: Subject) -> Section:
                 name="precision-recall",
                 title="How many alarms are correct (precision and recall)",
                 caption="In the mix of these very images. Guessing would be correct as often as a diagnosis is "
-                f"common: {shown[rarest].mean():.1%} for {taxonomy.DIAGNOSES[rarest].name}, the rarest. Numbers in the "
+                f"common: {shown[rarest].mean():.1%} for {label_set[rarest].name}, the rarest. Numbers in the "
                 "legend are average precisions.",
                 x_label="share found (recall)",
                 y_label="share of alarms that are correct (precision)",
                 curves=tuple(
                     curves.precision_recall(
-                        f"{c} {precisions[c]:.3f}", risks[c], shown[c], curves.COLOUR_OF[c], strong=c == "mel"
+                        f"{c} {precisions[c]:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm
                     )
                     for c in shown
                 ),
@@ -67,11 +68,11 @@ def _per_class(subject: Subject) -> Table:
         columns=("diagnosis", "images", "lesions", *map(what.label, what.shown("class"))),
         rows=tuple(
             (
-                f"{taxonomy.DIAGNOSES[c].name} ({c})",
+                f"{what.label_set[c].name} ({c})",
                 f"{metrics.provenance.images_of[c]:,}",
                 f"{metrics.provenance.groups_of[c]:,}",
                 *(number(metrics.get(f"{name}.{c}")) for name in what.shown("class")),
             )
-            for c in taxonomy.CLASSES
+            for c in what.label_set.classes
         ),
     )

@@ -5,7 +5,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.subgroups.fairness import Factor, Fairness
 from lentigo.report.document import Block, Forest, Section, Table, Text, Whisker
 from lentigo.report.subject import Subject
-from lentigo.report.words import number
+from lentigo.report.words import number, plural
 
 __all__ = ["groups"]
 
@@ -30,7 +30,9 @@ def groups(subject: Subject) -> Section:
             "the images brings them; evaluate again."
         )
         return Section(name="people", title=title, blocks=(Text(text=text),))
-    blocks: list[Block] = [_forest(found, known), *_gaps(known, found.provenance)]
+    alarm = found.provenance.label_set.alarm
+    forest = [] if alarm is None else [_forest(found, known, alarm)]
+    blocks: list[Block] = [*forest, *_gaps(known, found.provenance)]
     blocks += [_table(factor, f, subject) for factor, f in known.items()]
     unknown = [TITLES[k].lower() for k in found.factors if k not in known]
     if unknown:
@@ -38,27 +40,28 @@ def groups(subject: Subject) -> Section:
     return Section(name="people", title=title, blocks=tuple(blocks))
 
 
-def _forest(found: Fairness, known: dict[str, Factor]) -> Forest:
-    rows: list[Whisker] = []
+def _forest(found: Fairness, known: dict[str, Factor], alarm: str) -> Forest:
+    rows, name = list[Whisker](), found.provenance.label_set[alarm].name
     for factor, f in known.items():
-        measured = [g for g in f.groups if g.values["auc.mel"].value is not None]
+        measured = [g for g in f.groups if g.values[f"auc.{alarm}"].value is not None]
         if measured:
             rows.append(Whisker(name=TITLES[factor].partition(" (")[0], heading=True))
         for g in measured:
-            e = g.values["auc.mel"]
+            e = g.values[f"auc.{alarm}"]
             rows.append(
                 Whisker(
-                    name=f"{g.name} ({g.lesions_of['mel']} of {g.lesions:,})", value=e.value, low=e.low, high=e.high
+                    name=f"{g.name} ({g.lesions_of[alarm]} of {g.lesions:,})", value=e.value, low=e.low, high=e.high
                 )
             )
     ends = [v for r in rows for v in (r.low, r.value) if v is not None]
     return Forest(
         name="melanoma-by-group",
-        title="Telling melanoma from the rest, by group",
-        caption="AUC: how often a melanoma of the group is ranked above another lesion of the group; 0.5 is guessing. "
-        "In brackets lesions that are melanomas, of all lesions. Where a group has few melanomas its interval is long, "
-        f"and nothing can be said. Groups of fewer than 10 lesions have no numbers. {found.replicates:,} resamples.",
-        x_label=f"{found.provenance.label('auc.mel')}, {PRIORS['equal_prevalence']}",
+        title=f"Telling {name} from the rest, by group",
+        caption=f"AUC: how often a {name} of the group is ranked above another lesion of the group; 0.5 is guessing. "
+        f"In brackets lesions that are {plural(name)}, of all lesions. Where a group has few of them its interval is "
+        "long, and nothing can be said. Groups of fewer than 10 lesions have no numbers. "
+        f"{found.replicates:,} resamples.",
+        x_label=f"{found.provenance.label(f'auc.{alarm}')}, {PRIORS['equal_prevalence']}",
         rows=tuple(rows),
         x_range=(min(0.5, *ends, 0.5), 1.0),
     )
@@ -97,16 +100,24 @@ def _gaps(known: dict[str, Factor], what: Provenance) -> list[Block]:
 
 def _table(factor: str, found: Factor, subject: Subject) -> Table:
     n, what = len(subject.predictions), subject.metrics.provenance
+    counted = [c for c in (what.label_set.alarm,) if c is not None]
     unknown = f" Unknown: {found.unknown:,} of {n:,} images." if found.unknown else ""
     return Table(
         caption=f"{TITLES[factor]}. {found.about}{unknown}",
-        columns=("group", "images", "lesions", "melanomas", *map(what.label, what.shown("group")), "note"),
+        columns=(
+            "group",
+            "images",
+            "lesions",
+            *(plural(what.label_set[c].name) for c in counted),
+            *map(what.label, what.shown("group")),
+            "note",
+        ),
         rows=tuple(
             (
                 g.name,
                 f"{g.images:,} ({g.images / n:.0%})",
                 f"{g.lesions:,}",
-                f"{g.lesions_of['mel']:,}",
+                *(f"{g.lesions_of[c]:,}" for c in counted),
                 *(number(g.values[m]) if not g.note.startswith("too few") else "–" for m in what.shown("group")),
                 g.note,
             )

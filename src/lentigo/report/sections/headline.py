@@ -1,4 +1,4 @@
-"""The headline metrics, and the seven diagnoses pooled into questions of yes or no."""
+"""The headline metrics, and the diagnoses pooled into questions of yes or no."""
 
 from lentigo.evaluation.catalogue import VIEW_NOTE
 from lentigo.report.document import Section, Table
@@ -23,14 +23,18 @@ def headline(subject: Subject) -> Section:
 
 
 def yes_or_no(subject: Subject) -> Section:
-    """The two pooled questions."""
+    """The pooled questions that the label set can answer."""
+    labels = subject.predictions.label_set
+    malignant = [labels[c].name for c in labels.malignant] or ["none of them as far as is stated"]
     rows = []
+    known = subject.metrics.views["equal_prevalence"]
     for task, answer in (("malignancy", "malignant"), ("melanoma", "melanoma")):
+        if task not in known:
+            continue
         names = ("auc", "average_precision", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
         rows.append((f"{answer}?", *(number(subject.metrics.get(f"{n}.{answer}", task=task)) for n in names)))
     table = Table(
-        caption="The seven diagnoses pooled into one question; malignant are melanoma, basal cell carcinoma and "
-        "actinic keratosis / intraepithelial carcinoma.",
+        caption=f"The diagnoses pooled into one question; malignant are {', '.join(malignant)}.",
         columns=(
             "question",
             "AUC",

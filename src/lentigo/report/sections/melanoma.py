@@ -7,24 +7,26 @@ from lentigo.evaluation.clinical.operating_points import Performance, Predictive
 from lentigo.report import curves
 from lentigo.report.document import Block, Figure, Mark, Section, Table, Text
 from lentigo.report.subject import Subject
-from lentigo.report.words import number
+from lentigo.report.words import number, plural
 
 __all__ = ["melanoma"]
 
-TITLE = "Melanoma: found and falsely flagged"
 WORDS = {"melanoma": "melanomas", "malignancy": "malignant lesions"}
 
 
 def melanoma(subject: Subject) -> Section:
-    """Every threshold on the melanoma risk, and what those that were fixed before find and flag."""
-    _, positive = curves.melanoma_risk(subject.predictions)
-    blocks: list[Block] = []
+    """Every threshold on the risk of what must not be missed, and what thresholds that were fixed before find."""
+    labels, blocks = subject.predictions.label_set, list[Block]()
+    if labels.alarm is None:
+        text = f"{labels.name} states no melanoma and no single malignant label, so that there is no risk to flag by."
+        return Section(name="melanoma", title="Found and falsely flagged", blocks=(Text(text=text),))
+    name = labels[labels.alarm].name
+    _, positive = curves.alarm_risk(subject.predictions, labels.alarm)
     if positive.all() or not positive.any():
-        blocks.append(
-            Text(text=f"These images can't say: {'all' if positive.all() else 'none'} of them are melanomas.")
-        )
+        which = "all" if positive.all() else "none"
+        blocks.append(Text(text=f"These images can't say: {which} of them are {plural(name)}."))
     else:
-        blocks.append(_trade_off(subject))
+        blocks.append(_trade_off(subject, labels.alarm, name))
     evidence = subject.evidence
     if evidence.bundle_points:
         caption = "The model's own thresholds, fixed on its validation images, applied here unchanged."
@@ -37,12 +39,13 @@ def melanoma(subject: Subject) -> Section:
         blocks += _tables(evidence.validation_points, caption, explain=not evidence.bundle_points)
     wanted = {k: evidence.missing.get(k) for k in ("bundle_points", "validation")}
     blocks += [Text(text=reason) for reason in wanted.values() if reason]
-    return Section(name="melanoma", title=TITLE, blocks=tuple(blocks))
+    return Section(name="melanoma", title=f"{name.capitalize()}: found and falsely flagged", blocks=tuple(blocks))
 
 
-def _trade_off(subject: Subject) -> Figure:
-    risk, positive = curves.melanoma_risk(subject.predictions)
-    own = [at.point for at in subject.evidence.bundle_points if at.point.task == "melanoma"]
+def _trade_off(subject: Subject, alarm: str, name: str) -> Figure:
+    risk, positive = curves.alarm_risk(subject.predictions, alarm)
+    task = "melanoma" if alarm == subject.predictions.label_set.melanoma else "malignancy"
+    own = [at.point for at in subject.evidence.bundle_points if at.point.task == task]
     mark = (
         f"The line marks the model's own threshold, {own[0].threshold:.3f}, fixed on validation images."
         if own
@@ -51,11 +54,11 @@ def _trade_off(subject: Subject) -> Figure:
     return Figure(
         name="trade-off",
         title="Every threshold is a trade",
-        caption=f"Lowering the threshold finds more of the {int(positive.sum())} melanomas and passes fewer of the "
-        f"{int((~positive).sum()):,} others. {mark}",
-        x_label="threshold on the probability of melanoma",
+        caption=f"Lowering the threshold finds more of the {int(positive.sum())} {plural(name)} and passes fewer of "
+        f"the {int((~positive).sum()):,} others. {mark}",
+        x_label=f"threshold on the probability of {name}",
         y_label="share",
-        curves=curves.trade_off(risk, positive),
+        curves=curves.trade_off(risk, positive, plural(name)),
         marks=tuple(Mark(name="own threshold", x=point.threshold) for point in own),
     )
 

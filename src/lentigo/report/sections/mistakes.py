@@ -6,12 +6,14 @@ import io
 import numpy as np
 from PIL import Image
 
-from lentigo import data, taxonomy
+from lentigo import data
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.errors.mistakes import KINDS, Case, Mistakes
 from lentigo.evaluation.metrics.measure import TaskMetrics
+from lentigo.labels import LabelSet
 from lentigo.report.document import Block, Exhibit, Gallery, Matrix, Section, Table, Text
 from lentigo.report.subject import Subject
+from lentigo.report.words import plural
 
 __all__ = ["confusion", "mistakes"]
 
@@ -41,40 +43,51 @@ def mistakes(subject: Subject) -> Section:
 
 def confusion(subject: Subject) -> Matrix:
     """The confusion matrix, and its worst cell in words."""
-    found = subject.metrics.views["equal_prevalence"]["diagnosis"]
+    found, labels = subject.metrics.views["equal_prevalence"]["diagnosis"], subject.predictions.label_set
     return Matrix(
         name="confusion",
         title="Confusion matrix",
-        caption=f"Images, and their share of the row. {_worst(found)} {_missed(found)}".strip(),
+        caption=f"Images, and their share of the row. {_worst(found, labels)} {_missed(found, labels)}".strip(),
         labels=found.classes,
         counts=found.confusion,
     )
 
 
-def _worst(found: TaskMetrics) -> str:
+def _worst(found: TaskMetrics, labels: LabelSet) -> str:
     counts = np.array(found.confusion) * (1 - np.eye(len(found.classes), dtype=int))
     if not counts.any():
         return "There is no mistake, which is a reason to look for a leak."
     row, column = np.unravel_index(counts.argmax(), counts.shape)
-    says, truth = taxonomy.DIAGNOSES[found.classes[column]].name, taxonomy.DIAGNOSES[found.classes[row]].name
+    says, truth = labels[found.classes[column]].name, labels[found.classes[row]].name
     return f"The commonest mistake: {counts[row, column]:,} times {truth} was called {says}."
 
 
-def _missed(found: TaskMetrics) -> str:
-    counts = np.array(found.confusion)
-    mel = found.classes.index("mel")
-    benign = sum(int(counts[mel, found.classes.index(c)]) for c in taxonomy.BENIGN)
-    total = int(counts[mel].sum())
-    return f"Of {total} melanomas, {benign} were called something benign, the dangerous mistake." if total else ""
+def _missed(found: TaskMetrics, labels: LabelSet) -> str:
+    if labels.alarm is None:
+        return ""
+    counts, alarm = np.array(found.confusion), found.classes.index(labels.alarm)
+    benign = sum(int(counts[alarm, found.classes.index(c)]) for c in labels.benign)
+    total = int(counts[alarm].sum())
+    return (
+        f"Of {total} {plural(labels[labels.alarm].name)}, {benign} were called something benign, the dangerous mistake."
+        if total
+        else ""
+    )
 
 
 def _confusions(found: Mistakes) -> Table:
+    labels = found.provenance.label_set
     return Table(
         caption=f"The {min(SHOWN, len(found.confusions))} commonest mistakes of {len(found.confusions)} kinds. "
         "'Lesions' counts each lesion once, however many pictures of it there are.",
         columns=("mistake", "images", "lesions", "share of that diagnosis"),
         rows=tuple(
-            (f"{_of(c.truth)} called {_of(c.decision)}", f"{c.images:,}", f"{c.lesions:,}", f"{c.share:.0%}")
+            (
+                f"{_of(c.truth, labels)} called {_of(c.decision, labels)}",
+                f"{c.images:,}",
+                f"{c.lesions:,}",
+                f"{c.share:.0%}",
+            )
             for c in found.confusions[:SHOWN]
         ),
     )
@@ -128,16 +141,24 @@ def _picture(case: Case, records: data.Records | None) -> str:
 
 
 def _label_issues(found: Mistakes) -> Table:
+    labels = found.provenance.label_set
     return Table(
         caption=f"Likely label issues: {len(found.label_issues):,} images, of which the surest "
         f"{min(SHOWN, len(found.label_issues))} are shown. {found.caution}",
         columns=("image", "lesion", "labelled", "the model says", "margin", "proof of the label"),
         rows=tuple(
-            (s.image_id, s.lesion_id, _of(s.given), _of(s.suggested), f"{s.margin:.2f}", s.dx_type or "unknown")
+            (
+                s.image_id,
+                s.lesion_id,
+                _of(s.given, labels),
+                _of(s.suggested, labels),
+                f"{s.margin:.2f}",
+                s.dx_type or "unknown",
+            )
             for s in found.label_issues[:SHOWN]
         ),
     )
 
 
-def _of(diagnosis: str) -> str:
-    return f"{taxonomy.DIAGNOSES[diagnosis].name} ({diagnosis})"
+def _of(diagnosis: str, labels: LabelSet) -> str:
+    return f"{labels[diagnosis].name} ({diagnosis})"
