@@ -1,6 +1,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lentigo import data
 from lentigo.errors import DataError
@@ -181,3 +185,43 @@ def test_images_and_tables_beside_the_one_data_folder_are_reported(tmp_path):
     save_pictures(tmp_path, ["cover"])
     (tmp_path / "lesions.csv").write_text("a,b\n1,2\n")
     assert data.read(tmp_path).problem_counts("ignored") == {"beside the data": 2}
+
+
+def test_heat_maps_are_no_lesions(tmp_path):
+    for name in ("mel", "nv"):
+        save_pictures(tmp_path / name, [f"{name}0"], first=5 * (name == "nv"))
+    tag = PngInfo()
+    tag.add_text("Software", "lentigo heat map")
+    Image.new("RGB", (8, 8)).save(tmp_path / "mel" / "mel0.heatmap.png", pnginfo=tag)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == ["mel0", "nv0"]
+    assert back.problem_counts("ignored") == {"heat map": 1}
+
+
+PLACES = st.sampled_from(["mel", "nv", "mel/sub", "nv/mel", "warts", "train/mel", "test/nv", "scc", "."])
+NAMES = st.sampled_from(
+    ["a.jpg", "a.png", "b.jpg", "b", "c.jpe", "c.heic", "empty.jpg", "strange", "notes.txt", ".a.jpg"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(files=st.dictionaries(st.tuples(PLACES, NAMES), st.integers(0, 3), max_size=8))
+def test_every_file_ends_as_a_record_or_as_a_problem(tmp_path_factory, files):
+    root = tmp_path_factory.mktemp("tree")
+    for kind, seed in (("mel", 98), ("nv", 99)):
+        save_pictures(root / kind, [f"good {kind}"], first=seed)
+    for (place, name), seed in files.items():
+        path = root / place / name
+        made = save_pictures(path.parent, ["made"], ".png" if name == "a.png" else ".jpg", first=seed)[0]
+        made.rename(path)
+        if name in ("empty.jpg", "strange", "notes.txt", "c.heic"):
+            path.write_bytes(b"" if name == "empty.jpg" else b"text")
+    back = data.read(root)
+    used = set(back.table["path"])
+    reasons = " ".join(f"{p.file} {p.reason}" for p in back.problems)
+    for path in root.rglob("*"):
+        if path.is_file() and path.name not in ("notes.txt", ".a.jpg") and str(path) not in used:
+            below = path.relative_to(root)
+            assert any(str(name) in reasons for name in (path, below, below.with_suffix(""), path.stem)), path
+    images = [p for p in root.rglob("[!.]*") if p.is_file() and p.name not in ("notes.txt", "strange", "c.heic")]
+    assert len(back) + sum(back.problem_counts("dropped").values()) == len(images)

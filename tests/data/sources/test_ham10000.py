@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from lentigo import data
@@ -285,6 +287,37 @@ def test_strict_stops_and_counts(build):
     with pytest.raises(DataError, match="2 problems; the first: ISIC_2") as caught:
         data.read(root, strict=True)
     assert "without strict" in caught.value.hint
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "image_id": st.sampled_from(["ISIC_1", "ISIC_2.jpg", "ISIC_3", "ISIC_9", "twice", ""]),
+                "dx": st.sampled_from(["nv", "NV", "mel", "wart", ""]),
+                "lesion_id": st.sampled_from(["HAM_1", "HAM_2", "unknown", ""]),
+                "age": st.sampled_from(["45.0", "85+", "x", ""]),
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_the_metadata_say_each_row_is_a_record_or_one_problem(tmp_path_factory, rows):
+    root = tmp_path_factory.mktemp("ham")
+    names = ["images/ISIC_1.jpg", "images/ISIC_2.jpg", "images/ISIC_3.png", "good.jpg", "images/twice.jpg", "twice.bmp"]
+    (root / "images").mkdir()
+    for i, name in enumerate(names):
+        Image.new("RGB", (6, 4), (i, 0, 0)).save(root / name)
+    table = [row(0, image_id="good", lesion_id="HAM_0"), *(row(0, **changes) for changes in rows)]
+    pd.DataFrame(table, columns=EIGHT).to_csv(root / "HAM10000_metadata.csv", index=False)
+    records = data.read(root)
+    assert len(records) + sum(records.problem_counts("dropped").values()) == len(table)
+    used = {Path(path).name for path in records.table["path"]}
+    assert not used & {"twice.jpg", "twice.bmp"}
+    reported = {Path(p.file).name for p in records.problems if p.severity == "ignored"}
+    asked = {f"{r['image_id'].removesuffix('.jpg')}" for r in rows}
+    assert {Path(n).name for n in names} <= used | reported | {Path(n).name for n in names if Path(n).stem in asked}
 
 
 # Nothing that can be gone on with

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lentigo.data.records import Problem
 from lentigo.runtime.formats import claimed_format
+from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.walking import survey
 
 __all__ = ["ImageFiles", "NotFound", "is_companion", "packed_hint", "plain_id", "same_bytes"]
@@ -76,7 +77,10 @@ class ImageFiles:
             for path in found.others
             if not _is_paper(path)
         ]
-        return cls(root.absolute(), tuple(path.absolute() for path in found.images), problems)
+        maps = {path for path in found.images if _is_heatmap(path)}
+        problems += [Problem(str(path), "drawn by lentigo, no lesion", "heat map", "ignored") for path in sorted(maps)]
+        images = tuple(path.absolute() for path in found.images if path not in maps)
+        return cls(root.absolute(), images, problems)
 
     def only(self, wanted: Callable[[Path], bool]) -> "ImageFiles":
         """Those of the images for which `wanted` is true; the rest must be accounted for by the caller."""
@@ -155,6 +159,16 @@ def same_bytes(one: Path, other: Path) -> bool:
         return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
+
+
+def _is_heatmap(path: Path) -> bool:
+    """Whether an image is one that lentigo drew; only files whose first bytes name one are looked into."""
+    try:
+        with path.open("rb") as file:
+            named = b"heat map" in file.read(1024)
+    except OSError:
+        return False
+    return named and is_heatmap(path)
 
 
 def _stem(path: Path) -> str:

@@ -47,12 +47,12 @@ def lesions_look_alike(pixels: NDArray[np.uint8], lesions: Sequence[str], dx: Se
     looks = _looks(pixels)
     if not looks.any():
         return None
-    lesions, dx = np.asarray(lesions, dtype=object), np.asarray(dx, dtype=object)
+    lesion_of, diagnoses = np.array(lesions, dtype=object), np.array(dx, dtype=object)
     runs: list[NDArray[np.float64]] = []
     rest = []
     for diagnosis in sorted(set(dx)):
-        rows = np.flatnonzero(dx == diagnosis)
-        ranks = _ranks(looks[rows], lesions[rows])
+        rows = np.flatnonzero(diagnoses == diagnosis)
+        ranks = _ranks(looks[rows], lesion_of[rows])
         if len(ranks) < FEWEST_IN_RUN:
             rest.append(ranks)
         else:
