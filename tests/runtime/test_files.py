@@ -66,6 +66,12 @@ def test_one_path_is_enough(bundle_path, photo):
     assert len(list(classify_files(Path(photo), model=bundle_path))) == 1
 
 
+@pytest.mark.parametrize("empty", ["", " ", ["", "a.jpg"]])
+def test_an_empty_path_is_not_the_current_folder(bundle_path, empty):
+    with pytest.raises(ImageError, match="A path is empty"):
+        classify_files(empty, model=bundle_path)
+
+
 class TestStandardInput:
     @pytest.fixture
     def piped(self, photo, monkeypatch):

@@ -45,7 +45,7 @@ class FileResults(Iterator[Verdict | Failure]):
     @property
     def notices(self) -> list[str]:
         """A sentence for each thing that must not be overlooked."""
-        of = f"of {self.files} {'image' if self.files == 1 else 'images'}"
+        of = f"of {self.files} images"
         counted = (
             (self.unreadable, f"{self.unreadable} {of} could not be read."),
             (self.not_gradable, f"{self.not_gradable} {of} {_is(self.not_gradable)} not gradable: no result for them."),
@@ -116,6 +116,10 @@ def _explained(
 
 def _selected(named: list[str | os.PathLike[str]]) -> Selection:
     """As `select`, with `-` for standard input in its place."""
+    if not all(map(_is_named, named)):
+        raise ImageError(
+            "A path is empty.", "Give files, folders or patterns; an empty variable of a shell gives none."
+        )
     if any(os.fspath(one) == "-" for one in named):
         found = Selection()
         for one in named:
@@ -127,6 +131,11 @@ def _selected(named: list[str | os.PathLike[str]]) -> Selection:
     found = select(named)
     found.files = [file.absolute() if file == STDIN else file for file in found.files]  # a file that is called so
     return found
+
+
+def _is_named(path: str | os.PathLike[str]) -> bool:
+    """Whether it names anything: '' would mean the folder that one happens to be in."""
+    return bool(os.fspath(path).strip())
 
 
 def _without_heatmaps(found: list[Path]) -> list[Path]:
