@@ -13,7 +13,7 @@ import pytest
 from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.runtime import classify_files, render, verdict_schema
-from lentigo.runtime.verdict import _KEYS
+from lentigo.runtime.json_form import KEYS
 
 SHARES = dict.fromkeys(taxonomy.CLASSES, 0.01) | {"nv": 0.94}
 HOSTILE = (
@@ -52,7 +52,7 @@ class TestJson:
         assert len(lines) == 8
         for line in lines:
             validator.validate(json.loads(line))
-            assert tuple(json.loads(line)) == _KEYS == tuple(schema["required"]) == tuple(schema["properties"])
+            assert tuple(json.loads(line)) == KEYS == tuple(schema["required"]) == tuple(schema["properties"])
 
     def test_the_schema_refuses_what_must_not_be(self, results):
         validator = jsonschema.Draft202012Validator(verdict_schema())

@@ -3,14 +3,15 @@
 from lentigo.runtime.bundle import Bundle, BundleMetadata, OODThreshold, OperatingPoint, Outputs
 from lentigo.runtime.classifier import Classifier
 from lentigo.runtime.decisions import DECISIONS, Risk
+from lentigo.runtime.failure import Failure
 from lentigo.runtime.files import FileResults, classify_files
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.images import decode
+from lentigo.runtime.json_form import verdict_schema
 from lentigo.runtime.prevalence import check_prevalence, read_prevalence
 from lentigo.runtime.rendering import render
-from lentigo.runtime.schema import verdict_schema
 from lentigo.runtime.shipped import describe_models, shipped_models
-from lentigo.runtime.verdict import NOTICE, Failure, Verdict
+from lentigo.runtime.verdict import NOTICE, Verdict
 from lentigo.runtime.walking import find_images
 
 __all__ = [

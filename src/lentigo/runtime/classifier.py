@@ -15,13 +15,14 @@ from lentigo.errors import BundleError, ImageError
 from lentigo.runtime.bundle import Bundle, Outputs
 from lentigo.runtime.classes import labels_of
 from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
+from lentigo.runtime.failure import Failure
 from lentigo.runtime.gradability import rejection_reasons
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.images import ImageSource, contents_of, decode
 from lentigo.runtime.kept import KeptImage
 from lentigo.runtime.prevalence import check_prevalence, restate
 from lentigo.runtime.shipped import describe, find_bundle
-from lentigo.runtime.verdict import Failure, Verdict
+from lentigo.runtime.verdict import Verdict
 
 __all__ = ["Classifier"]
 

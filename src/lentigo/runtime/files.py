@@ -10,10 +10,11 @@ from lentigo.atomic import make_folder
 from lentigo.errors import ImageError
 from lentigo.progress import note, track
 from lentigo.runtime.classifier import Classifier
+from lentigo.runtime.failure import Failure
 from lentigo.runtime.heatmap_files import SUFFIX, is_heatmap, refuse_to_replace
 from lentigo.runtime.selection import Selection, select
 from lentigo.runtime.shipped import find_bundle
-from lentigo.runtime.verdict import Failure, Verdict
+from lentigo.runtime.verdict import Verdict
 
 __all__ = ["FileResults", "classify_files"]
 

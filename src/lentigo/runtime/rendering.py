@@ -9,7 +9,8 @@ from typing import Any
 
 from lentigo.errors import DataError
 from lentigo.runtime.decisions import BALANCED_PRIOR, STATED_PREVALENCE, printed, views_differ
-from lentigo.runtime.verdict import NOTICE, Failure, Verdict
+from lentigo.runtime.failure import Failure
+from lentigo.runtime.verdict import NOTICE, Verdict
 
 __all__ = ["FORMATS", "render"]
 

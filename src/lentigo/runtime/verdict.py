@@ -25,50 +25,15 @@ from lentigo.runtime.decisions import (
 )
 from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
 from lentigo.runtime.heatmaps import draw, heat
+from lentigo.runtime.json_form import FORMAT, label_values, risk_values, rounded
 from lentigo.runtime.kept import KeptImage
 
-__all__ = ["NOTICE", "Failure", "Verdict"]
+__all__ = ["NOTICE", "Verdict"]
 
 NOTICE = (
     "Research tool, not a medical device. "
     "A changing, bleeding or new lesion needs a clinician regardless of this result."
 )
-FORMAT = 1
-"""Version of the JSON objects that `to_dict` gives; `verdict.schema.json` describes them."""
-
-
-@dataclass(frozen=True, repr=False)
-class Failure:
-    """An image that could not be read.
-
-    Attributes:
-        source: path or name of the image.
-        error: what is wrong with it and what to do.
-        model: name of the model that was asked.
-        model_sha256: hash of its file, hexadecimal.
-        classes: ids of the diagnoses that it tells apart.
-    """
-
-    source: str
-    error: str
-    model: str
-    model_sha256: str
-    classes: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"Failure({self.source!r}: {self.error})"
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain values for JSON, with the keys of a verdict's."""
-        values = dict.fromkeys(_KEYS)
-        return values | {
-            "format": FORMAT,
-            "source": self.source,
-            "error": self.error,
-            "rejection_reasons": [],
-            "model": self.model,
-            "model_sha256": self.model_sha256,
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,10 +126,10 @@ class Verdict:
         """
         finite = all(map(math.isfinite, self._balanced.values()))
         return {
-            "probabilities": {c: _rounded(p) for c, p in self._balanced.items()},
+            "probabilities": {c: rounded(p) for c, p in self._balanced.items()},
             "diagnosis": _ranked(self._balanced)[0][0] if finite else None,
-            "melanoma": _rounded(self._sum(self._balanced, "melanoma")),
-            "malignancy": _rounded(self._sum(self._balanced, "malignancy")),
+            "melanoma": rounded(self._sum(self._balanced, "melanoma")),
+            "malignancy": rounded(self._sum(self._balanced, "malignancy")),
         }
 
     @property
@@ -251,16 +216,16 @@ class Verdict:
             "decision": self.decision,
             "operating_point": self.operating_point,
             "diagnosis": self.top,
-            "diagnoses": [self._described(c, p) for c, p in ranked] if self.gradable else None,
-            "probabilities": {c: _rounded(p) for c, p in self.probabilities.items()} if self.probabilities else None,
-            "melanoma": _rounded(self.melanoma),
-            "malignancy": _rounded(self.malignancy),
+            "diagnoses": [label_values(self._labels[c], p) for c, p in ranked] if self.gradable else None,
+            "probabilities": {c: rounded(p) for c, p in self.probabilities.items()} if self.probabilities else None,
+            "melanoma": rounded(self.melanoma),
+            "malignancy": rounded(self.malignancy),
             "view": self.view if self.gradable else None,
-            "prevalence": None if self.prevalence is None else {c: _rounded(p) for c, p in self.prevalence.items()},
-            "risks": {target: _described_risk(r) for target, r in self.risks.items()} if self.gradable else None,
+            "prevalence": None if self.prevalence is None else {c: rounded(p) for c, p in self.prevalence.items()},
+            "risks": {target: risk_values(r) for target, r in self.risks.items()} if self.gradable else None,
             "raw": self.raw,
-            "ood_score": _rounded(self.ood_score),
-            "ood_threshold": _rounded(self.ood_threshold),
+            "ood_score": rounded(self.ood_score),
+            "ood_threshold": rounded(self.ood_threshold),
             "next_step": self.next_step,
             "model": self.model,
             "model_sha256": self.model_sha256,
@@ -276,17 +241,6 @@ class Verdict:
 
     def _map(self, chosen: str) -> NDArray[np.float32]:
         return self._cam[self.classes.index(chosen)]
-
-    def _described(self, c: str, probability: float) -> dict[str, object]:
-        d = self._labels[c]
-        return {
-            "id": c,
-            "name": d.name,
-            "snomed_ct": d.snomed_ct or None,
-            "snomed_term": d.snomed_term or None,
-            "malignant": d.malignant,
-            "probability": _rounded(probability),
-        }
 
     def _title(self, chosen: str) -> str:
         d = self._labels[chosen]
@@ -314,32 +268,6 @@ class Verdict:
         return [probability, *filter(None, (decision, views_differ(self.risks))), f"{seen} {made}", NOTICE]
 
 
-_KEYS = (
-    "format",
-    "source",
-    "error",
-    "gradable",
-    "rejection_reasons",
-    "decision",
-    "operating_point",
-    "diagnosis",
-    "diagnoses",
-    "probabilities",
-    "melanoma",
-    "malignancy",
-    "view",
-    "prevalence",
-    "risks",
-    "raw",
-    "ood_score",
-    "ood_threshold",
-    "next_step",
-    "model",
-    "model_sha256",
-)
-"""Keys of a JSON object, the same in every result."""
-
-
 def kind_of(label: Label) -> str:
     """'malignant', 'benign', or that it isn't known."""
     return {True: "malignant", False: "benign", None: "malignant or benign: unknown"}[label.malignant]
@@ -347,19 +275,3 @@ def kind_of(label: Label) -> str:
 
 def _ranked(probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(probabilities.items(), key=lambda item: -item[1])
-
-
-def _described_risk(risk: Risk) -> dict[str, object]:
-    return {
-        "balanced_prior": _rounded(risk.at_balanced_prior),
-        "stated_prevalence": _rounded(risk.at_stated_prevalence),
-        "threshold": risk.threshold,
-        "threshold_view": risk.threshold_view,
-        "target_sensitivity": risk.target_sensitivity,
-        "suspicious": risk.suspicious,
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    """Six decimals; None for what JSON has no number for."""
-    return round(value, 6) if value is not None and math.isfinite(value) else None
