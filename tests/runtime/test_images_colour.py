@@ -2,6 +2,7 @@
 
 import io
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -264,3 +265,10 @@ def test_simplejpeg_is_asked_for_exact_pixels(monkeypatch):
     monkeypatch.setattr(simplejpeg, "decode_jpeg", spy)
     decode(encode(Image.fromarray(SKIN), "JPEG"))
     assert seen == {"strict": True}  # and no fast, inexact transform
+
+
+def test_many_threads_may_share_a_profile(adobe):
+    data = encode(Image.fromarray(np.repeat(np.repeat(SKIN, 40, axis=0), 40, axis=1)), "PNG", icc_profile=adobe)
+    alone = decode(data)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(np.array_equal(pixels, alone) for pixels in pool.map(decode, [data] * 64))

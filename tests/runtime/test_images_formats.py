@@ -5,6 +5,7 @@ import re
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import PIL
 import pytest
@@ -299,6 +300,19 @@ class TestJpeg:
         assert np.array_equal(decode(phone), decode(plain))
         with pytest.raises(ImageError, match="damaged or truncated"):
             decode(phone[: len(phone) // 2] + b"\xff\xd9")
+
+    @pytest.mark.parametrize("code", ["444", "422", "440", "411"])
+    def test_usual_subsamplings_are_read_and_others_refused_by_name(self, code):
+        flat = bytearray(encode(Image.new("RGB", (64, 64), (90, 90, 90)), "JPEG", subsampling=0))
+        place = flat.index(b"\xff\xc0") + 11
+        for i, factor in enumerate((0x31, 0x11, 0x11)):
+            flat[place + 3 * i] = factor
+        with pytest.raises(ImageError, match="unusual subsampling"):
+            decode(bytes(flat))
+        asked = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{code}")]
+        data = cv2.imencode(".jpg", np.asarray(photo((203, 151))), asked)[1].tobytes()
+        with Image.open(io.BytesIO(data)) as image:
+            assert np.array_equal(decode(data), np.asarray(image))
 
     @pytest.mark.parametrize("tail", [b"\0" * 4000, b"\xff" * 50, b"SEFT trailer of a phone", b"\xff\xd8\xff\xe1cut"])
     def test_whatever_follows_the_end_is_ignored(self, plain, progressive, tail):
