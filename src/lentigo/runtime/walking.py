@@ -24,7 +24,8 @@ class Skipped:
 
     Args:
         path: where it lies.
-        kind: 'hidden', 'system', 'broken link', 'unreadable folder', 'special file' or 'linked again'.
+        kind: 'hidden', 'system', 'broken link', 'unreadable folder', 'unreadable file', 'special file' or
+            'linked again'.
         reason: what is wrong with it, as half a sentence.
     """
 
@@ -54,7 +55,8 @@ class Survey:
         images: files that `decode` reads by their content, or that are unknown and named like it: sorted.
         foreign: images of formats that aren't read here, with the format: sorted by path.
         others: no images: tables, texts, archives.
-        skipped: hidden files, system files, broken links, folders that can't be read.
+        skipped: hidden files, system files, broken links, folders that can't be read, files that can't and whose name
+            promises no image.
     """
 
     images: tuple[Path, ...]
@@ -106,16 +108,19 @@ def walk(root: str | os.PathLike[str]) -> Walk:
 def survey(root: str | os.PathLike[str]) -> Survey:
     """All files below a folder by what they are; the first bytes of each are read."""
     found = walk(root)
-    images, foreign, others = [], [], []
+    images, foreign, others, skipped = [], [], [], list(found.skipped)
     for path in found.files:
         kind = image_format(path)
-        if kind is None:
+        if kind is None and (reason := _unreadable(path)):
+            skipped.append(Skipped(path, "unreadable file", reason))
+        elif kind is None:
             others.append(path)
         elif kind.readable:
             images.append(path)
         else:
             foreign.append((path, kind))
-    return Survey(tuple(images), tuple(foreign), tuple(others), found.skipped)
+    skipped.sort(key=lambda s: s.path)
+    return Survey(tuple(images), tuple(foreign), tuple(others), tuple(skipped))
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
@@ -138,6 +143,15 @@ def _passed_over(entry: os.DirEntry[str]) -> tuple[str, str] | None:
     except OSError as error:  # a link in a circle, a name too long, a share that went away
         return "broken link" if entry.is_symlink() else "special file", error.strerror or str(error)
     return "special file", "no ordinary file"
+
+
+def _unreadable(path: Path) -> str:
+    """Why a file can't be opened; empty if it can."""
+    try:
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
