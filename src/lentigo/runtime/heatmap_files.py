@@ -88,7 +88,8 @@ def save(picture: Image.Image, path: Path, tag: Mapping[str, object]) -> Path:
     info.add_text("Software", _SOFTWARE)
     info.add_text("lentigo", json.dumps(tag))
     with replacing(path) as partial:
-        picture.save(partial, format="PNG", pnginfo=info)
+        # A third of the time of Pillow's usual 6, for a tenth more bytes.
+        picture.save(partial, format="PNG", pnginfo=info, compress_level=3)
     return path
 
 
