@@ -5,8 +5,9 @@
 """
 
 from lentigo.audit.describing.appearance import Appearance
-from lentigo.audit.describing.description import Description, describe
+from lentigo.audit.describing.description import Description
 from lentigo.audit.describing.findings import Finding
+from lentigo.audit.describing.making import describe
 from lentigo.audit.describing.summary import Summary
 
 __all__ = ["Appearance", "Description", "Finding", "Summary", "describe"]

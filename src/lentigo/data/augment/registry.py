@@ -9,10 +9,10 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from lentigo.data import augment
 from lentigo.data.augment.base import Augmentation, Sometimes
 from lentigo.data.augment.mixing import Mixing
 from lentigo.errors import DataError, did_you_mean
@@ -73,7 +73,9 @@ def _arguments(kind: type) -> type[BaseModel]:
 @cache
 def _found() -> dict[str, type[Augmentation] | type[Mixing]]:
     """Every augmentation with a file here, by name; the building blocks of `base` do nothing by themselves."""
-    modules = [import_module(f"{augment.__name__}.{m.name}") for m in pkgutil.iter_modules(augment.__path__)]
+    # Told by its folder: importing the package from within would be a circle.
+    package, folder = __name__.rpartition(".")[0], str(Path(__file__).parent)
+    modules = [import_module(f"{package}.{module.name}") for module in pkgutil.iter_modules([folder])]
     public = [getattr(module, name) for module in modules for name in getattr(module, "__all__", ())]
     kinds = [k for k in public if inspect.isclass(k) and issubclass(k, Augmentation | Mixing)]
     return {
