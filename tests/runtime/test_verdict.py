@@ -13,7 +13,7 @@ from PIL import Image
 from lentigo import labels, taxonomy
 from lentigo.data.sources.synthetic.wrong import wrong_image
 from lentigo.errors import DataError, ImageError
-from lentigo.runtime import DECISIONS, Outputs, Risk
+from lentigo.runtime import DECISIONS, Outputs, Risk, render
 from lentigo.runtime.decisions import NEGATIVE, NO_THRESHOLD, NOT_GRADABLE, SUSPICIOUS, decide, views_differ
 
 UNGRADABLE = {
@@ -119,6 +119,18 @@ class TestDecision:
             verdict = classifier.classify(path)
             assert "needs a clinician regardless of this result" in verdict.next_step
             assert "no need" not in verdict.next_step
+
+
+def test_a_model_without_an_ood_score_says_so(classifier, photo, monkeypatch):
+    verdict = replace(classifier.classify(photo), ood_score=None, ood_threshold=None)
+    assert "can't tell images that show no lesion" in verdict.next_step
+    assert verdict.to_dict()["ood_threshold"] is None
+    for some in ([verdict], [verdict, verdict]):
+        assert "".join(render(some, "table")).count("can't tell images") == 1
+    said = []
+    monkeypatch.setattr("PIL.ImageDraw.ImageDraw.text", lambda self, at, text, **how: said.append(text))
+    verdict.overlay()
+    assert "can't tell images" in " ".join(said)
 
 
 class TestViews:

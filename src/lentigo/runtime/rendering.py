@@ -106,6 +106,7 @@ def _table(results: Iterable[Result]) -> Iterator[str]:
     if some is not None:
         yield f"Model {some.model}, sha256 {some.model_sha256[:12]}. Thresholds: {some.operating_point}.\n"
         yield _views(some)
+        yield f"{some.blind_spot}\n" if some.blind_spot and count > 1 else ""
     yield f"{some.next_step if count == 1 and some is not None else NOTICE}\n"
 
 

@@ -35,6 +35,8 @@ NOTICE = (
     "A changing, bleeding or new lesion needs a clinician regardless of this result."
 )
 
+NO_OOD = "This model can't tell images that show no lesion: make sure that this one does."
+
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
@@ -142,7 +144,12 @@ class Verdict:
             SUSPICIOUS: "Have this lesion examined by a clinician.",
             NO_THRESHOLD: "This model has no threshold and decides nothing: cancer is not ruled out.",
         }.get(self.decision, "This result does not rule out cancer.")
-        return " ".join(filter(None, (step, views_differ(self.risks), NOTICE)))
+        return " ".join(filter(None, (step, views_differ(self.risks), self.blind_spot, NOTICE)))
+
+    @property
+    def blind_spot(self) -> str:
+        """A sentence where the model has no OOD score, so that a cat gets a diagnosis; else nothing."""
+        return NO_OOD if self.ood_threshold is None else ""
 
     def heatmap(self, diagnosis: str | None = None) -> NDArray[np.float32]:
         """Where the evidence for a diagnosis lies: float32 [H, W] in 0..1 over the input image.
@@ -265,7 +272,8 @@ class Verdict:
             for target, r in self.risks.items()
         )
         decision = f"Decision: {self.decision}. {risks[:1].upper()}{risks[1:]}."
-        return [probability, *filter(None, (decision, views_differ(self.risks))), f"{seen} {made}", NOTICE]
+        further = filter(None, (decision, views_differ(self.risks), self.blind_spot))
+        return [probability, *further, f"{seen} {made}", NOTICE]
 
 
 def kind_of(label: Label) -> str:
