@@ -17,6 +17,7 @@ from lentigo.audit.describing.summary import class_names, summarise
 from lentigo.audit.describing.wording import count, listed, percent
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.errors import DataError, OutputError
+from lentigo.labels import Label, LabelSet
 
 HOSTILE = "<script>alert('$x^')</script> & co"
 
@@ -106,6 +107,7 @@ def test_the_numbers_are_those_of_the_table(described: Description) -> None:
     assert figures["classes"]["mel"] == {
         "name": "melanoma",
         "malignant": True,
+        "kind": "malignant",
         "images": 8,
         "lesions": 4,
         "share": 8 / 48,
@@ -301,3 +303,11 @@ def test_the_real_images(real_root: Path) -> None:
     assert set(found.classes.index) == set(taxonomy.CLASSES)
     assert found.missing.loc["age"].sum() == 57
     assert found.ages.loc["nv", "median"] == 45
+
+
+def test_labels_of_ones_own_are_named_and_none_is_called_benign_unasked(tmp_path: Path) -> None:
+    mine = LabelSet("mine", (Label("a", "first thing", True), Label("b", "second thing"), Label("c", "third", False)))
+    rows = pd.DataFrame({"image_id": list("uvwxyz"), "dx": list("aabbcc"), "path": list("uvwxyz")})
+    found = summarise(Records(make_table(rows, mine), "made", tmp_path, label_set=mine))
+    assert found.classes["name"].to_dict() == {"a": "first thing", "b": "second thing", "c": "third"}
+    assert found.classes["kind"].to_dict() == {"a": "malignant", "b": "not stated", "c": "benign"}

@@ -159,7 +159,7 @@ def audit(records: Records, prints: Fingerprints | None = None) -> Audit:
 
 
 def _find_conflicts(records: Records, lesions: NDArray) -> list[Conflict]:
-    malignancy = records.table["malignant"].map({True: "malignant", False: "benign"})
+    malignancy = records.table["malignant"].map({True: "malignant", False: "benign"}).fillna("not stated")
     diagnosis = records.table["dx"].where(records.table["dx"].notna(), malignancy)
     by_image = pd.Series(diagnosis.to_numpy(), index=records.ids)
     several = by_image.groupby(lesions).nunique()

@@ -117,8 +117,10 @@ def _card(audit: "Audit", table: pd.DataFrame, first: str, second: str, note: st
 
 
 def _conflict(table: pd.DataFrame, first: str, second: str) -> str:
-    same = table.loc[first, "dx"] == table.loc[second, "dx"] and (
-        table.loc[first, "malignant"] == table.loc[second, "malignant"]
+    same = all(
+        table.loc[first, column] == table.loc[second, column]
+        for column in ("dx", "malignant")
+        if not (pd.isna(table.loc[first, column]) and pd.isna(table.loc[second, column]))
     )
     return "" if same else "different diagnoses"
 

@@ -24,6 +24,7 @@ __all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "figures", "sample_figure", "st
 # Okabe and Ito's colours, distinguished with any colour vision; words or shapes always say the same.
 BENIGN, MALIGNANT, GREEN = "#0072b2", "#d55e00", "#009e73"
 INK, LINE = "#1c1c1e", "#c8c8cc"
+COLOUR_OF = {"malignant": MALIGNANT, "benign": BENIGN, "not stated": INK}
 CHANNEL_STYLE = {"red": (MALIGNANT, "o"), "green": (GREEN, "s"), "blue": (BENIGN, "^")}
 WIDTH = 5.2
 """Inches; with letters of 11 points that is readable at a phone's width."""
@@ -101,12 +102,12 @@ def _class_bars(classes: pd.DataFrame) -> Figure:
     figure, axes = _figure(0.62 * len(classes) + 0.5)
     ax = axes[0, 0]
     rows = range(len(classes))
-    colours = [MALIGNANT if m else BENIGN for m in classes["malignant"]]
+    colours = [COLOUR_OF[kind] for kind in classes["kind"]]
     ax.barh(rows, classes["images"], 0.3, color=colours)
     ax.barh([row + 0.26 for row in rows], classes["lesions"], 0.14, color=colours, alpha=0.5)
     for row, (label, c) in zip(rows, classes.iterrows(), strict=True):
         ax.text(0, row - 0.2, c["name"] if c["name"] == label else f"{c['name']} ({label})", va="bottom")
-        _note(ax, c["images"], row, f"{c['images']:,} {'malignant' if c['malignant'] else 'benign'}")
+        _note(ax, c["images"], row, f"{c['images']:,} {c['kind']}")
     ax.set_ylim(len(classes) - 0.55, -0.6)
     ax.set_xlim(0, classes["images"].max() * 1.35)
     ax.set_yticks([])
@@ -139,7 +140,7 @@ def _share_table(counts: pd.DataFrame, classes: pd.DataFrame, totals: pd.Series)
     ax = axes[0, 0]
     shares = counts / totals
     for column, label in enumerate(counts.columns):
-        colour = MALIGNANT if classes.loc[label, "malignant"] else BENIGN
+        colour = COLOUR_OF[classes.loc[label, "kind"]]
         for row, share in enumerate(shares[label]):
             ax.add_patch(
                 matplotlib.patches.Rectangle(
@@ -166,7 +167,7 @@ def _ages(summary: Summary) -> Figure:
     for ax, label in zip(axes[:, 0], labels, strict=True):
         counts = summary.age_bins[label]
         median = summary.ages.loc[label, "median"]
-        colour = MALIGNANT if summary.classes.loc[label, "malignant"] else BENIGN
+        colour = COLOUR_OF[summary.classes.loc[label, "kind"]]
         ax.bar(counts.index + middle, counts / counts.sum(), AGE_STEP * 0.9, color=colour)
         ax.axvline(median, color=INK, lw=1.2)
         ax.text(0.0, 0.95, f"{label}: median {median:.0f}", transform=ax.transAxes, va="top")
@@ -234,7 +235,9 @@ def _tag(classes: pd.DataFrame, label: str) -> str:
 def _halves(classes: pd.DataFrame) -> str:
     """Which columns are malignant; the colour says the same."""
     malignant = list(classes.index[classes["malignant"]])
-    return f"malignant: {', '.join(malignant)}" if malignant else "all benign"
+    if malignant:
+        return f"malignant: {', '.join(malignant)}"
+    return "all benign" if (classes["kind"] == "benign").all() else "none stated to be malignant"
 
 
 def _percent(share: float) -> str:

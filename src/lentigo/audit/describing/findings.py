@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lentigo import taxonomy
 from lentigo.audit.describing.appearance import CHANNELS, Appearance
 from lentigo.audit.describing.summary import UNKNOWN, Summary
 from lentigo.audit.describing.wording import count, listed, percent
@@ -72,9 +71,8 @@ def class_text(summary: Summary, appearance: Appearance, label: str) -> str:
         parts.append(f"Confirmed under the microscope: {percent(share)}.")
     if label in appearance.means and len(appearance.means) > 1:
         parts.append(_look(appearance, label))
-    if label in taxonomy.DIAGNOSES:
-        diagnosis = taxonomy.DIAGNOSES[label]
-        parts.append(f"SNOMED CT {diagnosis.snomed_ct}. {diagnosis.note}".strip())
+    if row.text:
+        parts.append(row.text)
     return " ".join(parts)
 
 

@@ -53,7 +53,7 @@ class Gallery:
 
     Attributes:
         title: the class's name.
-        kind: 'malignant' or 'benign'.
+        kind: 'malignant', 'benign' or 'not stated'.
         text: a few sentences on it.
         pictures: data URL and caption of each.
     """

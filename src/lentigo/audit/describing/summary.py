@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lentigo import taxonomy
 from lentigo.data.records import Records
 from lentigo.errors import DataError
+from lentigo.labels import Label
 
 __all__ = ["FIELDS", "UNKNOWN", "Summary", "class_names", "summarise"]
 
@@ -27,7 +27,8 @@ class Summary:
     """Numbers of a data set. Columns or index 'class' are those of `classes`, malignant ones first.
 
     Attributes:
-        classes: index class; columns name, malignant, images, lesions, share (of the images).
+        classes: index class; columns name, kind ('malignant', 'benign' or 'not stated'), malignant
+            (whether the kind is), images, lesions, share (of the images), and text (what is known of the label).
         fields: for each of `FIELDS` that the source knows, images by value (index, commonest first) and class.
         ages: index class; columns known, q25, median, q75; empty where the source knows no ages.
         age_bins: images by first year of a bin of 5 years (index) and class (columns).
@@ -74,7 +75,7 @@ class Summary:
     def numbers(self) -> dict[str, object]:
         """What each figure of the table shows, by the figure's name, in JSON types."""
         return {
-            "classes": self.classes.to_dict("index"),
+            "classes": self.classes.drop(columns="text").to_dict("index"),
             "images_per_lesion": {
                 "lesions": {str(k): int(n) for k, n in self.per_lesion.items()},
                 "images_with_same_lesion": self.same_lesion,
@@ -112,7 +113,8 @@ def summarise(records: Records) -> Summary:
     age = records.table["age"]
     bins = (age // AGE_STEP * AGE_STEP).dropna().astype(int)
     per_image = records.table.groupby("lesion_id")["image_id"].transform("size").to_numpy()
-    malignant = records.table["malignant"].to_numpy()
+    stated = records.table["malignant"].notna().to_numpy()
+    malignant = records.table.loc[stated, "malignant"].to_numpy(dtype=bool)
     tellers = {"age": age} | {c: values for c, values in known.items() if c != "dx_type"}
     return Summary(
         classes=classes,
@@ -126,22 +128,30 @@ def summarise(records: Records) -> Summary:
         lesions_known=bool((records.table["lesion_id"] != records.table["image_id"]).any()),
         same_lesion=float((per_image > 1).mean()),
         leak=_leak(per_image),
-        shortcut=_shortcuts(tellers, malignant),
+        shortcut=_shortcuts({c: values[stated] for c, values in tellers.items()}, malignant),
         labels=labels,
         median_age=float(age.median()),
     )
 
 
 def _classes(records: Records, labels: pd.Series) -> pd.DataFrame:
-    """Classes that occur, malignant ones first, each half in the order of the taxonomy."""
+    """Classes that occur, malignant ones first, each part by id."""
     table = records.table.assign(**{"class": labels})
     found = table.groupby("class").agg(
         malignant=("malignant", "first"), images=("image_id", "size"), lesions=("lesion_id", "nunique")
     )
-    names = {c: taxonomy.DIAGNOSES[c].name if c in taxonomy.DIAGNOSES else c for c in found.index}
-    found.insert(0, "name", pd.Series(names))
+    known = {label.id: label for label in records.label_set.labels} if records.table["dx"].notna().any() else {}
+    found.insert(0, "name", pd.Series({c: known[c].name if c in known else c for c in found.index}))
+    found["kind"] = found["malignant"].map({True: "malignant", False: "benign"}).fillna("not stated")
+    found["malignant"] = found["kind"] == "malignant"
+    found["text"] = pd.Series({c: _text(known[c]) if c in known else "" for c in found.index})
     found["share"] = found["images"] / len(records)
     return found.loc[sorted(found.index, key=lambda c: (not found.loc[c, "malignant"], c))]
+
+
+def _text(label: Label) -> str:
+    """The code of a label and what it covers."""
+    return f"SNOMED CT {label.snomed_ct}. {label.note}".strip() if label.snomed_ct else label.note
 
 
 def _values(records: Records, column: str) -> pd.Series:

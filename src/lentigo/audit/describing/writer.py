@@ -143,7 +143,7 @@ def _gallery(records: Records, found: Description, label: str, shown: list[tuple
     known = records.table.set_index("image_id")
     return Gallery(
         title=str(row["name"]),
-        kind="malignant" if row["malignant"] else "benign",
+        kind=row["kind"],
         text=class_text(found.summary, found.appearance, label),
         pictures=tuple((picture_url(pixels), _caption(known.loc[image_id])) for image_id, pixels in shown),
     )
