@@ -27,7 +27,7 @@ def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | o
     if split is not None:
         for name in ("leaks.csv", "leaks.json", "leaks.md"):
             refuse_inputs(folder / name, records, [Path(split)])
-        read_split(Path(split), records)  # a split that can't be read is told now, not after the search
+        read_split(Path(split), records)  # an unreadable split stops it now, not after the search
     found = audit(records)
     found.save(folder)
     text = f"{found}\nWrote {folder / 'audit.html'}"

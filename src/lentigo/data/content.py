@@ -23,7 +23,7 @@ def content_key(records: Records) -> str:
 def content_marks(records: Records) -> list[str]:
     """What each image is known by [N], hexadecimal: a hash over its id, its place and its content.
 
-    The content of a file is told by its bytes, of a large one by three samples, and by its size, inode, time of writing
+    The content of a file is known by its bytes, of a large one by three samples, and by size, inode, time of writing
     and time of change; the last changes whenever a file is written, even if the time of writing is set back. Of a
     source that holds its pixels as one array, the pixels themselves are taken. An absent file is a content as well.
     """

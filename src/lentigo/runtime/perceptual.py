@@ -57,11 +57,11 @@ def perceptual_hashes(rgb: NDArray[np.uint8]) -> NDArray[np.uint64]:
 def near_duplicates(asked: NDArray[np.uint64], known: NDArray[np.uint64], bits: int = BITS_APART) -> NDArray[np.bool_]:
     """Whether each hash [M] differs from any of the known ones [N] in at most `bits` bits: bool [M]."""
     signs = _signs(known)
-    found = [np.zeros(0, bool)]
+    found: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
     for start in range(0, len(asked), CHUNK):
         # Of 64 signs, d differing ones leave a product of 64 - 2 d.
         products = _signs(asked[start : start + CHUNK]) @ signs.T
-        found.append((products >= 64 - 2 * bits).any(axis=1))
+        found.append(np.any(products >= 64 - 2 * bits, axis=1))
     return np.concatenate(found)
 
 

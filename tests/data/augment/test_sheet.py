@@ -8,7 +8,7 @@ from PIL import Image
 
 from lentigo.data.augment import sheet, sheet_of
 from lentigo.data.augment.sheet import CORRECTIONS, MIXING, RANDOM
-from lentigo.errors import DataError, ImageError
+from lentigo.errors import DataError, ImageError, OutputError
 
 module = sys.modules["lentigo.data.augment.sheet"]  # the package has a function of that name
 
@@ -54,7 +54,21 @@ def test_a_data_set_without_a_readable_image_is_refused(toy_records, tmp_path):
         sheet_of(toy_records(["a", "b"], ["mel", "nv"]), tmp_path / "sheet.png")
 
 
-def test_a_sheet_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="can't write the sheet"):
-        sheet(lesion(16, 16), tmp_path / "sheet.docx")
+@pytest.mark.parametrize("name", ["sheet.docx", "sheet", ".png"])
+def test_a_sheet_that_can_not_be_drawn_leaves_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="can't draw the sheet"):
+        sheet(lesion(16, 16), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sheet_never_takes_the_place_of_an_image_or_lies_among_them(synthetic_records, tmp_path: Path) -> None:
+    Image.fromarray(lesion(16, 16)).save(tmp_path / "mine.png")
+    before = (tmp_path / "mine.png").read_bytes()
+    with pytest.raises(OutputError, match="one of the images"):
+        sheet(tmp_path / "mine.png", tmp_path / "mine.png")
+    assert (tmp_path / "mine.png").read_bytes() == before
+    for out in (Path(synthetic_records.table["path"][0]), synthetic_records.root / "sheet.png"):
+        with pytest.raises(OutputError, match="inside the data set"):
+            sheet_of(synthetic_records, out)
+    with pytest.raises(OutputError, match="folder"):
+        sheet(lesion(16, 16), tmp_path / "mine.png" / "sheet.png")

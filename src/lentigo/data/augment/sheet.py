@@ -1,7 +1,6 @@
 """One picture that shows what each augmentation does to a lesion, to look at before training with it."""
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from lentigo.atomic import replacing
 from lentigo.data.augment.base import Augmentation
 from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey
 from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
 from lentigo.data.augment.hair import AddHair, RemoveHair
 from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
 from lentigo.data.augment.randaugment import RandAugment
+from lentigo.data.outputs import output_folder
 from lentigo.data.records import Records
-from lentigo.errors import DataError, ImageError
+from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.runtime.images import ImageSource, decode
 
 if TYPE_CHECKING:
@@ -67,9 +68,14 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
         The written file.
 
     Raises:
-        DataError: the file can't be written.
+        DataError: no picture has such a suffix.
+        OutputError: the file can't be written, or is one of the images.
         ImageError: an image can't be read.
     """
+    path = Path(out)
+    given = [Path(i).resolve() for i in (image, other) if isinstance(i, str | os.PathLike)]
+    if path.resolve() in given:
+        raise OutputError(f"{path}: that is one of the images, which are never overwritten.", "Choose another --out.")
     first = _square(decode(image))
     second = 1 - first if other is None else _square(decode(other))
     second = F.interpolate(second[None], first.shape[1:], mode="bilinear", antialias=True)[0].clamp(0, 1)
@@ -77,15 +83,11 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     rows = {name: _draws(step, first, generator) for name, step in RANDOM.items()}
     rows |= {name: _corrected(fault, step, first, generator) for name, (fault, step) in CORRECTIONS.items()}
     rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
-    path = Path(out)
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".unfinished-") as folder:
-            _figure(rows).savefig(Path(folder) / path.name, dpi=100)
-            (Path(folder) / path.name).replace(path)
-    except (OSError, ValueError) as error:  # matplotlib knows no such format
-        raise DataError(
-            f"{path}: can't write the sheet ({error}).", "Give a .png, .svg or .pdf that can be written."
-        ) from None
+        with replacing(path) as partial:
+            _figure(rows).savefig(partial, dpi=100, format=path.suffix[1:])
+    except ValueError as error:  # matplotlib knows no such format
+        raise DataError(f"{path}: can't draw the sheet ({error}).", "Give a .png, .svg or .pdf.") from None
     return path
 
 
@@ -101,8 +103,10 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         The written file.
 
     Raises:
-        DataError: no image can be read.
+        DataError: no image can be read, or no picture has such a suffix.
+        OutputError: the file can't be written, or lies in the data set's folder.
     """
+    output_folder(Path(out).parent, records)
     order = np.random.default_rng(seed).permutation(len(records))
     table = records.table.iloc[order]
     kinds = (_first_readable(records, table.loc[table["malignant"] == kind, "path"]) for kind in (True, False))
