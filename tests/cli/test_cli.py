@@ -43,6 +43,27 @@ def test_split_writes_a_manifest(run, synthetic_root, tmp_path):
     assert (tmp_path / "s.csv").read_text().startswith("# lentigo split")
 
 
+def test_a_split_takes_the_pairs_of_an_audit_and_other_folds(run, synthetic_root, synthetic_records, tmp_path):
+    apart = data.split(synthetic_records, folds=3)
+    first, second = apart.train.ids[0], apart.test.ids[0]
+    (tmp_path / "audit").mkdir()
+    content = {"schema": "lentigo.audit/1", "duplicates": [{"first": first, "second": second}]}
+    (tmp_path / "audit" / "audit.json").write_text(json.dumps(content))
+    out = tmp_path / "s.csv"
+    code, said, _ = run("data", "split", synthetic_root, "--pairs", tmp_path / "audit", "--folds", 3, "--out", out)
+    assert code == 0
+    assert "Joined by 1 pairs" in said
+    split = data.load_split(out, synthetic_records)
+    assert (split.folds, split.pairs) == (3, 1)
+    side = split.manifest.set_index("image_id")["part"]
+    assert side[first] == side[second]
+    code, _, err = run("data", "split", synthetic_root, "--protocol", "gruoped", "--out", out)
+    assert code == 1
+    assert "Did you mean 'grouped'" in err
+    assert run("data", "split", synthetic_root, "--out", out)[0] == 1  # another split, not overwritten
+    assert data.load_split(out, synthetic_records).hash == split.hash
+
+
 def test_train_evaluate_export_classify(run, synthetic_root, tmp_path):
     code, out, _ = run(
         "train", "compact", "--data", synthetic_root, "--out", tmp_path / "r", "--epochs", 1, "--size", 16
@@ -141,6 +162,10 @@ def test_every_verb_that_reads_data_says_in_one_line_what_was_left_out(run, faul
     assert "2 left out (" in line
     assert "missing image 1" in line
     assert "unknown label 1" in line
+    if verb == "audit":
+        page = (tmp_path / out / "audit.html").read_text(encoding="utf-8")
+        assert "<h2>What reading left out</h2>" in page
+        assert "wart" in page
     assert "1 ignored (extra image 1)" in line
     assert f"lentigo data audit {faulty_root}" in line
 
