@@ -25,7 +25,7 @@ from sklearn.metrics import roc_auc_score
 from common import machine
 from lentigo import data, export, taxonomy, training
 from lentigo.data.sources.synthetic.wrong import KINDS, wrong_image
-from lentigo.evaluation import Predictions, predict_bundle_part
+from lentigo.evaluation import Predictions, predict_own_part
 from lentigo.runtime import Bundle, Classifier, decode
 
 SHIPPED = {
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def measure(bundle: Bundle, records: data.Records, images: int) -> dict:
-    lesions = predict_bundle_part(bundle, records)
+    lesions = predict_own_part(bundle, records)
     ood_score, threshold = lesions.table["ood_score"].to_numpy(), bundle.metadata.ood_score.threshold
     classifier, wrong = Classifier(bundle), {}
     paths = records.take(lesions.table["image_id"]).table["path"]

@@ -67,7 +67,12 @@ def test_provenance_of_external_data_is_its_own(run, lesions, bundle_path, train
     root = lay_out(tmp_path / "isic2018", lesions)
     assert run("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)[0] == 0
     meta = Predictions.load(tmp_path / "out" / "predictions.parquet").meta
-    assert (meta["data"], meta["protocol"], meta["part"], meta["leaky"]) == ("isic2018", "external", "all", False)
+    assert (meta["data"], meta["protocol"], meta["part"], meta["leaky"]) == (
+        "isic2018_layout",
+        "external",
+        "all",
+        False,
+    )
     assert "split_sha256" not in meta
     assert meta["trained_on"]["sha256"] == trained_run.split.hash
     assert "none of these 42 images bears an id" in meta["overlap"]
@@ -151,10 +156,74 @@ def test_skin_tone_is_a_factor_where_asked_for(run, lesions, bundle_path, tmp_pa
     assert "by border ring" in factors["skin_tone"]["about"]
 
 
-def test_a_run_has_no_robustness_of_its_own(run, trained_run):
-    code, _, err = run("evaluate", trained_run.path, "--robustness")
-    assert code == 1
-    assert "lentigo export" in err
+class TestARunOnOtherData:
+    """The data set and the source that are named are used, or refused; internal results never pass for external."""
+
+    def test_it_is_measured_on_the_data(self, run, trained_run, lesions, tmp_path):
+        root, out = lay_out(tmp_path / "isic2018", lesions), tmp_path / "out"
+        code, said, err = run("evaluate", trained_run.path, "--data", root, "--out", out, "--replicates", 0)
+        assert code == 0, err
+        assert "n = 42 images" in said
+        meta = Predictions.load(out / "predictions.parquet").meta
+        assert (meta["data"], meta["protocol"], meta["part"]) == ("isic2018_layout", "external", "all")
+        assert not (out / "validation.parquet").exists()
+
+    def test_nothing_is_written_into_the_run(self, run, trained_run, lesions, tmp_path):
+        before = sorted(p.name for p in trained_run.path.iterdir())
+        root = lay_out(tmp_path / "isic2018", lesions)
+        assert run("evaluate", trained_run.path, "--data", root, "--replicates", 0)[0] == 0
+        assert sorted(p.name for p in trained_run.path.iterdir()) == before
+
+    def test_its_own_data_are_refused_without_own_test(self, run, trained_run, synthetic_root):
+        code, _, err = run("evaluate", trained_run.path, "--data", synthetic_root)
+        assert code == 1
+        assert "has seen" in err
+        assert "--own-test" in err
+        code, said, _ = run("evaluate", trained_run.path, "--data", synthetic_root, "--own-test", "--replicates", 0)
+        assert code == 0
+        assert "n = 55 images" in said
+
+    def test_a_source_is_one_of_the_data(self, run, trained_run, lesions, tmp_path):
+        root = lay_out(tmp_path / "isic2018", lesions)
+        assert run("evaluate", trained_run.path, "--data", root, "--source", "test", "--replicates", 0)[0] == 0
+        code, _, err = run("evaluate", trained_run.path, "--data", root, "--source", "elsewhere")
+        assert code == 1
+        assert "Known: test" in err
+
+    def test_a_source_without_data_or_of_the_own_test_part_is_refused(self, run, trained_run, bundle_path, tmp_path):
+        code, _, err = run("evaluate", trained_run.path, "--source", "test")
+        assert code == 1
+        assert "--data" in err
+        code, _, err = run("evaluate", bundle_path, "--data", tmp_path, "--own-test", "--source", "test")
+        assert code == 1
+        assert "--own-test" in err
+
+
+def test_a_run_has_robustness_too(run, trained_run, tmp_path):
+    arguments = ("--robustness", "--limit", 4, "--replicates", 0, "--out", tmp_path / "out")
+    code, _, err = run("evaluate", trained_run.path, *arguments)
+    assert code == 0, err
+    found = json.loads((tmp_path / "out" / "robustness.json").read_text())
+    assert found["provenance"]["part"] == "test"
+
+
+class TestNamesOfShippedModels:
+    def test_a_folder_of_that_name_is_not_taken_for_the_model(self, run, synthetic_root, tmp_path, monkeypatch):
+        """`results/lentigo-s` is such a folder: no run, so the name means the model."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "lentigo-s").mkdir()
+        code, _, err = run("evaluate", "lentigo-s")
+        assert code == 1
+        assert "--data" in err
+        assert "lentigo-s" in err
+
+    def test_a_run_of_that_name_is_ambiguous(self, run, trained_run, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(trained_run.path, tmp_path / "lentigo-s")
+        code, _, err = run("evaluate", "lentigo-s")
+        assert code == 1
+        assert "./lentigo-s" in err
+        assert run("evaluate", "./lentigo-s", "--replicates", 0)[0] == 0
 
 
 def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):

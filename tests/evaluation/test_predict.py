@@ -1,5 +1,6 @@
 """Predictions: of a part, of a bundle, and never of what was learned from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from lentigo import data, evaluation
 from lentigo.data.sources import synthetic
 from lentigo.errors import DataError, LeakError
+from lentigo.evaluation.predict import own_part
+from lentigo.evaluation.run_predictor import RunPredictor
+from lentigo.labels import find_mapping
 from lentigo.runtime import Bundle
 
 
@@ -29,11 +33,11 @@ def test_there_is_no_predicting_the_training_part(trained_run):
 def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
     """The cache rounds pixels to whole grey levels, the bundle does not: close, not equal."""
     run = evaluation.predict_part(trained_run, "test")
-    bundle = evaluation.predict_bundle_part(Bundle(bundle_path), trained_run.records)
+    bundle = evaluation.predict_own_part(Bundle(bundle_path), trained_run.records)
     assert list(bundle.table["image_id"]) == list(run.table["image_id"])
     assert np.abs(bundle.probabilities - run.probabilities).max() < 0.02
     assert list(bundle.groups) == list(run.groups)
-    assert (bundle.table["latency_ms"] > 0).all()
+    assert bundle.meta["latency_ms"] > 0
     assert (bundle.table["ood_score"] > 0).all()
 
 
@@ -66,10 +70,51 @@ def test_a_bundle_meets_other_data(bundle_path, tmp_path):
     assert broken in unreadable
 
 
-def test_the_split_of_other_records_is_not_the_bundles(bundle_path, trained_run):
-    fewer = trained_run.records.take(trained_run.records.ids[:-1])
-    with pytest.raises(DataError, match="can't be made again"):
-        evaluation.predict_bundle_part(Bundle(bundle_path), fewer)
+class TestOwnPart:
+    """By the ids that the bundle carries: the split need not be made again."""
+
+    def test_it_is_the_test_part(self, bundle_path, trained_run):
+        found = own_part(Bundle(bundle_path), trained_run.records)
+        assert list(found.ids) == list(trained_run.split.test.ids)
+
+    def test_training_images_may_lack(self, bundle_path, trained_run):
+        records = trained_run.records
+        test = records.take([*trained_run.split.test.ids, *trained_run.split.train.ids[:3]])
+        assert list(own_part(Bundle(bundle_path), test).ids) == list(trained_run.split.test.ids)
+
+    def test_test_images_may_not(self, bundle_path, trained_run):
+        fewer = trained_run.records.take(trained_run.split.test.ids[2:])
+        with pytest.raises(DataError, match="2 of the 55 images of the test part"):
+            evaluation.predict_own_part(Bundle(bundle_path), fewer)
+
+    def test_unless_the_reader_reported_them(self, bundle_path, trained_run):
+        ids = trained_run.split.test.ids
+        problem = data.Problem(f"images/{ids[0]}.jpg", "the file is empty", "empty image")
+        fewer = replace(trained_run.records.take(ids[1:]), problems=(problem,))
+        assert len(own_part(Bundle(bundle_path), fewer)) == 54
+
+    def test_a_bundle_of_format_1_makes_its_split_again(self, trained_run, synthetic_records):
+        bundle = Bundle(Path(__file__).parent.parent / "fixtures" / "format_1.onnx")
+        assert list(own_part(bundle, synthetic_records).ids) == list(trained_run.split.test.ids)
+        with pytest.raises(DataError, match="can't be made again"):
+            own_part(bundle, synthetic_records.take(synthetic_records.ids[:-1]))
+
+
+class TestARunIsAPredictor:
+    def test_it_predicts_other_images_as_its_own(self, trained_run):
+        run = evaluation.predict_part(trained_run, "test")
+        again = evaluation.predict_own_part(RunPredictor(trained_run), trained_run.records)
+        assert again.probabilities == pytest.approx(run.probabilities, abs=1e-4)
+        assert list(again.groups) == list(run.groups)
+
+    def test_it_is_refused_what_it_has_seen(self, trained_run):
+        with pytest.raises(LeakError, match="has seen"):
+            evaluation.predict(RunPredictor(trained_run), trained_run.records)
+
+    def test_other_labels_need_a_mapping(self, trained_run, synthetic_records):
+        binary = synthetic_records.mapped(find_mapping("binary", synthetic_records.label_set))
+        with pytest.raises(DataError, match="mapping"):
+            evaluation.predict(RunPredictor(trained_run), binary)
 
 
 def test_evaluate_leaves_predictions_metrics_and_a_page(trained_run, tmp_path):

@@ -1,4 +1,4 @@
-"""The one-file bundle: says what the network says, describes itself, and fails loudly when it does not."""
+"""The one-file bundle: computes what the network computes, describes itself, and is refused when it doesn't."""
 
 import json
 
@@ -11,144 +11,219 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lentigo import evaluation, export, taxonomy, training
-from lentigo.errors import BundleError, RunError
-from lentigo.export.graph import ExportModule, squares
-from lentigo.export.ood import fit_run
-from lentigo.export.parity import check_parity
+from lentigo.errors import BundleError, OutputError, RunError
+from lentigo.evaluation.calibration.scaling import fit_temperature
+from lentigo.export.assemble import choose_points
+from lentigo.export.module import ExportModule, squares
+from lentigo.export.ood import OODScore, fit_run
+from lentigo.export.parity import POLICIES, Parity, check_parity
 from lentigo.runtime import Bundle
 
 
 @pytest.fixture(scope="module")
-def explained(trained_run):
-    return ExportModule(
-        trained_run.network(),
-        trained_run.mean,
-        trained_run.std,
-        trained_run.logit_offset,
-        evaluation.calibrate(trained_run).temperature,
-        fit_run(trained_run),
-    )
+def module(trained_run, bundle_path):
+    run = trained_run
+    found = ExportModule(run.network(), run.mean, run.std, run.logit_offset, Bundle(bundle_path).metadata.temperature)
+    found.ood = OODScore(fit_run(run, found))
+    return found
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(height=st.integers(1, 90), width=st.integers(1, 90), seed=st.integers(0, 99))
-def test_it_says_what_the_network_says_at_any_size(bundle_path, explained, height, width, seed):
+def test_it_computes_what_the_network_computes_at_any_size(bundle_path, module, height, width, seed):
     images = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    probabilities, cam, ood_score = Bundle(bundle_path).run(images)
+    probabilities, cam, ood_score = Bundle(bundle_path).predict(images)
     with torch.inference_mode():
-        wanted, wanted_cam, expected_ood = explained(squares(images, 32))
-    assert np.abs(probabilities - wanted.numpy()).max() < 1e-4
-    assert np.abs(cam - wanted_cam.numpy()).max() < 1e-3
+        expected, expected_cam, expected_ood = module(squares(images, 32))
+    assert np.abs(probabilities - expected.numpy()).max() < 1e-4
+    assert np.abs(cam - expected_cam.numpy()).max() < 1e-3
     assert ood_score == pytest.approx(expected_ood.numpy(), rel=1e-3)
     assert probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
-def test_maps_decompose_the_logits(bundle_path, explained):
+def test_maps_decompose_the_logits(bundle_path, module):
     images = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
-    probabilities, cam, _ = Bundle(bundle_path).run(images)
-    logits = cam.mean((2, 3)) + explained.network.classifier.bias.detach().numpy()
-    again = torch.from_numpy(logits / explained.temperature).softmax(1).numpy()
+    probabilities, cam, _ = Bundle(bundle_path).predict(images)
+    logits = cam.mean((2, 3)) + module.network.classifier.bias.detach().numpy()
+    again = torch.from_numpy(logits / module.temperature.numpy()).softmax(1).numpy()
     assert again == pytest.approx(probabilities, abs=1e-5)
 
 
 def test_it_describes_itself(bundle_path, trained_run):
-    metadata = Bundle(bundle_path).metadata
-    assert metadata.name == "tiny"
-    assert metadata.classes == taxonomy.CLASSES
+    bundle = Bundle(bundle_path)
+    metadata = bundle.metadata
+    assert metadata.format == 2
+    assert metadata.name == bundle.name == "tiny"
+    assert bundle.labels.classes == taxonomy.CLASSES
+    assert bundle.labels.melanoma == "mel"
     assert metadata.split["sha256"] == trained_run.split.hash
+    assert metadata.split["images"] == {"train": 189, "validation": 28, "test": 55}
     assert metadata.recipe["size"] == 32
+    assert (metadata.precision, metadata.parent_sha256, metadata.members, metadata.inputs) == ("fp32", None, 1, ())
     assert metadata.parity["images"] == len(trained_run.split.test)
     assert metadata.parity["same_top_class"] == 1.0
+    assert metadata.parity["largest_map_difference"] < 1e-3
     assert metadata.parity["largest_ood_difference"] < 1e-3
     assert metadata.ood_score.validation_images == len(trained_run.split.validation)
     assert 0 < metadata.metrics["equal_prevalence"]["balanced_accuracy"]["value"] < 1
     assert "not a medical device" in metadata.notice
     assert {p.target for p in metadata.operating_points} == {"melanoma", "malignancy"}
+    assert "tiny" in repr(bundle)
+    assert len(repr(bundle)) < 300
 
 
-def test_operating_points_find_the_wanted_share_on_validation(bundle_path, trained_run):
-    table = evaluation.predict_part(trained_run, "validation")
-    for point in Bundle(bundle_path).metadata.operating_points:
-        columns = taxonomy.class_index(("mel",) if point.target == "melanoma" else taxonomy.MALIGNANT)
-        risks = table.probabilities[:, columns].sum(axis=1)[np.isin(table.labels, columns)]
-        assert (risks >= point.threshold).mean() >= point.target_sensitivity
+class TestWhatIsChosenOnTheFile:
+    """The file's own outputs on the validation part, as anyone who runs it would see them."""
+
+    @pytest.fixture(scope="class")
+    def validation(self, bundle_path, trained_run):
+        return evaluation.predict_own_part(Bundle(bundle_path, threads=1), trained_run.records, "validation")
+
+    def test_thresholds_lie_between_two_of_its_scores(self, bundle_path, validation):
+        for point in Bundle(bundle_path).metadata.operating_points:
+            columns = taxonomy.class_index(("mel",) if point.target == "melanoma" else taxonomy.MALIGNANT)
+            risks = validation.probabilities[:, columns].sum(axis=1)
+            positive = np.isin(validation.labels, columns)
+            assert (risks[positive] >= point.threshold).mean() >= point.target_sensitivity
+            needed = risks[positive & (risks >= point.threshold)].min()
+            below = risks[risks < point.threshold].max(initial=0.0)
+            assert point.threshold == pytest.approx((needed + below) / 2, rel=1e-4)
+
+    def test_the_ood_threshold_is_the_quantile_of_its_scores(self, bundle_path, validation):
+        scores = np.sort(validation.table["ood_score"])
+        rank = int(np.ceil((len(scores) + 1) * 0.96))
+        assert Bundle(bundle_path).metadata.ood_score.threshold == pytest.approx(scores[min(rank, len(scores)) - 1])
+
+    def test_the_temperature_is_that_of_its_logits(self, bundle_path, validation, trained_run):
+        chosen = Bundle(bundle_path).metadata.temperature
+        logits = chosen * np.log(validation.probabilities)
+        again = fit_temperature(logits, validation.labels, prevalence=np.array(trained_run.prior))
+        assert again == pytest.approx(chosen, rel=1e-4)
+
+    def test_why_there_is_no_operating_point_is_recorded(self, validation):
+        without = evaluation.Predictions(
+            validation.table[validation.table["dx"] != "mel"].reset_index(drop=True), validation.meta
+        )
+        chosen = choose_points(without)
+        assert [p.target for p in chosen.points] == ["malignancy"]
+        assert "mel" in chosen.reasons["melanoma"]
 
 
-def test_it_knows_what_it_has_seen(bundle_path, trained_run):
-    bundle, split = Bundle(bundle_path), trained_run.split
-    assert bundle.seen(split.train.ids).all()
-    assert bundle.seen(split.validation.ids).all()
-    assert bundle.seen(split.train.table["lesion_id"]).all()
-    assert not bundle.seen(split.test.ids).any()
-    assert not bundle.seen(split.test.table["lesion_id"]).any()
+def test_it_knows_what_it_has_seen_and_what_it_is_tested_on(bundle_path, trained_run):
+    origin, split = Bundle(bundle_path).origin, trained_run.split
+    for part in (split.train, split.validation):
+        assert origin.seen(part.ids).all()
+        assert origin.seen(part.table["lesion_id"]).all()
+    assert not origin.seen(split.test.ids).any()
+    assert not origin.seen(split.test.table["lesion_id"]).any()
+    assert origin.test.contains(split.test.ids).all()
+    assert not origin.test.contains(split.train.ids).any()
+
+
+class TestSize:
+    """What is no weight stays small, so that a bundle of under 100 kB is possible."""
+
+    def test_all_but_weights_is_under_40_kb(self, bundle_path):
+        model = onnx.load(bundle_path)
+        layers = {name for node in model.graph.node if node.op_type in ("Conv", "Einsum") for name in node.input}
+        weights = sum(len(i.raw_data) for i in model.graph.initializer if i.name in layers)
+        assert bundle_path.stat().st_size - weights < 40_000
+
+    def test_the_network_is_there_once_and_folded(self, bundle_path):
+        model = onnx.load(bundle_path)
+        kinds = [node.op_type for node in model.graph.node]
+        assert kinds.count("Conv") == 13
+        assert "BatchNormalization" not in kinds
+        assert [(o.domain, o.version) for o in model.opset_import] == [("", 18)]
+        assert len(model.graph.value_info) == 0
+        assert max(len(node.name) for node in model.graph.node) <= 3
+        assert len({node.name for node in model.graph.node}) == len(kinds)
 
 
 def test_it_holds_no_path_and_no_debugging_notes(bundle_path):
     assert b"/src/lentigo" not in bundle_path.read_bytes()
     model = onnx.load(bundle_path)
-    assert [p.key for p in model.metadata_props] == ["lentigo"]
+    assert [p.key for p in model.metadata_props] == ["lentigo", "lentigo.sha256"]
     assert [i.name for i in model.graph.input] == ["image"]
     assert {o.name for o in model.graph.output} == {"probabilities", "cam", "ood_score"}
     json.loads(model.metadata_props[0].value)
 
 
-def test_a_bundle_that_differs_is_refused(bundle_path, explained, trained_run, tmp_path):
-    explained.temperature *= 1.5
-    try:
-        with pytest.raises(BundleError, match="differs from its network"):
-            check_parity(Bundle(bundle_path), explained, trained_run.split.test, images=5)
-    finally:
-        explained.temperature /= 1.5
+class TestParity:
+    def test_a_bundle_that_differs_is_refused(self, bundle_path, module, trained_run):
+        before = float(module.temperature)
+        module.set_temperature(before * 1.5)
+        try:
+            with pytest.raises(BundleError, match="differs from its network: probabilities"):
+                check_parity(Bundle(bundle_path), module, trained_run.split.test, images=5)
+        finally:
+            module.set_temperature(before)
+
+    def test_maps_count(self, bundle_path, module, trained_run):
+        """Maps that are wrong while the probabilities are right: one channel more that adds up to nothing."""
+
+        class OtherMaps(ExportModule):
+            def forward(self, x):
+                probabilities, cam, ood_score = super().forward(x)
+                return probabilities, cam.flip(3), ood_score
+
+        other = OtherMaps(module.network, (0,) * 3, (1,) * 3, np.zeros(7))
+        other.ood = module.ood
+        other.load_state_dict(module.state_dict())
+        with pytest.raises(BundleError, match="maps"):
+            check_parity(Bundle(bundle_path), other, trained_run.split.test, images=5)
+
+    @pytest.mark.parametrize("field", ["largest_difference", "largest_map_difference", "largest_ood_difference"])
+    @pytest.mark.parametrize("precision", POLICIES)
+    def test_every_difference_is_bounded_and_no_number_is_none(self, precision, field):
+        fine = {
+            "precision": precision,
+            "images": 5,
+            "largest_difference": 0.0,
+            "same_top_class": 1.0,
+            "largest_map_difference": 0.0,
+            "largest_ood_difference": 0.0,
+        }
+        assert Parity(**fine).holds
+        assert Parity(**fine | {"largest_map_difference": None}).holds
+        for bad in (0.9, float("nan")):
+            assert not Parity(**fine | {field: bad}).holds
+        assert not Parity(**fine | {"same_top_class": 0.9}).holds
+
+    def test_smaller_precisions_are_let_differ_more(self):
+        fp32, fp16, int8 = (POLICIES[p] for p in ("fp32", "fp16", "int8"))
+        assert fp32.probability < fp16.probability < int8.probability
+        assert fp32.same_top_class > fp16.same_top_class > int8.same_top_class
 
 
-def test_nothing_is_written_when_parity_fails(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("lentigo.export.parity.TOLERANCE", 0.0)
-    with pytest.raises(BundleError, match="differs"):
-        export.bundle(trained_run, tmp_path / "bad.onnx")
-    assert list(tmp_path.iterdir()) == []
+class TestWriting:
+    def test_a_good_bundle_is_not_replaced_by_a_bad_one(self, trained_run, tmp_path, monkeypatch):
+        (tmp_path / "model.onnx").write_bytes(b"the good one")
 
+        def bad(*_):
+            raise BundleError("differs")
 
-def test_what_cannot_be_exported_is_said(trained_run, tmp_path):
-    with pytest.raises(BundleError, match=r"\.onnx"):
-        export.bundle(trained_run, tmp_path / "model.pt")
-    (tmp_path / "recipe.json").write_text((trained_run.path / "recipe.json").read_text())
-    with pytest.raises(RunError, match="not finished"):
-        export.bundle(training.load_run(tmp_path), tmp_path / "model.onnx")
+        monkeypatch.setattr("lentigo.export.assemble.check_parity", bad)
+        with pytest.raises(BundleError, match="differs"):
+            export.bundle(trained_run, tmp_path / "model.onnx")
+        assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+        assert (tmp_path / "model.onnx").read_bytes() == b"the good one"
 
+    def test_bad_outputs_are_refused_before_the_work(self, trained_run, tmp_path, monkeypatch):
+        monkeypatch.setattr("lentigo.export.assemble.fit_run", None)
+        with pytest.raises(BundleError, match=r"\.onnx"):
+            export.bundle(trained_run, tmp_path / "model.pt")
+        (tmp_path / "folder.onnx").mkdir()
+        with pytest.raises(OutputError, match="folder"):
+            export.bundle(trained_run, tmp_path / "folder.onnx")
+        (tmp_path / "file").write_text("")
+        with pytest.raises(OutputError, match="file"):
+            export.bundle(trained_run, tmp_path / "file" / "model.onnx")
 
-class TestForeignFiles:
-    def test_absent(self, tmp_path):
-        with pytest.raises(BundleError, match="no such file"):
-            Bundle(tmp_path / "absent.onnx")
-
-    def test_no_onnx(self, tmp_path):
-        (tmp_path / "text.onnx").write_text("hello")
-        with pytest.raises(BundleError, match="not a readable ONNX model"):
-            Bundle(tmp_path / "text.onnx")
-
-    def test_truncated(self, bundle_path, tmp_path):
-        (tmp_path / "half.onnx").write_bytes(bundle_path.read_bytes()[:5000])
-        with pytest.raises(BundleError):
-            Bundle(tmp_path / "half.onnx")
-
-    @pytest.mark.parametrize(("text", "words"), [(None, "no bundle of lentigo"), ("{}", "damaged"), ("?", "damaged")])
-    def test_without_metadata(self, bundle_path, tmp_path, text, words):
-        model = onnx.load(bundle_path)
-        if text is None:
-            del model.metadata_props[:]
-        else:
-            model.metadata_props[0].value = text
-        onnx.save(model, tmp_path / "other.onnx")
-        with pytest.raises(BundleError, match=words):
-            Bundle(tmp_path / "other.onnx")
-
-    def test_of_a_newer_format(self, bundle_path, tmp_path):
-        model = onnx.load(bundle_path)
-        values = json.loads(model.metadata_props[0].value) | {"format": 99}
-        model.metadata_props[0].value = json.dumps(values)
-        onnx.save(model, tmp_path / "newer.onnx")
-        with pytest.raises(BundleError, match="newer"):
-            Bundle(tmp_path / "newer.onnx")
+    def test_an_unfinished_run_is_refused(self, trained_run, tmp_path):
+        (tmp_path / "recipe.json").write_text((trained_run.path / "recipe.json").read_text())
+        with pytest.raises(RunError, match="not finished"):
+            export.bundle(training.load_run(tmp_path), tmp_path / "model.onnx")
 
 
 def test_plain_onnx_runtime_is_enough(bundle_path):

@@ -7,6 +7,7 @@ import torch
 from lentigo.data.pixels import load_pixels
 from lentigo.data.sources.synthetic.wrong import KINDS, wrong_image
 from lentigo.evaluation.ood.detector import fit_ood
+from lentigo.export.module import ExportModule
 from lentigo.export.ood import OODScore, appearance, fit_run
 from lentigo.runtime import Bundle
 
@@ -16,10 +17,11 @@ def bundle(bundle_path):
     return Bundle(bundle_path)
 
 
-def test_the_module_computes_what_was_fitted():
+@pytest.mark.parametrize("features", [9, 90])
+def test_the_module_computes_what_was_fitted(features):
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.uniform(0, 255, (60, 3, 32, 32))).float()
-    pooled, looks = rng.normal(size=(60, 9)).astype(np.float32), appearance(x).numpy()
+    pooled, looks = rng.normal(size=(60, features)).astype(np.float32), appearance(x).numpy()
     ood_score = fit_ood((pooled, looks), np.arange(60) % 7, (pooled[:30], looks[:30]))
     again = OODScore(ood_score)(torch.from_numpy(pooled), x)
     assert again.numpy() == pytest.approx(ood_score(pooled, looks), rel=1e-3)
@@ -41,17 +43,18 @@ def test_the_bundle_flags_at_most_the_wanted_share_of_validation(bundle, trained
     validation = trained_run.split.validation
     squares = load_pixels(trained_run.split.records, 32).of(validation)
     limit = bundle.metadata.ood_score
-    flagged = (bundle.run(squares).ood_score > limit.threshold + 1e-3).sum()
+    flagged = (bundle.predict(squares).ood_score > limit.threshold + 1e-3).sum()
     assert flagged <= limit.target_fpr * (len(validation) + 1)
 
 
-def test_limits_come_from_validation_and_not_from_test(trained_run, bundle):
-    assert fit_run(trained_run).threshold == bundle.metadata.ood_score.threshold
-    assert fit_run(trained_run).images == len(trained_run.split.validation)
+def test_units_come_from_validation_and_not_from_test(trained_run):
+    run = trained_run
+    detector = fit_run(run, ExportModule(run.network(), run.mean, run.std, run.logit_offset))
+    assert detector.images == len(run.split.validation)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_wrong_images_are_odder_than_lesions(bundle, trained_run, kind):
-    lesions = bundle.run(load_pixels(trained_run.split.records, 32).of(trained_run.split.test)).ood_score
-    wrong = bundle.run(np.stack([wrong_image(kind, seed) for seed in range(8)])).ood_score
+    lesions = bundle.predict(load_pixels(trained_run.split.records, 32).of(trained_run.split.test)).ood_score
+    wrong = bundle.predict(np.stack([wrong_image(kind, seed) for seed in range(8)])).ood_score
     assert np.median(wrong) > np.quantile(lesions, 0.9)

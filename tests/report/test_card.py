@@ -14,7 +14,7 @@ from tests.evaluation.imagined import make
 
 def test_card_carries_the_measured_numbers(bundle_path, synthetic_records, tmp_path):
     path = tmp_path / "predictions.parquet"
-    evaluation.predict_bundle_part(Bundle(bundle_path), synthetic_records).save(path)
+    evaluation.predict_own_part(Bundle(bundle_path), synthetic_records).save(path)
     report([path], tmp_path / "out", bundle=bundle_path, replicates=20)
     front = yaml.safe_load((tmp_path / "out" / "README.md").read_text().split("---\n")[1])
     measured = Subject.read(path, replicates=0).metrics.get("balanced_accuracy").value

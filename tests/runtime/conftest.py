@@ -1,10 +1,12 @@
 """A classifier, a photograph and a folder of them."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from lentigo import Classifier
+from lentigo.labels import HAM10000
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +38,10 @@ def altered(bundle_path):
 
     def make(**changes):
         bundle = Bundle(bundle_path)
+        if classes := changes.pop("classes", None):
+            head = bundle.metadata.heads[0]
+            labels = [asdict(HAM10000[c]) for c in classes]
+            changes["heads"] = (head.model_copy(update={"label_set": {**head.label_set, "labels": labels}}),)
         bundle.metadata = bundle.metadata.model_copy(update=changes)
         return Classifier(bundle)
 

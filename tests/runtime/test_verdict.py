@@ -79,8 +79,10 @@ class TestNotGradable:
     @pytest.mark.parametrize("value", [np.nan, np.inf])
     def test_a_model_that_gives_no_numbers(self, altered, photo, value, monkeypatch):
         broken = altered()
-        good = broken.bundle.run
-        monkeypatch.setattr(broken.bundle, "run", lambda x: Outputs(np.full((1, 7), value, np.float32), *good(x)[1:]))
+        good = broken.bundle.predict
+        monkeypatch.setattr(
+            broken.bundle, "predict", lambda x: Outputs(np.full((1, 7), value, np.float32), *good(x)[1:])
+        )
         verdict = broken.classify(photo)
         assert verdict.rejection_reasons == ("the model gives no probabilities for it",)
         assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False))["raw"]["diagnosis"] is None

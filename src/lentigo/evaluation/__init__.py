@@ -20,7 +20,7 @@ try:
     from lentigo.evaluation.metrics.measure import Metrics, measure
     from lentigo.evaluation.metrics.summary import summarise
     from lentigo.evaluation.ood.rejections import OODRejections, ood_rejections
-    from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
+    from lentigo.evaluation.predict import predict, predict_files, predict_own_part, predict_part
     from lentigo.evaluation.predictions import Predictions
     from lentigo.evaluation.robustness.curves import Robustness, robustness
     from lentigo.evaluation.statistics.comparison import Comparison, compare
@@ -64,7 +64,8 @@ __all__ = [
     "operating_points",
     "pool",
     "predict",
-    "predict_bundle_part",
+    "predict_files",
+    "predict_own_part",
     "predict_part",
     "recalibrate",
     "reliability_diagram",

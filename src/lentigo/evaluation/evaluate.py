@@ -7,19 +7,20 @@ from typing import NamedTuple
 
 from lentigo import data
 from lentigo.atomic import replacing, write_text
-from lentigo.errors import DataError
+from lentigo.errors import BundleError, DataError
 from lentigo.evaluation.metrics.measure import Metrics, measure
 from lentigo.evaluation.metrics.pages import describe_fairness, describe_robustness
 from lentigo.evaluation.metrics.summary import summarise
-from lentigo.evaluation.predict import predict, predict_bundle_part, predict_part
+from lentigo.evaluation.predict import predict, predict_own_part, predict_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.robustness.curves import robustness as measure_robustness
+from lentigo.evaluation.run_predictor import RunPredictor
 from lentigo.evaluation.subgroups.fairness import fairness
 from lentigo.evaluation.subgroups.skin_tone import skin_tones
-from lentigo.runtime import Bundle
-from lentigo.runtime.shipped import find_bundle
+from lentigo.runtime import Bundle, Predictor
+from lentigo.runtime.shipped import find_bundle, shipped_models
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "open_model"]
 
 PathLike = str | os.PathLike[str]
 
@@ -52,35 +53,38 @@ def evaluate(
     be interrupted and goes on where it stopped.
 
     Args:
-        model: folder of a run, which is measured on the test part of its split; or name or path of a bundle.
-        root: the data set for a bundle; all of it, and refused if the bundle has seen any of it.
-        own_test: for a bundle, take the test part of its own split of `root` instead.
+        model: folder of a run; or name or path of a bundle.
+        root: the data set; all of it, and refused if the model has seen any of it. Without it a run is measured on the
+            test part of its split, from the pixels that it was trained on; a bundle needs it.
+        own_test: take the test part of the model's own split of `root` instead.
         source: take only the images of this source of `root`, such as 'test' of an ISIC challenge.
-        out: folder for what is written; without it the run's own folder, and nowhere for a bundle.
-        robustness: whether to measure a bundle on worse images too, 41 times each.
+        out: folder for what is written. Without it the run's own folder if its own test part is measured without a
+            `root`, and nowhere otherwise.
+        robustness: whether to measure on worse images too, 41 times each.
         limit: how many images to take for that, as evenly over the diagnoses as there are.
         skin_tone: whether to estimate each image's skin tone, for fairness; see the limits in `skin_tone`.
         replicates: bootstrap resamples behind the intervals.
         seed: seed of the resamples.
 
     Raises:
-        DataError: no data set given for a bundle, one that can't be read, no such source, or robustness of a run or
-            without a folder to write into.
-        LeakError: the bundle has seen some of the images.
+        DataError: no data set given for a bundle, one that can't be read, no such source, a source without a data set
+            or of the model's own test part, or robustness without a folder to write into.
+        LeakError: the model has seen some of the images.
     """
-    is_run = Path(model).is_dir()
-    folder = Path(out) if out else (Path(model) if is_run else None)
-    if robustness and (is_run or folder is None):
+    predictor = open_model(model)
+    inside = isinstance(predictor, RunPredictor) and root is None
+    if source is not None and (own_test or inside):
         raise DataError(
-            "Robustness is measured of a bundle, and written into a folder.",
-            "Export the run first (lentigo export)." if is_run else "Name the folder with --out.",
+            f"The source {source!r} is one of a data set, not of the model's own test part.",
+            "Leave --own-test out." if own_test else "Name the data set with --data.",
         )
-    bundle = None if is_run else Bundle(find_bundle(model))
-    predicted = _of_run(Path(model)) if bundle is None else _of_bundle(bundle, _records(bundle, root, source), own_test)
+    folder = Path(out) if out else (Path(model) if inside else None)
+    if robustness and folder is None:
+        raise DataError("Robustness is written into a folder.", "Name the folder with --out.")
+    predicted = _predicted(predictor, root, source, own_test)
     metrics = measure(predicted.test, replicates=replicates, seed=seed)
     if folder is None:
         return metrics
-    folder.mkdir(parents=True, exist_ok=True)
     _save(predicted.test, folder / "predictions.parquet")
     if predicted.validation is not None:
         _save(predicted.validation, folder / "validation.parquet")
@@ -92,12 +96,12 @@ def evaluate(
     by_group = fairness(predicted.test, skin=skin, replicates=replicates, seed=seed)
     write_text(folder / "fairness.json", by_group.to_json() + "\n")
     write_text(folder / "fairness.md", describe_fairness(by_group))
-    if robustness and bundle:
+    if robustness:
         partial = folder / "robustness.partial.npz"
         found = measure_robustness(
-            bundle,
+            predictor,
             predicted.records,
-            own_test=own_test,
+            own_test=own_test or inside,
             limit=limit,
             replicates=replicates,
             seed=seed,
@@ -109,24 +113,42 @@ def evaluate(
     return metrics
 
 
-def _of_run(path: Path) -> _Predicted:
+def open_model(model: PathLike) -> Predictor:
+    """A run's folder, or the name or path of a bundle, as what predicts.
+
+    Raises:
+        BundleError: no such model, or a name that is both a shipped model's and a run's folder.
+        RunError: a folder that is no run.
+    """
+    path = Path(model)
+    shipped = os.fspath(model) in shipped_models()
+    if shipped and (path / "recipe.json").is_file():
+        raise BundleError(
+            f"{path} is the name of a model that ships with lentigo, and of a run's folder here.",
+            f"Write ./{path} for the run, or name the model from another folder.",
+        )
+    if shipped or not path.is_dir():
+        return Bundle(find_bundle(model), threads=1)  # images go in parallel
     from lentigo.training import load_run  # needs torch, which a bundle does not
 
-    run = load_run(path)
-    return _Predicted(run.split.records, predict_part(run, "test"), predict_part(run, "validation"))
+    return RunPredictor(load_run(path))
 
 
-def _of_bundle(bundle: Bundle, records: data.Records, own_test: bool) -> _Predicted:
+def _predicted(model: Predictor, root: PathLike | None, source: str | None, own_test: bool) -> _Predicted:
+    if isinstance(model, RunPredictor) and root is None:
+        run = model.run
+        return _Predicted(run.split.records, predict_part(run, "test"), predict_part(run, "validation"))
+    records = _records(model, root, source)
     if not own_test:
-        return _Predicted(records, predict(bundle, records), None)
-    test, validation = (predict_bundle_part(bundle, records, part) for part in ("test", "validation"))
+        return _Predicted(records, predict(model, records), None)
+    test, validation = (predict_own_part(model, records, part) for part in ("test", "validation"))
     return _Predicted(records, test, validation)
 
 
-def _records(bundle: Bundle, root: PathLike | None, source: str | None) -> data.Records:
+def _records(model: Predictor, root: PathLike | None, source: str | None) -> data.Records:
     """The data set, or one source of it."""
     if root is None:
-        raise DataError(f"{bundle.path}: a bundle does not know where images lie.", "Name the data set with --data.")
+        raise DataError(f"{model.name}: a bundle does not know where images lie.", "Name the data set with --data.")
     records = data.read(root)
     if source is None:
         return records

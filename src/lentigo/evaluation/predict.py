@@ -20,16 +20,16 @@ from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.predictions import Predictions, probability_columns
-from lentigo.labels import HAM10000
 from lentigo.progress import track
-from lentigo.runtime import Bundle, Outputs
+from lentigo.runtime import Outputs, Predictor
 
 if TYPE_CHECKING:
     from lentigo.training import Run
 
-__all__ = ["bundle_split", "predict", "predict_bundle_part", "predict_part"]
+__all__ = ["own_part", "predict", "predict_files", "predict_own_part", "predict_part"]
 
 Part = Literal["validation", "test"]
+LATENCY_IMAGES = 20
 
 
 def predict_part(run: "Run", part: Part = "test") -> Predictions:
@@ -55,68 +55,63 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         "temperature": calibrate(run).temperature,
         "environment": dict(run.environment),
     }
-    table = _with_groups(_table(records, softmax(logits / calibrate(run).temperature, axis=1)), run.split)
+    groups = run.split.manifest.set_index("image_id")["group"].loc[records.ids].to_numpy()
+    table = _table(records, softmax(logits / calibrate(run).temperature, axis=1)).assign(group=groups)
     return Predictions(table, {**_meta(records), **meta})
 
 
-def predict(bundle: Bundle, records: data.Records) -> Predictions:
-    """Run a bundle over a data set, from the files as they are. Unreadable images are left out and named in `meta`.
+def predict(model: Predictor, records: data.Records) -> Predictions:
+    """Run a model over a data set, from the files as they are. Unreadable images are left out and named in `meta`.
 
-    The protocol is 'external' and the part 'all': the images belong to no split of the bundle's. `meta` says what the
-    bundle was trained on, and how the images were checked against it.
+    The protocol is 'external' and the part 'all': the images belong to no split of the model's. `meta` says what the
+    model was trained on, and how the images were checked against it.
 
     Raises:
-        LeakError: the bundle was trained, or its thresholds were chosen, on some of these images or lesions; the
+        LeakError: the model was trained, or its thresholds were chosen, on some of these images or lesions; the
             message lists the first and says which sources of the data are free of them.
-        DataError: other labels than the bundle's, or no image can be read.
+        DataError: other labels than the model's, or no image can be read.
     """
-    if records.label_set != HAM10000:  # before hours of predicting what has no truth
-        raise DataError(f"{records.name} has the labels of {records.label_set}, {bundle.path.name} {HAM10000}.")
-    table = records.table
-    seen = bundle.seen(records.ids) | bundle.seen(table["lesion_id"])
+    _refuse_other_labels(model, records)  # before hours of predicting what has no truth
+    table, origin = records.table, model.origin
+    seen = origin.seen(records.ids) | origin.seen(table["lesion_id"])
     if seen.any():
         free = sorted(set(table["source"].dropna()) - set(table.loc[seen, "source"].dropna()))
         take = f", or one of the sources that it has seen nothing of (--source {' or '.join(free)})" if free else ""
         raise LeakError(
-            f"{bundle.metadata.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
+            f"{model.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
             f"{listed(records.ids[seen].tolist())}.",
             f"Take its own test part (--own-test){take}, or other data.",
         )
-    split = bundle.metadata.split
     knows_lesions = bool((table["lesion_id"] != table["image_id"]).any())
     meta = {
         "protocol": "external",
         "leaky": False,
         "part": "all",
-        "trained_on": {"data": bundle.metadata.source, **{k: split[k] for k in ("protocol", "fold", "sha256")}},
+        "trained_on": {"data": origin.data, **{k: origin.split[k] for k in ("protocol", "fold", "sha256")}},
         "overlap": f"none of these {len(records):,} images{' or their lesions' if knows_lesions else ''} bears an id "
-        f"that {bundle.metadata.name} learned from or was tuned on",
+        f"that {model.name} learned from or was tuned on",
         "knows_lesions": knows_lesions,
     }
-    predictions = _predict_files(bundle, records, meta)
-    groups = pd.Series(data.find_groups(records), index=records.ids)
-    return Predictions(
-        predictions.table.assign(group=groups.loc[predictions.table["image_id"]].to_numpy()), predictions.meta
-    )
+    return predict_files(model, records, meta)
 
 
-def predict_bundle_part(
-    bundle: Bundle, records: data.Records, part: Part = "test", *, only: Sequence[str] | None = None
+def predict_own_part(
+    model: Predictor, records: data.Records, part: Part = "test", *, only: Sequence[str] | None = None
 ) -> Predictions:
-    """Run a bundle over its own validation or test part of the data set that it was trained on.
-
-    The split is made anew from the records and must have the hash that the bundle carries.
+    """Run a model over its own validation or test part of the data set that it was trained on, see `own_part`.
 
     Args:
-        bundle: the model.
+        model: what predicts.
         records: the whole data set.
         part: 'validation' or 'test'.
         only: ids of the images of the part to take; without them all.
 
     Raises:
-        DataError: the split can't be made again from these records, or an id is not of the part.
+        DataError: other labels than the model's, images of the part that are not among the records, or an id is not
+            of the part.
     """
-    split, described = bundle_split(bundle, records), bundle.metadata.split
+    _refuse_other_labels(model, records)
+    described = model.origin.split
     meta = {
         "protocol": described["protocol"],
         "leaky": described["leaky"],
@@ -124,59 +119,122 @@ def predict_bundle_part(
         "split_sha256": described["sha256"],
         "part": part,
     }
-    chosen = split.part(part)
-    predictions = _predict_files(bundle, chosen if only is None else chosen.take(only), meta)
-    return Predictions(_with_groups(predictions.table, split), predictions.meta)
+    chosen = own_part(model, records, part)
+    groups = pd.Series(data.find_groups(records), index=records.ids)
+    return predict_files(model, chosen if only is None else chosen.take(only), meta, groups=groups)
 
 
-def bundle_split(bundle: Bundle, records: data.Records) -> data.Split:
-    """The split that a bundle was trained on, made again from the same data set.
+def own_part(model: Predictor, records: data.Records, part: Part = "test") -> data.Records:
+    """The validation or test part of the split that a model was trained on, by the ids that it carries.
+
+    Where it carries none, as bundles of format 1, or where the protocol copies images, the split is made again and
+    must have the hash that the model carries.
 
     Raises:
-        DataError: it can't be made again from these records.
+        DataError: images of the part are not among the records, nor among their problems, or the split can't be made
+            again.
     """
-    described = bundle.metadata.split
-    split = data.split(records, described["protocol"], fold=described["fold"], seed=described["seed"])
+    origin = model.origin
+    members = origin.test if part == "test" else origin.validation
+    declared = origin.split.get("images", {}).get(part)
+    found = records.ids[members.contains(records.ids)]
+    left_out = [Path(p.file).stem for p in records.problems if p.severity == "dropped"]
+    absent = None if declared is None else declared - len(found) - int(members.contains(sorted(set(left_out))).sum())
+    if len(members) and absent is not None and absent <= 0:
+        return records.take(found)
+    try:
+        return _remade_split(model, records).part(part)
+    except DataError as error:
+        if not len(members):
+            raise
+        raise DataError(
+            f"{records.root}: {absent} of the {declared} images of the {part} part of {model.name} are not among these "
+            f"{len(records)}.",
+            f"Give the very data set that it was trained on ({origin.data}).",
+        ) from error
+
+
+def _remade_split(model: Predictor, records: data.Records) -> data.Split:
+    described = model.origin.split
+    split = data.split(
+        records, described["protocol"], fold=described["fold"], folds=described["folds"], seed=described["seed"]
+    )
     if split.hash != described["sha256"]:
         raise DataError(
-            f"{records.root}: the split of {bundle.metadata.name} can't be made again from these {len(records)} images "
-            f"(hash {split.hash[:12]}, wanted {described['sha256'][:12]}).",
+            f"{records.root}: the split of {model.name} can't be made again from these {len(records)} images "
+            f"(hash {split.hash[:12]}, expected {described['sha256'][:12]}).",
             "Give the very data set that it was trained on.",
         )
     return split
 
 
-def _predict_files(bundle: Bundle, records: data.Records, origin: dict[str, Any]) -> Predictions:
-    def one(path: str) -> tuple[Outputs, float] | ImageError:
+def _refuse_other_labels(model: Predictor, records: data.Records) -> None:
+    if sorted(model.labels.classes) != sorted(records.label_set.classes):
+        raise DataError(
+            f"{records.name} has the labels of {records.label_set}, {model.name} distinguishes {model.labels}.",
+            "State a mapping of the data's labels (--map).",
+        )
+
+
+def predict_files(
+    model: Predictor, records: data.Records, origin: dict[str, Any], *, groups: pd.Series | None = None
+) -> Predictions:
+    """Run a model over files as they are, several at a time.
+
+    Args:
+        model: what predicts.
+        records: the images.
+        origin: entries of `Predictions.meta` that say which images these are.
+        groups: what to resample by, by image id; without it the groups among these records.
+
+    Raises:
+        DataError: no image can be read.
+    """
+
+    def one(path: str) -> Outputs | ImageError:
         try:
-            image = records.decode(path)
+            return model.predict(records.decode(path)[None])
         except ImageError as error:
             return error
-        start = time.perf_counter()
-        outputs = bundle.run(image[None])
-        return outputs, (time.perf_counter() - start) * 1000
 
     with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(one, records.table["path"]), "Predicting", len(records)))
-    good = [not isinstance(result, ImageError) for result in found]
-    results: list[Any] = [r for r in found if not isinstance(r, ImageError)]
+        found = list(track(pool.map(one, records.table["path"]), f"Predicting with {model.name}", len(records)))
+    good = np.array([not isinstance(result, ImageError) for result in found])
+    results: list[Outputs] = [r for r in found if not isinstance(r, ImageError)]
     if not results:
         raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.")
-    kept = records.take(records.ids[np.array(good)])
-    table = _table(kept, np.concatenate([o.probabilities for o, _ in results])).assign(
-        ood_score=np.concatenate([o.ood_score for o, _ in results]), latency_ms=[ms for _, ms in results]
-    )
-    described = bundle.metadata
+    kept = records.take(records.ids[good])
+    order = model.labels.index(records.label_set.classes)
+    table = _table(kept, np.concatenate([o.probabilities for o in results])[:, order])
+    if groups is None:
+        groups = pd.Series(data.find_groups(records), index=records.ids)
+    table = table.assign(group=groups.loc[kept.ids].to_numpy())
+    scores = [o.ood_score for o in results if o.ood_score is not None]
+    if len(scores) == len(results):
+        table = table.assign(ood_score=np.concatenate(scores))
     meta = {
-        "model": described.name,
-        "model_sha256": bundle.sha256,
+        "model": model.name,
+        "model_sha256": model.sha256,
         **origin,
-        "training_prevalence": list(described.training_prevalence),
-        "temperature": described.temperature,
+        "training_prevalence": [model.origin.training_prevalence[i] for i in order],
+        "temperature": model.origin.temperature,
+        "latency_ms": _latency(model, kept),
         "environment": _environment(),
         "unreadable": [str(r) for r in found if isinstance(r, ImageError)],
     }
     return Predictions(table, {**_meta(kept), **meta})
+
+
+def _latency(model: Predictor, records: data.Records) -> float:
+    """Median milliseconds for one decoded image, one after the other while nothing else runs here, after a warm-up."""
+    images = [records.decode(path)[None] for path in records.table["path"][:LATENCY_IMAGES]]
+    model.predict(images[0])
+    times = []
+    for image in images:
+        start = time.perf_counter()
+        model.predict(image)
+        times.append((time.perf_counter() - start) * 1000)
+    return float(np.median(times))
 
 
 def _table(records: data.Records, probabilities: NDArray) -> pd.DataFrame:
@@ -186,12 +244,6 @@ def _table(records: data.Records, probabilities: NDArray) -> pd.DataFrame:
     values = probabilities.astype(np.float64)
     values /= values.sum(axis=1, keepdims=True)
     return pd.concat([known, pd.DataFrame(values, columns=probability_columns(records.label_set))], axis=1)
-
-
-def _with_groups(table: pd.DataFrame, split: data.Split) -> pd.DataFrame:
-    """Add the split's groups, by which intervals resample: known duplicates under two lesion ids are one."""
-    groups = split.manifest.set_index("image_id")["group"]
-    return table.assign(group=groups.loc[table["image_id"]].to_numpy())
 
 
 def _meta(records: data.Records) -> dict[str, Any]:

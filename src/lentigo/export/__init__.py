@@ -8,10 +8,10 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.export.assemble import bundle
-    from lentigo.export.parity import Parity, check_parity
+    from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 
-__all__ = ["Parity", "bundle", "check_parity"]
+__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity"]

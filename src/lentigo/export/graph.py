@@ -16,75 +16,23 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.compose import merge_models
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from lentigo.evaluation.ood.detector import OODDetector
-from lentigo.export.ood import OODScore
+from lentigo.export.module import ExportModule
+from lentigo.export.pack import TEMPERATURE, pack
 
-__all__ = ["ExportModule", "build_graph", "squares"]
+__all__ = ["build_graph", "set_temperature"]
 
 OPSET = 18
 """Old enough for browsers and phones of the last years, new enough for ReduceSum with axes as input."""
 
 
-class ExportModule(nn.Module):
-    """A network with its preprocessing's last step, its calibration, its maps and its OOD score, in inference mode.
-
-    Args:
-        network: has `features(x)` and a linear `classifier` of their mean, so that each logit is its map's mean plus
-            the bias.
-        mean, std: of the training part's pixels in 0..1.
-        logit_offset: taken from the logits, [7].
-        temperature: the logits are divided by it.
-        ood_score: how unlike the training images an image is.
-    """
-
-    mean: Tensor
-    std: Tensor
-    offset: Tensor
-
-    def __init__(
-        self,
-        network: Any,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        logit_offset: NDArray[np.float32],
-        temperature: float,
-        ood_score: OODDetector,
-    ) -> None:
-        super().__init__()
-        self.network: Any = network.eval()
-        self.temperature = temperature
-        self.ood_score = OODScore(ood_score)
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1) * 255)
-        self.register_buffer("offset", torch.from_numpy(logit_offset))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities [N, 7], maps [N, 7, h, w] and OOD score [N] of squares float32 [N, 3, S, S] in 0 to 255."""
-        features = self.network.features((x - self.mean) / self.std)
-        cam = torch.einsum("nchw,kc->nkhw", features, self.network.classifier.weight)
-        logits = cam.mean((2, 3)) + self.network.classifier.bias - self.offset
-        return (logits / self.temperature).softmax(1), cam, self.ood_score(features.mean((2, 3)), x)
-
-
-def squares(images: NDArray[np.uint8], size: int) -> Tensor:
-    """The reference of the graph's crop and resize, by torch: uint8 [N, H, W, 3] to float32 [N, 3, size, size]."""
-    height, width = images.shape[1:3]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    x = torch.from_numpy(images[:, top : top + side, left : left + side].copy()).permute(0, 3, 1, 2).float()
-    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
-
-
-def build_graph(explained: ExportModule, size: int) -> onnx.ModelProto:
+def build_graph(module: ExportModule, size: int) -> onnx.ModelProto:
     """Join the preprocessing and the network into one checked model."""
     core = torch.onnx.export(
-        explained.eval(),
+        module.eval(),
         (torch.zeros(2, 3, size, size),),
         input_names=["square"],
-        output_names=["probabilities", "cam", "ood_score"],
+        output_names=module.output_names,
         dynamic_shapes=({0: torch.export.Dim("N")},),
         opset_version=OPSET,
         dynamo=True,
@@ -96,10 +44,16 @@ def build_graph(explained: ExportModule, size: int) -> onnx.ModelProto:
     model = merge_models(before, network, io_map=[("pre/pixels", "square")])
     model.graph.name = "lentigo"
     model.producer_name = "lentigo"
-    del model.metadata_props[:]
-    _strip(model.graph)
+    model = pack(model)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def set_temperature(model: onnx.ModelProto, temperature: float) -> None:
+    """Divide the logits by another temperature."""
+    (tensor,) = (i for i in model.graph.initializer if i.name == TEMPERATURE)
+    (_,) = (node for node in model.graph.node if TEMPERATURE in node.input)  # else something else would change too
+    tensor.CopyFrom(numpy_helper.from_array(np.array(temperature, np.float32), TEMPERATURE))
 
 
 def _preprocessing(size: int, ir_version: int) -> onnx.ModelProto:
@@ -154,12 +108,3 @@ def _preprocessing(size: int, ir_version: int) -> onnx.ModelProto:
         constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=ir_version)
-
-
-def _strip(graph: onnx.GraphProto) -> None:
-    """Take out what the exporter notes for debugging: source lines and paths of the machine that exported."""
-    del graph.metadata_props[:]
-    for item in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
-        item.doc_string = ""
-        if hasattr(item, "metadata_props"):
-            del item.metadata_props[:]

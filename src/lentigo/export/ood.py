@@ -1,6 +1,6 @@
 """The OOD score as part of the graph, and its fit on a run; see `lentigo.evaluation.ood_score` for what it is."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,10 +10,17 @@ from torch.nn import functional as F
 
 from lentigo import data
 from lentigo.evaluation.ood.detector import Gaussian, OODDetector, fit_ood
+from lentigo.progress import track
 from lentigo.training import Run
+
+if TYPE_CHECKING:
+    from lentigo.export.module import ExportModule
 
 __all__ = ["OODScore", "appearance", "fit_run"]
 
+BATCH = 64
+PER_CLASS = 1000
+"""Training images of a class that the means and the covariance rest on, at most."""
 SCALES = (1, 2, 4, 8)
 """Pixels a side that are averaged before edges are measured."""
 
@@ -41,19 +48,25 @@ def _log_spread(x: Tensor) -> Tensor:
 class Distance(nn.Module):
     """A `Gaussian` as a module."""
 
-    whitening: Tensor
     means: Tensor
+    directions: Tensor
+    weights: Tensor
 
     def __init__(self, gaussian: Gaussian) -> None:
         super().__init__()
-        # The unit goes into the weights: it divides squares.
-        root = np.sqrt(gaussian.unit)
-        self.register_buffer("whitening", torch.from_numpy(gaussian.whitening / root).float())
-        self.register_buffer("means", torch.from_numpy(gaussian.means / root).float())
+        self.rest = gaussian.rest
+        for name in ("means", "directions", "weights"):
+            self.register_buffer(name, torch.from_numpy(np.array(getattr(gaussian, name), dtype=np.float32)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Squared distance [N] of features [N, D] to the nearest mean."""
-        return ((features @ self.whitening).unsqueeze(1) - self.means).square().sum(2).amin(1)
+        offsets = features.unsqueeze(1) - self.means
+        along = offsets @ self.directions
+        distance = along.square() @ self.weights
+        if self.rest:
+            others = offsets - along @ self.directions.T
+            distance = distance + self.rest * others.square().sum(2)
+        return distance.amin(1)
 
 
 class OODScore(nn.Module):
@@ -69,28 +82,31 @@ class OODScore(nn.Module):
         return torch.maximum(self.features(pooled), self.appearance(appearance(x)))
 
 
-def fit_run(run: Run) -> OODDetector:
-    """Fit the score on a run's training part and its limits on the validation part.
+def fit_run(run: Run, module: "ExportModule") -> OODDetector:
+    """Fit the score on a run's training part and its thresholds on the validation part.
 
     Raises:
-        RunError: the training has not finished.
         DataError: no image of a part can be read.
     """
     pixels = data.load_pixels(run.split.records, run.recipe.size)
-    train, validation = pixels.readable(run.split.train), pixels.readable(run.split.validation)
-    network = run.network()
-    return fit_ood(
-        _describe(run, network, pixels.of(train)), train.labels, _describe(run, network, pixels.of(validation))
-    )
+    train, validation = _few_of_each(pixels.readable(run.split.train)), pixels.readable(run.split.validation)
+    return fit_ood(_describe(module, pixels.of(train)), train.labels, _describe(module, pixels.of(validation)))
+
+
+def _few_of_each(records: data.Records) -> data.Records:
+    """At most `PER_CLASS` images of each class, evenly spread: all classes weigh the same, so more tell little."""
+    of_class = [np.flatnonzero(records.labels == k) for k in np.unique(records.labels)]
+    kept = [rows[np.linspace(0, len(rows) - 1, min(len(rows), PER_CLASS)).astype(int)] for rows in of_class]
+    return records.take(records.ids[np.sort(np.concatenate(kept))])
 
 
 @torch.inference_mode()
-def _describe(run: Run, network: Any, images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+def _describe(module: "ExportModule", images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
     """Pooled features [N, D] and appearance [N, E] of squares uint8 [N, S, S, 3]."""
-    mean, std = (torch.tensor(v, dtype=torch.float32).view(1, 3, 1, 1) * 255 for v in (run.mean, run.std))
     pooled, looks = [], []
-    for start in range(0, len(images), 256):
-        x = torch.from_numpy(images[start : start + 256]).permute(0, 3, 1, 2).float()
-        pooled.append(network.features((x - mean) / std).mean((2, 3)).numpy())
+    starts = range(0, len(images), BATCH)
+    for start in track(starts, "Describing the images that were learned from", len(starts)):
+        x = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2).float()
+        pooled.append(module.logits(x).pooled.numpy())
         looks.append(appearance(x).numpy())
     return np.concatenate(pooled), np.concatenate(looks)

@@ -31,8 +31,10 @@ class FlipTTA(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Feature maps [N, C, h, w] over the image as it is."""
-        maps = self.network.features
-        return torch.stack([maps(x.flip(dims)).flip(dims) for dims in _MIRRORS]).mean(0)  # type: ignore[operator]
+        # One batch of 4N instead of four networks: an exported graph holds the network once.
+        maps = self.network.features(torch.cat([x.flip(dims) for dims in _MIRRORS]))  # type: ignore[operator]
+        parts = maps.unflatten(0, (len(_MIRRORS), -1)).unbind(0)
+        return torch.stack([part.flip(dims) for part, dims in zip(parts, _MIRRORS, strict=True)]).mean(0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [N, K]."""

@@ -88,7 +88,7 @@ def _architecture(subject: Subject) -> str | None:
     if subject.bundle is None:
         return None
     d = subject.bundle.metadata
-    return f"{d.network}, {d.parameters:,} parameters, {d.size} x {d.size} RGB in, {len(d.classes)} out."
+    return f"{d.network}, {d.parameters:,} parameters, {d.size} x {d.size} RGB in, {len(d.labels)} out."
 
 
 def _software(subject: Subject) -> str | None:

@@ -84,8 +84,7 @@ def _body(subject: Subject, bundle: Bundle) -> str:
     described = bundle.metadata
     first = "\n".join(f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject))
     recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
-    labels = subject.predictions.label_set
-    names = ", ".join(f"{labels[c].name} (`{c}`)" for c in labels.classes)
+    names = ", ".join(f"{label.name} (`{label.id}`)" for label in described.labels.labels)
     return f"""# {described.name}
 
 {first}

@@ -229,6 +229,9 @@ class _Gatherer:
             )
             return None
         limit = self.bundle.metadata.ood_score
+        if limit is None:
+            self.missing["ood_rejections"] = f"{self.bundle.name} computes no OOD score."
+            return None
         found = self._try(
             "ood_rejections",
             lambda: ood_rejections(self.predictions, limit.threshold, limit.target_fpr, replicates=self.replicates),

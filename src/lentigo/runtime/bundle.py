@@ -1,178 +1,220 @@
 """The bundle: one .onnx file that is the whole model, preprocessing, calibration, maps and provenance included.
 
-Input `image`: uint8 [N, H, W, 3], RGB, any size. Outputs `probabilities`: float32 [N, 7]; `cam`: float32 [N, 7, h, w],
-class-activation maps over the central square of the image; `ood_score`: float32 [N], how unlike the training images it
-is.
+Input `image`: uint8 [N, H, W, 3], RGB, any size, and optional inputs that the metadata declare. Outputs
+`probabilities`: float32 [N, K]; `cam`: float32 [N, K, h, w], class-activation maps over the central square of the
+image, absent of networks without exact maps; `ood_score`: float32 [N], how unlike the training images it is.
+
+The file holds a SHA-256 over its own content, computed while 64 zeros stand in its place, so that one changed byte is
+found when it is opened. Files of format 1, which have none, are still read.
 """
 
-import base64
 import hashlib
+import json
 import os
-from collections.abc import Iterable
+import re
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from lentigo.errors import BundleError
+from lentigo.errors import BundleError, DataError
+from lentigo.labels import LabelSet
 from lentigo.runtime import format_1
+from lentigo.runtime.fingerprints import IdSet
+from lentigo.runtime.metadata import FORMAT, BundleMetadata, OptionalInput
+from lentigo.runtime.predictor import Origin, Outputs
 
-__all__ = [
-    "FORMAT",
-    "METADATA_KEY",
-    "Bundle",
-    "BundleMetadata",
-    "OODThreshold",
-    "OperatingPoint",
-    "Outputs",
-    "fingerprints",
-]
+__all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "sealed"]
 
-FORMAT = 1
-"""Version of the bundle's format. Raised when an older lentigo could misread a bundle."""
 METADATA_KEY = "lentigo"
 """Key of the JSON text in the ONNX file's own metadata."""
-_FINGERPRINT_BYTES = 5
-
-
-class OperatingPoint(BaseModel):
-    """A threshold on a risk, chosen on validation images for a wanted sensitivity."""
-
-    model_config = ConfigDict(frozen=True)
-
-    target: str
-    """'melanoma' or 'malignancy'."""
-    target_sensitivity: float
-    threshold: float
-    """The risk from which on a lesion counts as suspicious."""
-    validation_images: int
-    """Number of validation images with the target that the threshold rests on."""
-
-
-class OODThreshold(BaseModel):
-    """From which OOD score on an image is not graded, chosen on validation images."""
-
-    model_config = ConfigDict(frozen=True)
-
-    threshold: float
-    """An OOD score above it is out of distribution."""
-    target_fpr: float
-    """Share of lesions like those of training that may be flagged."""
-    validation_images: int
-    """Number of validation images that the threshold rests on."""
-
-
-class BundleMetadata(BaseModel):
-    """A bundle's metadata."""
-
-    model_config = ConfigDict(frozen=True)
-
-    format: int
-    name: str
-    network: str
-    parameters: int
-    classes: tuple[str, ...]
-    size: int
-    """Side of the square that the network sees, in pixels."""
-    temperature: float
-    training_prevalence: tuple[float, ...]
-    """Share of each class in the training part. The probabilities assume equal shares instead."""
-    operating_points: tuple[OperatingPoint, ...]
-    ood_score: OODThreshold
-    source: str
-    split: dict[str, Any]
-    """Protocol, leaky, fold, seed and sha256 of the split."""
-    recipe: dict[str, Any]
-    metrics: dict[str, Any]
-    """What `lentigo evaluate` measured on the test part, or empty."""
-    parity: dict[str, Any]
-    """What the export's check against the trained network measured."""
-    seen: str
-    """Fingerprints of the images and lesions of the training and validation parts, base64."""
-    licence: str
-    citation: str
-    notice: str
-    environment: dict[str, str]
-
-
-class Outputs(NamedTuple):
-    """A bundle's outputs for N images.
-
-    Attributes:
-        probabilities: float32 [N, 7], calibrated, at equal prevalence.
-        cam: class-activation maps, float32 [N, 7, h, w].
-        ood_score: how unlike the training images each is, float32 [N]; to be compared with `OODThreshold.threshold`.
-    """
-
-    probabilities: NDArray[np.float32]
-    cam: NDArray[np.float32]
-    ood_score: NDArray[np.float32]
+HASH_KEY = "lentigo.sha256"
+"""Key of the content's hash in the ONNX file's own metadata."""
+_UNSEALED = b"0" * 64
+_SEAL = re.compile(re.escape(HASH_KEY.encode()) + rb"\x12\x40([0-9a-f]{64})")
+"""The hash as a protocol buffer holds it: its key, the field's tag and its length come first."""
+_TYPES = {"number": ("tensor(float)", np.float32), "category": ("tensor(int64)", np.int64)}
 
 
 class Bundle:
-    """An opened bundle.
+    """An opened bundle; a `Predictor`.
 
     Args:
         path: the .onnx file.
         threads: threads of the computation; 0 leaves it to ONNX Runtime.
 
     Raises:
-        BundleError: no such file, no ONNX model, no bundle of lentigo, or of a newer format.
+        BundleError: no such file, no ONNX model, no bundle of lentigo, of a newer format, changed since it was
+            written, or with a graph that is not what its metadata say.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
         self.path = Path(path)
+        content = self._read()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise BundleError(f"{self.path}: not a readable ONNX model ({error}).", "Export it again.") from None
+        self._values = self._read_values()
+        if self._values["format"] != 1:
+            self._check_seal(content)
+        self.metadata = self._read_metadata()
+        self._outputs = self._check_graph()
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        """Hash of the file, hexadecimal."""
+
+    def __repr__(self) -> str:
+        m = self.metadata
+        return f"<Bundle {m.name}: {m.network}, {self.labels}, {m.precision}, {self.path}>"
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.metadata.name
+
+    @property
+    def labels(self) -> LabelSet:
+        """What the model distinguishes, in the order of the probabilities."""
+        try:
+            return self.metadata.labels
+        except DataError as error:
+            raise BundleError(f"{self.path}: {error.message}", "Export it again.") from None
+
+    @property
+    def size(self) -> int:
+        """Side of the square that the network sees, in pixels."""
+        return self.metadata.size
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether there are class-activation maps."""
+        return "cam" in self._outputs
+
+    @cached_property
+    def origin(self) -> Origin:
+        """What it learned from."""
+        m = self.metadata
+        try:
+            train, validation, test = (
+                IdSet.decode(text) if text else IdSet({})
+                for text in (m.fingerprints.train, m.fingerprints.validation, m.fingerprints.test)
+            )
+            hashed = format_1.HashedIds(self._values["seen"]) if self._values["format"] == 1 else None
+        except ValueError as error:
+            raise BundleError(f"{self.path}: its fingerprints are damaged ({error}).", "Export it again.") from None
+        return Origin(m.source, m.split, m.training_prevalence, m.temperature, train, validation, test, hashed)
+
+    def predict(self, images: NDArray[np.uint8], **known: NDArray) -> Outputs:
+        """Outputs for images uint8 [N, H, W, 3] of any one size.
+
+        Args:
+            images: RGB.
+            known: values [N] of optional inputs by name; the others are taken as not known.
+
+        Raises:
+            BundleError: an input that the bundle doesn't have.
+        """
+        declared = {i.name: i for i in self.metadata.inputs}
+        if unknown := sorted(set(known) - set(declared)):
+            raise BundleError(
+                f"{self.name} has no input {', '.join(unknown)}.", f"It has: {', '.join(['image', *declared])}."
+            )
+        feeds = {"image": images, **{name: _filled(i, known.get(name), len(images)) for name, i in declared.items()}}
+        found = dict(zip(self._outputs, self._session.run(list(self._outputs.values()), feeds), strict=True))
+        return Outputs(**found)
+
+    def _read(self) -> bytes:
         if not self.path.is_file():
             raise BundleError(f"{self.path}: there is no such file.", "See `lentigo models` for what is installed.")
         try:
-            self._session = ort.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            raise BundleError(f"{self.path}: not a readable ONNX model ({error}).", "Export it again.") from None
-        self.metadata = self._read_metadata()
-        present = {output.name for output in self._session.get_outputs()}
-        self._outputs = list(Outputs._fields if present >= set(Outputs._fields) else format_1.OUTPUTS)
+            return self.path.read_bytes()
+        except OSError as error:
+            raise BundleError(f"{self.path}: can't be read ({error.strerror}).", "Check its permissions.") from None
 
-    @property
-    def sha256(self) -> str:
-        """Hash of the file, hexadecimal."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
-    def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Probabilities [N, 7], class-activation maps [N, 7, h, w] and OOD score [N] of images [N, H, W, 3]."""
-        return Outputs(*map(np.asarray, self._session.run(self._outputs, {"image": images})))
-
-    def seen(self, ids: Iterable[str]) -> NDArray[np.bool_]:
-        """Whether each image or lesion id was in the training or validation part: bool [N]."""
-        known = np.frombuffer(base64.b64decode(self.metadata.seen), np.uint8).reshape(-1, _FINGERPRINT_BYTES)
-        return np.isin(_fold(fingerprints(ids)), _fold(known))
-
-    def _read_metadata(self) -> BundleMetadata:
+    def _read_values(self) -> dict[str, Any]:
+        """The metadata as written."""
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
             raise BundleError(f"{self.path}: an ONNX model, but no bundle of lentigo.", "Make one with lentigo export.")
         try:
-            metadata = BundleMetadata.model_validate_json(format_1.current_names(text))
-        except ValidationError as error:
+            values = dict(json.loads(text))
+            known = int(values["format"])
+        except (ValueError, TypeError, KeyError) as error:
             raise BundleError(
-                f"{self.path}: the bundle's metadata are damaged ({error.error_count()} faults)."
+                f"{self.path}: the bundle's metadata are damaged ({error}).", "Export it again."
             ) from None
-        if metadata.format > FORMAT:
-            raise BundleError(f"{self.path}: format {metadata.format} is newer than this lentigo.", "Upgrade lentigo.")
-        return metadata
+        if known > FORMAT:
+            raise BundleError(f"{self.path}: format {known} is newer than this lentigo.", "Upgrade lentigo.")
+        return values
+
+    def _check_seal(self, content: bytes) -> None:
+        seals = _SEAL.findall(content)
+        if len(seals) != 1 or _digest(content) != seals[0].decode():
+            raise BundleError(
+                f"{self.path}: the file's content is not what was written (its hash differs).",
+                "Copy or export it again; don't use it.",
+            )
+
+    def _read_metadata(self) -> BundleMetadata:
+        try:
+            values = format_1.as_format_2(self._values) if self._values["format"] == 1 else self._values
+            return BundleMetadata.model_validate(values)
+        except (ValidationError, KeyError, TypeError) as error:
+            raise BundleError(
+                f"{self.path}: the bundle's metadata are damaged ({error}).", "Export it again."
+            ) from None
+
+    def _check_graph(self) -> dict[str, str]:
+        """The names of the graph's outputs, by those of `Outputs`; refuses a graph that the metadata don't describe."""
+        names = format_1.OUTPUTS if self._values["format"] == 1 else {name: name for name in Outputs._fields}
+        inputs = {i.name: i.type for i in self._session.get_inputs()}
+        outputs = {o.name: o.shape for o in self._session.get_outputs()}
+        declared = {"image": "tensor(uint8)", **{i.name: _TYPES[i.kind][0] for i in self.metadata.inputs}}
+        classes = len(self.labels)
+        faults = []
+        if inputs != declared:
+            faults.append(f"its inputs are {_listed(inputs)}, declared are {_listed(declared)}")
+        if "probabilities" not in outputs:
+            faults.append("it has no output 'probabilities'")
+        for name in ("probabilities", "cam"):
+            width = outputs[names[name]][1] if names[name] in outputs else classes
+            if width != classes:
+                faults.append(f"{name} has {width} columns for {classes} classes")
+        if len(self.metadata.training_prevalence) != classes:
+            faults.append(f"it states the prevalence of {len(self.metadata.training_prevalence)} of {classes} classes")
+        if (self.metadata.ood_score is None) != (names["ood_score"] not in outputs):
+            faults.append("an OOD score needs a threshold, and a threshold a score")
+        if faults:
+            what = f"{self.path}: the graph is not what its metadata say: {'; '.join(faults)}."
+            raise BundleError(what, "Export it again.")
+        return {name: names[name] for name in Outputs._fields if names[name] in outputs}
 
 
-def fingerprints(ids: Iterable[str]) -> NDArray[np.uint8]:
-    """First five bytes of the SHA-256 of each id: uint8 [N, 5]. One chance in 10^12 that two ids share them."""
-    digests = b"".join(hashlib.sha256(i.encode()).digest()[:_FINGERPRINT_BYTES] for i in ids)
-    return np.frombuffer(digests, np.uint8).reshape(-1, _FINGERPRINT_BYTES)
+def sealed(content: bytes) -> bytes:
+    """The bytes of an ONNX file with the hash of its content in the place of the 64 zeros under `HASH_KEY`."""
+    return content.replace(
+        HASH_KEY.encode() + b"\x12\x40" + _UNSEALED, HASH_KEY.encode() + b"\x12\x40" + _digest(content).encode()
+    )
 
 
-def _fold(prints: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Five bytes as one number."""
-    return prints.astype(np.int64) @ (256 ** np.arange(_FINGERPRINT_BYTES, dtype=np.int64))
+def _digest(content: bytes) -> str:
+    """SHA-256 of the content with zeros in the place of its hash."""
+    zeroed = _SEAL.sub(HASH_KEY.encode() + b"\x12\x40" + _UNSEALED, content)
+    return hashlib.sha256(zeroed).hexdigest()
+
+
+def _filled(declared: OptionalInput, values: NDArray | None, count: int) -> NDArray:
+    """Values of an optional input, or as many that stand for not known."""
+    dtype = _TYPES[declared.kind][1]
+    return np.full(count, declared.missing, dtype) if values is None else np.asarray(values, dtype)
+
+
+def _listed(types: dict[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in types.items())

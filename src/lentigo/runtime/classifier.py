@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lentigo.errors import BundleError, ImageError
-from lentigo.runtime.bundle import Bundle, Outputs
-from lentigo.runtime.classes import labels_of
+from lentigo.runtime.bundle import Bundle
 from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.gradability import rejection_reasons
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.images import ImageSource, contents_of, decode
 from lentigo.runtime.kept import KeptImage
+from lentigo.runtime.predictor import Outputs
 from lentigo.runtime.prevalence import check_prevalence, restate
 from lentigo.runtime.shipped import describe, find_bundle
 from lentigo.runtime.verdict import Verdict
@@ -39,14 +39,11 @@ class Classifier:
         bundle: the model's file, opened.
         labels: the diagnoses that it tells apart, in the order of its outputs.
         sha256: hash of its file, hexadecimal.
-
-    Raises:
-        BundleError: its classes or thresholds make no sense.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle
-        self.labels = labels_of(bundle)
+        self.labels = bundle.labels
         self.sha256 = bundle.sha256
         self._threads = threads
         self._path = str(bundle.path.absolute())  # the working folder may be another when it is pickled
@@ -176,16 +173,9 @@ class Classifier:
 
     def _run(self, images: NDArray[np.uint8], name: str) -> Outputs:
         try:
-            outputs = self.bundle.run(images)
+            return self.bundle.predict(images)
         except Exception as error:  # ONNX Runtime's errors share no base class; memory is what fails on huge images
             raise ImageError(f"{name}: the model fails on it ({error}).", "Scale the image down first.") from None
-        given = outputs.probabilities.shape[1]
-        if given != len(self.labels):
-            raise BundleError(
-                f"{self.bundle.path}: the bundle names {len(self.labels)} classes and gives {given} probabilities.",
-                "Export it again.",
-            )
-        return outputs
 
     def _verdict(
         self,
@@ -199,13 +189,14 @@ class Classifier:
         """What the k-th outputs report for an image."""
         described = self.bundle.metadata
         balanced = dict(zip(self.labels.classes, map(float, outputs.probabilities[k]), strict=True))
-        score = float(outputs.ood_score[k])
+        score = None if outputs.ood_score is None else float(outputs.ood_score[k])
+        limit = None if described.ood_score is None else described.ood_score.threshold
         reasons = rejection_reasons(
             pixels,
             outputs.probabilities[k],
             score,
             size=described.size,
-            ood_threshold=described.ood_score.threshold,
+            ood_threshold=limit,
         )
         restated = None if stated is None or reasons else restate(balanced, stated)
         points = described.operating_points
@@ -221,12 +212,12 @@ class Classifier:
             prevalence=stated,
             risks=found,
             ood_score=score,
-            ood_threshold=described.ood_score.threshold,
+            ood_threshold=limit,
             model=described.name,
             model_sha256=self.sha256,
             _balanced=balanced,
             _labels=self.labels,
-            _cam=outputs.cam[k].copy(),  # not a view that keeps the whole batch
+            _cam=None if outputs.cam is None else outputs.cam[k].copy(),  # not a view that keeps the whole batch
             _image=KeptImage.of(source, pixels),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lentigo.labels import LabelSet
-from lentigo.runtime.bundle import OperatingPoint
+from lentigo.runtime.metadata import OperatingPoint
 
 __all__ = [
     "BALANCED_PRIOR",

@@ -14,19 +14,19 @@ _LOOKED_AT = 512
 def rejection_reasons(
     image: NDArray[np.uint8],
     probabilities: NDArray[np.float32],
-    ood_score: float,
+    ood_score: float | None,
     *,
     size: int,
-    ood_threshold: float,
+    ood_threshold: float | None,
 ) -> tuple[str, ...]:
     """Why an image can't be graded; empty if it can.
 
     Args:
         image: uint8 [H, W, 3].
         probabilities: what the model gave for it [C].
-        ood_score: how unlike the training images it is.
+        ood_score: how unlike the training images it is; None of a model that computes none.
         size: side of the square that the model sees, in pixels.
-        ood_threshold: a score above it is out of distribution.
+        ood_threshold: a score above it is out of distribution; None of a model without a score.
     """
     height, width = image.shape[:2]
     reasons = []
@@ -36,7 +36,8 @@ def rejection_reasons(
         reasons.append("the square that the model sees is blank")
     if not np.isfinite(probabilities).all():
         reasons.append("the model gives no probabilities for it")
-    if not ood_score <= ood_threshold:  # not a number is out of distribution too
+    # Not a number is out of distribution too.
+    if ood_threshold is not None and ood_score is not None and not ood_score <= ood_threshold:
         reasons.append(
             f"it is unlike the dermoscopic images that the model learned from (OOD score {ood_score:.2f}, "
             f"threshold {ood_threshold:.2f})"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo.errors import ImageError
+from lentigo.errors import BundleError, ImageError
 from lentigo.labels import Label, LabelSet
 from lentigo.runtime.decisions import (
     BALANCED_PRIOR,
@@ -54,7 +54,7 @@ class Verdict:
         probabilities: by diagnosis id, calibrated: at the stated prevalence if there is one, else at balanced prior.
         prevalence: the share of each diagnosis that the caller stated, summing to 1; None where none was stated.
         risks: of melanoma and malignancy in both views, beside their thresholds.
-        ood_score: how unlike the training images it is.
+        ood_score: how unlike the training images it is; None of a model that computes none.
         ood_threshold: a score above it is out of distribution.
         model: name of the model.
         model_sha256: hash of its file, hexadecimal.
@@ -68,13 +68,13 @@ class Verdict:
     probabilities: Mapping[str, float] | None
     prevalence: Mapping[str, float] | None
     risks: Mapping[str, Risk]
-    ood_score: float
-    ood_threshold: float
+    ood_score: float | None
+    ood_threshold: float | None
     model: str
     model_sha256: str
     _balanced: Mapping[str, float]
     _labels: LabelSet = field(compare=False)
-    _cam: NDArray[np.float32] = field(compare=False)
+    _cam: NDArray[np.float32] | None = field(compare=False)
     _image: KeptImage = field(compare=False)
 
     def __repr__(self) -> str:
@@ -172,7 +172,7 @@ class Verdict:
     def overlay(self, diagnosis: str | None = None) -> Image.Image:
         """A picture for people: the image beside the heat map on it, with the scale, the square seen and a caption.
 
-        Of an image that is not gradable it shows the image alone and says so.
+        Of an image that is not gradable, or a model without exact maps, it shows the image alone and says so.
 
         Args:
             diagnosis: id or name; without it the most probable one.
@@ -185,6 +185,8 @@ class Verdict:
         if not self.gradable:
             return mark(draw(pixels, None, "Not gradable: no heat map", self._notes(None)))
         chosen = self._chosen(diagnosis)
+        if self._cam is None:
+            return mark(draw(pixels, None, "This model has no heat maps", self._notes(chosen)))
         return mark(draw(pixels, self._map(chosen), self._title(chosen), self._notes(chosen)))
 
     def save_overlay(
@@ -247,6 +249,8 @@ class Verdict:
         return (self.top or "") if diagnosis is None else self._labels.find(diagnosis).id
 
     def _map(self, chosen: str) -> NDArray[np.float32]:
+        if self._cam is None:
+            raise BundleError(f"{self.model} has no class-activation maps.", "Take a model with a pooled linear head.")
         return self._cam[self.classes.index(chosen)]
 
     def _title(self, chosen: str) -> str:

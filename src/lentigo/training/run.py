@@ -168,18 +168,24 @@ class Run:
         blocks = (torch.from_numpy(kept[rows[i : i + 64]]).float().to(device) for i in range(0, len(rows), 64))
         return readable, self._all_logits(network.trainable_part, blocks)
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits [N, K] of squares uint8 [N, S, S, 3], all of `classes` equally common, before calibration."""
+    def logits(self, images: NDArray[np.uint8], *, network: nn.Module | None = None) -> NDArray[np.float32]:
+        """Logits [N, K] of squares uint8 [N, S, S, 3], all of `classes` equally common, before calibration.
+
+        Args:
+            images: squares of the recipe's size.
+            network: what `network` gave, for callers with a few images at a time; without it, it is loaded.
+        """
         device = find_device(self.device)
+        network = (network or self.network()).to(device).to(memory_format=torch.channels_last)
         inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std)).to(device)
         count = max(8, PIXELS // self.recipe.size**2)
 
         def blocks() -> Iterator[Tensor]:
             starts = range(0, len(images), count)
-            for start in track(starts, f"Predicting with {self.model}", len(starts)):
+            for start in track(starts, f"Predicting with {self.model}", len(starts)) if len(starts) > 1 else starts:
                 yield inputs(torch.from_numpy(images[start : start + count]).to(device).permute(0, 3, 1, 2))
 
-        return self._all_logits(self.network().to(device).to(memory_format=torch.channels_last), blocks())
+        return self._all_logits(network, blocks())
 
     @torch.inference_mode()
     def _all_logits(self, network: Callable[[Tensor], Tensor], blocks: Iterable[Tensor]) -> NDArray[np.float32]:

@@ -91,3 +91,18 @@ def test_what_cannot_be_fitted_is_said(features, labels):
 def test_no_image_no_limit():
     with pytest.raises(DataError, match="no image to choose a limit by"):
         limit(np.array([]))
+
+
+def test_the_compact_form_keeps_the_scores_of_many_features():
+    """As pooled features are: a few directions hold most of what varies."""
+    rng = np.random.default_rng(3)
+    spread = np.exp(-np.arange(150) / 15)
+    mix = np.linalg.qr(rng.normal(size=(150, 150)))[0]
+    train, fresh = ((rng.normal(size=(n, 150)) * spread) @ mix for n in (2000, 300))
+    exact = fit_gaussian(train, np.arange(2000) % 7)
+    compact = exact.compact()
+    assert compact.directions.shape == (150, 64)
+    assert np.corrcoef(exact(fresh), compact(fresh))[0, 1] > 0.9
+    far = fresh + 10 * spread[0] * mix[0]
+    assert compact(far).min() > np.quantile(compact(fresh), 0.99)
+    assert fit_gaussian(train[:, :64], np.zeros(2000)).compact().directions.shape == (64, 64)

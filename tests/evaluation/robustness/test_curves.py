@@ -83,7 +83,7 @@ def test_numbers_are_those_of_the_bundle(found, trained_run, bundle_path):
     hits = []
     for i, path, label in zip(chosen.ids, chosen.table["path"], chosen.labels, strict=True):
         changed = list(_changes(decode(path), i, 0))[position]
-        hits.append((label, bundle.run(changed[None])[0][0].argmax() == label))
+        hits.append((label, bundle.predict(changed[None])[0][0].argmax() == label))
     expected = np.mean([np.mean([h for k, h in hits if k == label]) for label in {k for k, _ in hits}])
     assert found.curves["rotation"].points[3].balanced_accuracy.value == pytest.approx(expected)
 

@@ -143,12 +143,12 @@ def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = 
 
 
 def of_bundle(metadata: BundleMetadata) -> tuple[OperatingPoint, ...]:
-    """The operating points that travel in a bundle, chosen on its validation part at equal prevalence."""
+    """The operating points that travel in a bundle, chosen on its validation part, each in its own view."""
     return tuple(
         OperatingPoint(
             task=point.target,
             answer={"malignancy": "malignant"}.get(point.target, point.target),
-            view="equal_prevalence",
+            view=point.view,
             target=point.target_sensitivity,
             threshold=point.threshold,
             sensitivity=None,

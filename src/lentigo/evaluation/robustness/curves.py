@@ -1,6 +1,6 @@
-"""How far a bundle's answers hold when images get worse: each perturbation in five strengths, on the same images.
+"""How far a model's answers hold when images get worse: each perturbation in five strengths, on the same images.
 
->>> found = robustness(bundle, records, own_test=True, limit=140)
+>>> found = robustness(model, records, own_test=True, limit=140)
 >>> [round(point.balanced_accuracy.value, 3) for point in found.curves["blur"].points]
 [0.593, 0.579, 0.586, 0.55, 0.443]
 """
@@ -23,7 +23,7 @@ from lentigo.evaluation.basis import Lesions, undefined
 from lentigo.evaluation.metrics.confusion import Decisions, balanced_accuracy, confusion_matrices
 from lentigo.evaluation.metrics.ranking import ThresholdCurve, auc
 from lentigo.evaluation.metrics.scorer import Scorer
-from lentigo.evaluation.predict import bundle_split, predict, predict_bundle_part
+from lentigo.evaluation.predict import own_part, predict, predict_own_part
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
@@ -33,7 +33,7 @@ from lentigo.evaluation.statistics.intervals import LEVEL, resamples
 from lentigo.evaluation.tasks import tasks_of, view
 from lentigo.labels import LabelSet
 from lentigo.progress import track
-from lentigo.runtime import Bundle
+from lentigo.runtime import Predictor
 
 __all__ = ["Curve", "Point", "Robustness", "robustness"]
 
@@ -73,7 +73,7 @@ class Curve(Result):
 
 
 class Robustness(Result):
-    """A bundle's answers on worse images.
+    """A model's answers on worse images.
 
     Attributes:
         provenance: what was measured: the chosen images as they are.
@@ -93,7 +93,7 @@ class Robustness(Result):
 
 
 def robustness(
-    bundle: Bundle,
+    model: Predictor,
     records: data.Records,
     *,
     own_test: bool = False,
@@ -102,10 +102,10 @@ def robustness(
     seed: int = 0,
     partial: Path | None = None,
 ) -> Robustness:
-    """Run a bundle on images as they are and perturbed in full resolution: 41 times each.
+    """Run a model on images as they are and perturbed in full resolution: 41 times each.
 
     Args:
-        bundle: the model.
+        model: what predicts: a bundle, a run, an ensemble.
         records: images that it has not learned from.
         own_test: take the test part of its own split of `records`, which are then the whole data set.
         limit: how many images to take, as evenly over the diagnoses as there are, and first one of each lesion; None
@@ -115,18 +115,15 @@ def robustness(
         partial: a file that keeps what is done every few images, so that a second call goes on after an interruption.
 
     Raises:
-        LeakError: the bundle has seen some of the images.
+        LeakError: the model has seen some of the images.
         DataError: no image, a limit below 1, no image can be read, or a split that can't be made again.
         MissingExtraError: torch, which draws hair, is not installed.
     """
-    pool = bundle_split(bundle, records).test if own_test else records
+    pool = own_part(model, records) if own_test else records
     chosen = pool if limit is None else _choose(pool, limit, seed)
-    if own_test:
-        predictions = predict_bundle_part(bundle, records, only=chosen.ids.tolist())
-    else:
-        predictions = predict(bundle, chosen)
+    predictions = predict_own_part(model, records, only=chosen.ids.tolist()) if own_test else predict(model, chosen)
     readable = chosen.take(predictions.table["image_id"])
-    scores = {("intact", 0.0): predictions.probabilities} | _perturbed(bundle, readable, seed, partial)
+    scores = {("intact", 0.0): predictions.probabilities} | _perturbed(model, readable, seed, partial)
     weights = list(resamples(predictions.labels, predictions.groups, replicates, seed))
     points = _points(predictions, scores, weights)
     return Robustness(
@@ -156,17 +153,20 @@ def _choose(records: data.Records, limit: int, seed: int) -> data.Records:
 
 
 def _perturbed(
-    bundle: Bundle, records: data.Records, seed: int, partial: Path | None
+    model: Predictor, records: data.Records, seed: int, partial: Path | None
 ) -> dict[tuple[str, float], Array]:
     """Probabilities [N, K] by perturbation and strength."""
     settings = [(name, strength) for name, p in PERTURBATIONS.items() for strength in p.strengths]
-    key = json.dumps([bundle.sha256, seed, settings])
+    key = json.dumps([model.sha256, seed, settings])
     done = _load(partial, key)
+    order = model.labels.index(records.label_set.classes)
 
     def one(asked: tuple[str, tuple[str, str]]) -> Array:
         _, (image_id, path) = asked
         image = records.decode(path)
-        return np.stack([bundle.run(changed[None])[0][0] for changed in _changes(image, image_id, seed)])
+        return np.stack(
+            [model.predict(changed[None]).probabilities[0, order] for changed in _changes(image, image_id, seed)]
+        )
 
     marks = content_marks(records)  # an image that changed since, or another one of its name, is not done
     rows = zip(records.ids, records.table["path"], strict=True)
@@ -183,7 +183,7 @@ def _perturbed(
 
 
 def _load(partial: Path | None, key: str) -> dict[str, Array]:
-    """What an interrupted call with the same bundle, seed and perturbations has done, by the mark of an image."""
+    """What an interrupted call with the same model, seed and perturbations has done, by the mark of an image."""
     if partial is None or not partial.exists():
         return {}
     try:

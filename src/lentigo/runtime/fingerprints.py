@@ -1,0 +1,145 @@
+"""Sets of image and lesion ids that travel in a bundle: compact, and asked only whether an id is a member.
+
+Ids of collections are numbered: 'ISIC_0024306'. The last run of digits of an id is its number, and the rest, with the
+count of digits, is its pattern. A set keeps five bytes of the SHA-256 of each pattern and the gaps between the sorted
+numbers under it, compressed: 14,000 ids of HAM10000 take 3 kB instead of the 70 kB of a hash for each. An id without
+digits is a pattern of its own.
+
+A foreign id is taken for a member by chance alone with a probability of at most `patterns / 2**40`, and never if its
+pattern is known. Numbers can be read back by whoever guesses the pattern: don't put personal data into ids.
+"""
+
+import base64
+import hashlib
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["IdSet"]
+
+_LAST_DIGITS = re.compile(r"([0-9]{1,15})([^0-9]*)$")
+_BYTES = 5
+_LARGEST = 1 << 28
+"""Bytes that are unpacked at most, against files that are made to exhaust memory."""
+
+
+@dataclass(frozen=True)
+class IdSet:
+    """A set of ids.
+
+    Attributes:
+        numbers: by fingerprint of the pattern.
+    """
+
+    numbers: Mapping[bytes, frozenset[int]]
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> "IdSet":
+        """The set of some ids."""
+        found: dict[bytes, set[int]] = defaultdict(set)
+        for pattern, number in _numbered(ids):
+            found[pattern].add(number)
+        return cls({pattern: frozenset(numbers) for pattern, numbers in found.items()})
+
+    def __len__(self) -> int:
+        return sum(map(len, self.numbers.values()))
+
+    def __or__(self, other: "IdSet") -> "IdSet":
+        return IdSet({p: self._under(p) | other._under(p) for p in {*self.numbers, *other.numbers}})
+
+    def contains(self, ids: Iterable[str]) -> NDArray[np.bool_]:
+        """Whether each id is a member: bool [N]."""
+        return np.array([number in self._under(pattern) for pattern, number in _numbered(ids)], dtype=bool)
+
+    def encode(self) -> str:
+        """As text without quotes or backslashes."""
+        patterns = sorted(self.numbers)
+        content = bytearray(_varint(len(patterns)) + b"".join(patterns))
+        for pattern in patterns:
+            content += _varint(len(self.numbers[pattern]))
+        for pattern in patterns:
+            before = 0
+            for number in sorted(self.numbers[pattern]):
+                content += _varint(number - before)
+                before = number
+        return base64.b85encode(zlib.compress(bytes(content), 9)).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "IdSet":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: not such a text.
+        """
+        try:
+            unpacking = zlib.decompressobj()
+            content = unpacking.decompress(base64.b85decode(text), _LARGEST)
+        except zlib.error as error:
+            raise ValueError(f"not a set of ids ({error})") from None
+        if not unpacking.eof:
+            raise ValueError("a set of ids that ends too early")
+        values = _Varints(content)
+        patterns = values.raw(_BYTES, next(values))
+        counts = [next(values) for _ in patterns]
+        numbers = {}
+        for pattern, count in zip(patterns, counts, strict=True):
+            number, members = 0, []
+            for _ in range(count):
+                number += next(values)
+                members.append(number)
+            numbers[pattern] = frozenset(members)
+        return cls(numbers)
+
+    def _under(self, pattern: bytes) -> frozenset[int]:
+        return self.numbers.get(pattern, frozenset())
+
+
+def _numbered(ids: Iterable[str]) -> Iterator[tuple[bytes, int]]:
+    """Fingerprint of the pattern, and the number, of each id."""
+    known: dict[tuple[str, int, str], bytes] = {}
+    for text in ids:
+        match = _LAST_DIGITS.search(text)
+        digits, suffix = match.groups() if match else ("", "")
+        key = (text[: match.start()] if match else text, len(digits), suffix)
+        if key not in known:
+            known[key] = hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:_BYTES]
+        yield known[key], int(digits or 0)
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+class _Varints:
+    """Reads what `_varint` wrote."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content, self._at = content, 0
+
+    def __next__(self) -> int:
+        value = shift = 0
+        while True:
+            (byte,) = self.raw(1, 1)
+            value |= (byte[0] & 127) << shift
+            shift += 7
+            if byte[0] < 128:
+                return value
+
+    def raw(self, size: int, count: int) -> list[bytes]:
+        """The next `count` pieces of `size` bytes."""
+        end = self._at + size * count
+        if end > len(self._content):
+            raise ValueError("a set of ids that ends too early")
+        pieces = [self._content[i : i + size] for i in range(self._at, end, size)]
+        self._at = end
+        return pieces

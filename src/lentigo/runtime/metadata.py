@@ -1,0 +1,125 @@
+"""What a bundle's metadata hold: format 2, a JSON text in the ONNX file."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lentigo.labels import LabelSet
+
+__all__ = ["FORMAT", "BundleMetadata", "Fingerprints", "Head", "OODThreshold", "OperatingPoint", "OptionalInput"]
+
+FORMAT = 2
+"""Version of the bundle's format. Raised when an older lentigo could misread a bundle."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OperatingPoint(_Part):
+    """A threshold on a risk, chosen on validation images for a target sensitivity."""
+
+    target: Literal["melanoma", "malignancy"]
+    view: Literal["equal_prevalence", "training_prevalence"] = "equal_prevalence"
+    """The prior that the risk is taken at: the balanced one, as the probabilities are, or that of the training part."""
+    target_sensitivity: float
+    threshold: float = Field(ge=0, le=1)
+    """A lesion whose risk reaches it is suspicious."""
+    validation_images: int
+    """Number of validation images with the target that the threshold rests on."""
+
+
+class OODThreshold(_Part):
+    """The OOD score above which an image is not graded, chosen on validation images."""
+
+    threshold: float
+    target_fpr: float
+    """Share of lesions like those of training that may be rejected."""
+    validation_images: int
+    """Number of validation images that the threshold rests on."""
+
+
+class Head(_Part):
+    """One output that holds probabilities."""
+
+    name: str
+    """The question that it answers, such as 'diagnosis'."""
+    output: str
+    """Name of the graph's output."""
+    label_set: dict[str, Any]
+    """A `LabelSet` as plain values, in the order of the output's columns."""
+
+
+class OptionalInput(_Part):
+    """What may be known of a patient besides the image; `missing` stands for not known."""
+
+    name: str
+    """Name of the graph's input [N]."""
+    kind: Literal["number", "category"]
+    """A number is float32; a category is the int64 position in `categories`."""
+    missing: float
+    categories: tuple[str, ...] = ()
+
+
+class Fingerprints(_Part):
+    """Image and lesion ids of the split's parts, each an `IdSet` as text."""
+
+    train: str
+    validation: str
+    test: str
+
+
+class BundleMetadata(BaseModel):
+    """A bundle's metadata."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int
+    name: str
+    network: str
+    parameters: int
+    heads: tuple[Head, ...] = Field(min_length=1)
+    """The first one is the diagnosis."""
+    members: int = 1
+    """Networks in the graph whose probabilities are averaged."""
+    inputs: tuple[OptionalInput, ...] = ()
+    """What the graph takes besides `image`."""
+    size: int
+    """Side of the square that the network sees, in pixels."""
+    crop: Literal["central_square"] = "central_square"
+    interpolation: Literal["antialiased_bilinear"] = "antialiased_bilinear"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    """Of the weights; parity is checked against the policy of this precision."""
+    parent_sha256: str | None = None
+    """Hash of the bundle that a compressed one was made from."""
+    calibration_sha256: str | None = None
+    """Hash over the ids of the images that quantization was calibrated on."""
+    temperature: float
+    training_prevalence: tuple[float, ...]
+    """Share of each class in the training part. The probabilities assume equal shares instead."""
+    operating_points: tuple[OperatingPoint, ...]
+    no_operating_point: dict[str, str] = {}
+    """Why there is none, by target: 'melanoma' or 'malignancy'."""
+    ood_score: OODThreshold | None
+    source: str
+    split: dict[str, Any]
+    """Protocol, leaky, fold, folds, seed and sha256 of the split, and the number of images in each of its parts."""
+    recipe: dict[str, Any]
+    metrics: dict[str, Any]
+    """What `lentigo evaluate` measured on the test part, or empty."""
+    parity: dict[str, Any]
+    """What the export's check against the trained network measured."""
+    fingerprints: Fingerprints
+    licence: str
+    citation: str
+    notice: str
+    environment: dict[str, str]
+
+    @property
+    def labels(self) -> LabelSet:
+        """What the model distinguishes, in the order of the probabilities.
+
+        Raises:
+            DataError: not a label set.
+        """
+        return LabelSet.from_dict(self.heads[0].label_set)
