@@ -11,6 +11,7 @@ import lentigo
 from lentigo import data
 from lentigo.cli import app
 from lentigo.data.sources import load_manifests, synthetic
+from lentigo.errors import RunError
 
 
 def test_help_names_every_verb():
@@ -180,3 +181,25 @@ def test_a_table_may_leave_its_folder_where_the_command_line_says_so(run, faulty
     assert code == 1
     assert "--outside" in err
     assert run(*command, "--outside")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("train", ("compact",)),
+        ("search", ("compact",)),
+        ("evaluate", ("BUNDLE",)),
+        ("reproduce", ("compressed_cnn", "--budget", "quick")),
+    ],
+)
+def test_verbs_that_learn_and_measure_say_so_too(run, faulty_root, bundle_path, tmp_path, monkeypatch, verb, options):
+    def stop(*arguments, **named):
+        raise RunError("far enough")
+
+    for name in ("training.fit.train", "training.search.search", "evaluation.evaluate.predict", "studies.engine.plan"):
+        monkeypatch.setattr(f"lentigo.{name}", stop, raising=False)
+    named = [str(bundle_path) if option == "BUNDLE" else option for option in options]
+    _, _, err = run(verb, *named, "--data", faulty_root, "--out", tmp_path / "out")
+    warned = [line for line in err.splitlines() if line.startswith("Warning: ")]
+    assert len(warned) == 1, err
+    assert "missing image 1" in warned[0]

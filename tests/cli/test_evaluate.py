@@ -18,7 +18,7 @@ TEST = "ISIC2018_Task3_Test"
 def lesions(tmp_path_factory):
     """42 synthetic images with other ids than those that the bundle was trained on, and their diagnoses."""
     drawn = data.read(synthetic.make(tmp_path_factory.mktemp("drawn"), lesions=42, seed=11)).table.head(42)
-    return [(f"ISIC_{5_000_000 + i}", row.path, row.dx) for i, row in enumerate(drawn.itertuples())]
+    return [(f"ISIC_{34_600 + i:07d}", row.path, row.dx) for i, row in enumerate(drawn.itertuples())]
 
 
 def lay_out(root, lesions, *, images=f"{TEST}_Input", truth=f"{TEST}_GroundTruth", suffix=".jpg", start=0):

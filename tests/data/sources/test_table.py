@@ -214,7 +214,7 @@ def test_other_values_that_differ_are_missing_and_said(tmp_path):
 
 def test_other_names_of_columns_and_spellings_of_values(tmp_path):
     save_pictures(tmp_path, list("abcdefgh"))
-    ages = ["85+", '"45,5"', " 60 ", "unknown", "-5", "999", "70 years", "old"]
+    ages = ["85+", '"45,5"', " 60 ", "unknown", "-5", "999", "70 years", '"1,234"']
     sexes = ["male", "Male", "M", "f", "Female", "x", "unknown", "WOMAN"]
     rows = [f"{i},nv,L{i},{a},{s},Upper_Extremity" for i, a, s in zip("abcdefgh", ages, sexes, strict=True)]
     (tmp_path / "t.csv").write_text("ISIC_ID,Dx,Lesion ID,age_approx,Gender,anatom_site_general\n" + "\n".join(rows))
@@ -415,3 +415,22 @@ def test_every_row_ends_as_a_record_or_as_one_problem(crowded, rows):
     ambiguous = {"twice.jpg", "twice.png"} if any(r["image"] == "twice" for r in rows) else set()
     named = {f"{r['image'].removesuffix('.jpg')}.jpg" for r in rows} | {"d.jpg"}
     assert files | used | ambiguous | named >= {p.name for p in crowded.iterdir() if p.suffix != ".csv"}
+
+
+def test_what_a_table_names_must_be_an_image_by_its_content(tmp_path):
+    save_pictures(tmp_path, ["a"])
+    (tmp_path / "scope.dcm").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(20))
+    (tmp_path / "notes.txt").write_text("no image")
+    rows = ["a.jpg,nv,1", "scope.dcm,nv,2", "phone.jpg,nv,3", "notes.txt,nv,4"]
+    (tmp_path / "t.csv").write_text("\n".join(["path,dx,lesion_id", *rows]) + "\n")
+    for root in (tmp_path, tmp_path / "t.csv"):
+        back = data.read(root)
+        assert back.ids.tolist() == ["a"]
+        assert back.problem_counts("dropped") == {"unread format": 2, "no image": 1}
+
+
+def test_names_with_accents_are_found_in_either_form(tmp_path):
+    save_pictures(tmp_path / "sub", ["la\u0308sion"])
+    (tmp_path / "t.csv").write_text("image,dx,lesion_id\nl\u00e4sion,nv,1\n")
+    assert len(data.read(tmp_path)) == 1

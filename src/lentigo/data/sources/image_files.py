@@ -6,6 +6,7 @@ conversion, can't be told, so none is taken unless their bytes are equal.
 
 import filecmp
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -60,8 +61,8 @@ class ImageFiles:
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in self.images:
-            self._by_name[path.name.lower()].append(path)
-            self._by_stem[_stem(path).lower()].append(path)
+            self._by_name[_key(path.name)].append(path)
+            self._by_stem[_key(_stem(path))].append(path)
 
     @classmethod
     def below(cls, root: Path) -> "ImageFiles":
@@ -92,10 +93,10 @@ class ImageFiles:
         A name with a suffix fits files of that kind only: `a.jpg` is never taken from a `a.png`, which may be its mask.
         Folders in the name must be those that the file lies in.
         """
-        folders, _, plain = name.replace("\\", "/").lower().rpartition("/")
+        folders, _, plain = _key(name.replace("\\", "/")).rpartition("/")
         fits = self._by_name.get(plain) or self._by_stem.get(_stem(Path(plain)), [])
         if folders:
-            fits = [path for path in fits if path.parent.as_posix().lower().endswith(f"/{folders.lstrip('./')}")]
+            fits = [path for path in fits if _key(path.parent.as_posix()).endswith(f"/{folders.lstrip('./')}")]
         claimed = claimed_format(Path(plain))
         if claimed is not None:
             others = fits
@@ -159,6 +160,11 @@ def same_bytes(one: Path, other: Path) -> bool:
         return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
+
+
+def _key(name: str) -> str:
+    """A name as it is compared: whatever its case, and with its accents in one form, for systems differ in both."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _is_heatmap(path: Path) -> bool:

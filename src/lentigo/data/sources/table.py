@@ -25,6 +25,7 @@ from lentigo.data.sources.usable import usable_rows
 from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
 from lentigo.labels import HAM10000, PAD_UFES_20, LabelSet
+from lentigo.runtime.formats import image_format
 
 __all__ = ["IMAGE_COLUMNS", "detect", "read"]
 
@@ -127,10 +128,22 @@ def _find_images(
     found: list[Path | NotFound] = []
     for name in names:
         place = NotFound("missing image id", "it names no image") if name is None else _place(folder, name, outside)
-        if isinstance(place, Path) and images is not None:
-            images.use(place)
+        if isinstance(place, Path):
+            if images is not None:
+                images.use(place)
+            place = _unread(place) or place
         found.append(place or (images.find(name) if images and name else NotFound("missing image", "no such file")))
     return found
+
+
+def _unread(path: Path) -> NotFound | None:
+    """Why a file that a table names is no image that can be read, by its content."""
+    kind = image_format(path)
+    if kind is None:
+        return NotFound("no image", f"{path.name} is no image")
+    if not kind.readable:
+        return NotFound("unread format", f"{path.name}: {kind.name} is not read here; {kind.next_step}")
+    return None
 
 
 def _place(folder: Path, name: str, outside: bool) -> Path | NotFound | None:
@@ -139,7 +152,8 @@ def _place(folder: Path, name: str, outside: bool) -> Path | NotFound | None:
         return NotFound("outside the folder", f"{name!r} is an address, which is never opened")
     leaves = NotFound(
         "outside the folder",
-        f"{name!r} leads out of the table's folder; put the table above its images, or allow it (--outside)",
+        f"{name!r} leads out of the table's folder; put the table above its images, or allow it in reading "
+        "(outside=True, --outside)",
     )
     if PureWindowsPath(name).drive and not Path(name).is_absolute():  # a path of another system
         return leaves

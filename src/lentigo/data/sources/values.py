@@ -53,7 +53,8 @@ _DX_TYPES = {
 }
 """How ISIC says what HAM10000 calls `dx_type`."""
 
-_NUMBER = r"\d{1,3}(?:[.,]\d+)?"
+_NUMBER = r"\d{1,3}(?:\.\d+|,\d{1,2})?"
+"""A comma before three digits would part thousands."""
 _AGE = re.compile(rf"({_NUMBER})\s*(?:y|yr|yrs|year|years|years old|yo)?\.?")
 _AT_LEAST = re.compile(rf"(?:>|>=|≥|over|above)\s*({_NUMBER})|({_NUMBER})\s*(?:\+|and (?:over|older|above))")
 
@@ -145,10 +146,7 @@ def _age(text: str) -> tuple[float | None, str | None, str | None]:
         years = float((found.group(1) or found.group(2)).replace(",", "."))
         if years <= OLDEST:
             return years, "open-ended age", f"age {text!r} is read as {years:g}"
-    try:
-        outside = math.isfinite(float(words.replace(",", ".")))
-    except ValueError:
-        outside = False
+    outside = re.fullmatch(r"[+-]?\d+(?:[.,]\d+)?", words) is not None
     reason = f"is outside of 0 to {OLDEST} years" if outside else "is no number of years"
     return None, "bad age", f"age {text!r} {reason}; it counts as missing"
 
