@@ -30,7 +30,7 @@ BACKBONE = "torchvision/mobilenet_v2"
 
 
 def published(split: data.Split, seed: int, out: Path, weights: Path | None) -> training.Run:
-    recipe = recipe_for(PUBLISHED, split.protocol, budget("desk"), images_an_epoch(PUBLISHED, split), seed)
+    recipe = recipe_for(PUBLISHED, split.protocol, budget("cpu"), images_an_epoch(PUBLISHED, split), seed)
     return training.train(PUBLISHED.network, split, recipe, out=out, options=PUBLISHED.options, resume=started(out))
 
 

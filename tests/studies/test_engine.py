@@ -82,7 +82,7 @@ def test_nothing_is_trained_twice(reproduced, synthetic_root, monkeypatch):
 
 def test_another_budget_needs_another_folder(reproduced, synthetic_root):
     with pytest.raises(RunError, match="budget"):
-        studies.reproduce("compressed_cnn", synthetic_root, reproduced, budget="desk")
+        studies.reproduce("compressed_cnn", synthetic_root, reproduced, budget="cpu")
 
 
 def test_a_network_decides_as_it_was_trained(reproduced):
@@ -103,16 +103,16 @@ def test_a_network_decides_as_it_was_trained(reproduced):
 
 def test_an_oversampled_data_set_is_not_oversampled_again():
     system = STUDIES["compressed_cnn"].systems[0]
-    desk = budget("desk")
-    assert recipe_for(system, "oversampled_then_split_leaky", desk, 1000).balance == "none"
-    assert recipe_for(system, "grouped", desk, 1000).balance == "oversampling"
+    limits = budget("cpu")
+    assert recipe_for(system, "oversampled_then_split_leaky", limits, 1000).balance == "none"
+    assert recipe_for(system, "grouped", limits, 1000).balance == "oversampling"
 
 
 def test_a_budget_cuts_epochs_by_operations():
     system = STUDIES["efficient_cnn"].systems[0]
     assert recipe_for(system, "grouped", budget("full"), 7000).epochs == 30
-    assert recipe_for(system, "grouped", budget("desk"), 7000).epochs == int(8e12 // (531_465_984 * 7000))
-    assert recipe_for(system, "grouped", budget("desk"), 10**9).epochs == 1
+    assert recipe_for(system, "grouped", budget("cpu"), 7000).epochs == int(8e12 // (531_465_984 * 7000))
+    assert recipe_for(system, "grouped", budget("cpu"), 10**9).epochs == 1
 
 
 def test_recipes_are_those_of_the_papers():

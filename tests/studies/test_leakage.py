@@ -1,11 +1,16 @@
 """The leakage experiment: the arms differ in same-lesion images alone, and the page holds what was measured."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from lentigo import data, studies
 from lentigo.errors import DataError
 from lentigo.studies.leakage import Leakage
+from lentigo.studies.leakage_page import _mix
 from lentigo.studies.same_lesion import ABSENT, PRESENT, pair_arms
+from lentigo.studies.writing import Reproduction
 
 
 @pytest.fixture
@@ -64,3 +69,35 @@ def test_the_page_holds_what_was_measured(synthetic_root, tmp_path):
     before = text
     assert studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")[0].read_text() == before
     assert data.read(synthetic_root).name in text
+    mix, leak = _mix(found)
+    first, last = (found.networks[i].native.get("accuracy").value for i in (0, -1))
+    assert mix + leak == pytest.approx(first - last)
+    assert f"{mix:.3f}" in text
+    svg = (tmp_path / "leakage" / "leakage.svg").read_text()
+    for outcome in found.networks:  # each bar has its own baseline, and both kinds of accuracy are drawn
+        images = outcome.native.provenance.images_of
+        assert f"{max(images.values()) / sum(images.values()):.3f}<" in svg
+        for metric in ("accuracy", "balanced_accuracy"):
+            assert f"{outcome.native.get(metric).value:.3f}<" in svg
+
+
+def test_the_share_of_the_mix_is_that_of_the_recalls():
+    """A leaky test part of equal halves, recalls 0.9 and 0.5; the honest one is nine tenths of the first class."""
+
+    def outcome(images, recalls, accuracy):
+        estimates = {f"recall.{c}": SimpleNamespace(value=r) for c, r in recalls.items()}
+        estimates["accuracy"] = SimpleNamespace(value=accuracy)
+        return SimpleNamespace(native=SimpleNamespace(provenance=SimpleNamespace(images_of=images), get=estimates.get))
+
+    leaky = outcome({"nv": 50, "mel": 50}, {"nv": 0.9, "mel": 0.5}, 0.7)
+    honest = outcome({"nv": 90, "mel": 10}, {"nv": 0.8, "mel": 0.1}, 0.73)
+    mix, leak = _mix(SimpleNamespace(networks=(leaky, honest)))
+    assert mix == pytest.approx(0.7 - 0.86)
+    assert leak == pytest.approx(0.86 - 0.73)
+
+
+def test_recorded_results_can_be_read():
+    results = Path(__file__).parents[2] / "results"
+    assert Leakage.from_json((results / "leakage.json").read_text()).networks
+    for path in sorted((results / "studies").glob("*/study.json")):
+        assert Reproduction.from_json(path.read_text()).outcomes, path

@@ -1,19 +1,16 @@
 """The audit as one self-contained HTML page with pictures of the pairs: no script, nothing fetched."""
 
-import base64
-import io
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import Image
 
 from lentigo.audit.duplicates import Duplicate
 from lentigo.data.records import Problem, Records
 from lentigo.errors import ImageError
+from lentigo.render.html import fill
+from lentigo.render.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from lentigo.audit.auditing import Audit
@@ -77,11 +74,9 @@ def render(audit: "Audit") -> str:
         ("Published pairs that the searches missed", len(missed), [_card(audit, table, *pair, "") for pair in missed]),
         ("Examples of pairs inside one lesion", len(within), [_found(audit, table, d) for d in examples]),
     ]
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.j2").render(
+    return fill(
+        "lentigo.audit",
+        "page.html.jinja",
         audit=audit,
         summary=summary,
         facts=[(label, f"{summary[key]:,}") for key, label in FACTS.items()],
@@ -135,10 +130,6 @@ def _caption(table: pd.DataFrame, image_id: str) -> str:
 def _picture(records: Records, table: pd.DataFrame, image_id: str) -> str | None:
     """The image as a data URL, or None where it can't be read: a published pair may well name such an image."""
     try:
-        image = Image.fromarray(records.decode(table.loc[image_id, "path"]))
+        return thumbnail(records.decode(table.loc[image_id, "path"]), WIDTH)
     except ImageError:
         return None
-    image.thumbnail((WIDTH, WIDTH))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -15,7 +15,7 @@ def reproduce(
     ],
     root: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
     out: Annotated[Path, typer.Option(help="Folder to write into; what is in it already is not run again.")],
-    budget: Annotated[str, typer.Option(help="quick, cpu or full.")] = "desk",
+    budget: Annotated[str, typer.Option(help="quick, cpu or full.")] = "cpu",
     protocol: Annotated[
         list[str] | None, typer.Option(help="Which protocols; without it the study's own and the honest one.")
     ] = None,

@@ -197,7 +197,7 @@ class Exhibit(Result):
     Attributes:
         title: one line.
         lines: further lines.
-        picture: a JPEG in base64 for the page, '' where the image isn't at hand; never in the JSON.
+        picture: a data URL for the page, '' where the image isn't at hand; never in the JSON.
     """
 
     title: str

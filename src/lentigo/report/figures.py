@@ -4,16 +4,13 @@ The palette is that of Okabe and Ito (Color Universal Design, 2008), without its
 Every line also has its own dashes.
 """
 
-import io
 import re
-from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 
+from lentigo.render.plots import drawing, svg_of
 from lentigo.report.document import Curve, Figure, Forest, Matrix, Panels, Picture
 
 __all__ = ["COLOURS", "draw"]
@@ -37,19 +34,12 @@ _COLUMNS = 2
 """Panels beside each other."""
 # What matplotlib paints with; each stands for the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "lentigo",
-    "font.size": 8.5,
-    "font.family": "sans-serif",
-}
 
 
 def draw(figure: Picture) -> str:
     """One `<svg>` element, described by the figure's title and caption for those who can't see it."""
-    with mpl.rc_context(_STYLE):
+    with drawing(8.5):
         canvas = Canvas(figsize=_size(figure), layout="constrained")
-        canvas.patch.set_visible(False)
         match figure:
             case Panels():
                 _draw_panels(canvas, figure)
@@ -59,9 +49,7 @@ def draw(figure: Picture) -> str:
                 _draw_forest(canvas, _dress(canvas.add_subplot()), figure)
             case Figure():
                 _draw_curves(canvas, _dress(canvas.add_subplot()), figure)
-        text = io.StringIO()
-        FigureCanvasSVG(canvas).print_svg(text, metadata={"Date": None, "Creator": None})
-    return _inline(text.getvalue(), figure)
+        return _inline(svg_of(canvas), figure)
 
 
 def _size(figure: Picture) -> tuple[float, float]:
@@ -96,7 +84,7 @@ def _draw_curves(canvas: Canvas, axes: Axes, figure: Figure) -> None:
     for mark in figure.marks:
         axes.axvline(mark.x, color=ink, linewidth=0.9)
         place = (mark.x, figure.y_range[0] + 0.02 * (figure.y_range[1] - figure.y_range[0]))
-        axes.text(*place, f" {_plain(mark.name)}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
+        axes.text(*place, f" {mark.name}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
     canvas.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
 
 
@@ -118,7 +106,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         linewidth=2.4 if curve.strong else 1.3,
         marker=_MARKERS[curve.colour] if curve.dots else None,
         markersize=4,
-        label=_plain(curve.name),
+        label=curve.name,
     )
 
 
@@ -132,8 +120,8 @@ def _draw_panels(canvas: Canvas, figure: Panels) -> None:
         _dress(axes)
         axes.grid(color=faint, linewidth=0.4)
         axes.set(ylim=_wider(figure.y_range))
-        axes.set_title(_plain(panel.title), color=ink, fontsize=8.5)
-        axes.set_xlabel(_plain(panel.x_label), color=ink, fontsize=6.5)
+        axes.set_title(panel.title, color=ink, fontsize=8.5)
+        axes.set_xlabel(panel.x_label, color=ink, fontsize=6.5)
         axes.set_xticks(range(len(panel.ticks)), panel.ticks, fontsize=5.8)
         for curve in panel.curves:
             _draw_curve(axes, curve)
@@ -146,15 +134,15 @@ def _draw_forest(canvas: Canvas, axes: Axes, forest: Forest) -> None:
     ink, faint = _STANDS_FOR["ink"], _STANDS_FOR["faint"]
     axes.set(xlim=_wider(forest.x_range), ylim=(len(forest.rows) - 0.5, -0.5))
     axes.grid(color=faint, linewidth=0.4, axis="x")
-    canvas.supxlabel(_plain(forest.x_label), color=ink, fontsize=8.5)  # wider than the axes
-    axes.set_yticks(range(len(forest.rows)), [_plain(row.name) for row in forest.rows])
+    canvas.supxlabel(forest.x_label, color=ink, fontsize=8.5)  # wider than the axes
+    axes.set_yticks(range(len(forest.rows)), [row.name for row in forest.rows])
     axes.tick_params(axis="y", length=0)
     for label, row in zip(axes.get_yticklabels(), forest.rows, strict=True):
         label.set_fontweight("bold" if row.heading else "normal")
     for mark in forest.marks:
         axes.axvline(mark.x, color=_STANDS_FOR["c1"], linewidth=1.2, linestyle=_DASHES[1], zorder=1)
         axes.annotate(
-            _plain(mark.name),
+            mark.name,
             (mark.x, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 2),
@@ -193,14 +181,8 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
                 axes.text(column, row, text, color=ink, ha="center", va="center", fontsize=8, linespacing=1.05)
 
 
-def _plain(text: str) -> str:
-    """Text in which matplotlib finds no formula."""
-    return text.replace("$", r"\$")
-
-
 def _inline(svg: str, figure: Picture) -> str:
     """Strip what only a file of its own needs, make ids unique on the page, and hand the colours to the page."""
-    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\sid="|url\(#|href="#)', rf"\g<1>{figure.name}-", svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 system-ui, sans-serif", svg)

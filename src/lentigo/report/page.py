@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lentigo import __version__
 from lentigo.atomic import write_text
+from lentigo.render.html import fill
 from lentigo.report.document import Block, Document, Figure, Forest, Gallery, Matrix, Panels
 from lentigo.report.figures import COLOURS, draw
 from lentigo.report.first_screen import first_screen
@@ -46,18 +46,17 @@ def write(document: Document, folder: Path) -> Path:
 
 
 def _render(document: Document) -> str:
-    environment = Environment(
-        loader=PackageLoader("lentigo.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
+    return fill(
+        "lentigo.report",
+        "page.html.jinja",
+        filters={"draw": _figure},
+        tests={
+            "picture": lambda block: isinstance(block, Figure | Matrix | Forest | Panels),
+            "gallery": lambda block: isinstance(block, Gallery),
+        },
+        document=document,
+        colours=COLOURS,
     )
-    environment.filters["draw"] = _figure
-    environment.tests["picture"] = lambda block: isinstance(block, Figure | Matrix | Forest | Panels)
-    environment.tests["gallery"] = lambda block: isinstance(block, Gallery)
-    return environment.get_template("page.html.jinja").render(document=document, colours=COLOURS)
 
 
 def _figure(block: Block) -> Markup:

@@ -1,7 +1,7 @@
 """Published studies as data, and the engine that runs them again.
 
 >>> from lentigo import studies
->>> studies.reproduce("compressed_cnn", "HAM10000/", "reproduced", budget="desk")
+>>> studies.reproduce("compressed_cnn", "HAM10000/", "reproduced", budget="cpu")
 """
 
 from lentigo.errors import MissingExtraError

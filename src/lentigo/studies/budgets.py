@@ -58,7 +58,7 @@ BUDGETS = MappingProxyType(
                 replicates=20,
             ),
             Budget(
-                "desk",
+                "cpu",
                 "fold 0 of 5, one seed, all images, bfloat16; epochs cut so that a training spends at most 8 "
                 "tera-multiply-accumulates forward: what two processor cores do in an afternoon",
                 folds=(0,),

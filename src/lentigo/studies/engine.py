@@ -30,7 +30,7 @@ def reproduce(
     root: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    budget: str = "desk",
+    budget: str = "cpu",
     protocols: Sequence[str] = (),
     tables: Sequence[str] = (),
     weights: Mapping[str, str | os.PathLike[str]] | None = None,

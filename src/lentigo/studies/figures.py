@@ -9,21 +9,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
-from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.evaluation import Predictions
+from lentigo.render.plots import BLUE, DASHES, INK, LINE, PALETTE, RED, canvas, drawing, save
 from lentigo.studies.outcome import Finished, Outcome, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import load_run
 
 __all__ = ["draw_figures"]
 
-# Okabe and Ito's colours and dashes, so that colour is never alone.
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#1c1c1e", "#56b4e9")
-DASHES = ("-", "--", ":", "-.", (0, (8, 2)), (0, (3, 1)), (0, (5, 1, 1, 1, 1, 1)))
+LETTERS = 11.5
+"""Points."""
 
 
 def draw_figures(study: Study, finished: Sequence[Finished], folder: Path) -> dict[str, Path]:
@@ -39,23 +38,22 @@ def draw_figures(study: Study, finished: Sequence[Finished], folder: Path) -> di
         "confusion_matrix": lambda axes, one: _confusion(axes, one.outcome),
         "roc": _roc,
     }
-    with styled():
+    with drawing(LETTERS):
         for figure in study.figures:
             if figure.shows == "class_distribution":
                 title = f"Figure {figure.name}: images of each class in the parts of each split"
-                drawn[title] = _save(_classes(finished), folder / f"figure-{figure.name}-classes.svg")
+                drawn[title] = save(_classes(finished), folder / f"figure-{figure.name}-classes.svg")
             own = [f for f in finished if f.outcome.system == figure.system]
             if figure.shows not in makers or not own:
                 continue
             first = {f.outcome.protocol: f for f in reversed(own)}  # of several folds the first
             title = f"Figure {figure.name}: {figure.shows.replace('_', ' ')} of {figure.system}"
-            canvas = Canvas(figsize=(4.4 * len(first), 3.9), layout="constrained")
-            panels = canvas.subplots(1, len(first), squeeze=False)[0]
+            drawing_of, (panels,) = canvas(4.4 * len(first), 3.9, 1, len(first))
             for axes, (protocol, one) in zip(panels, reversed(first.items()), strict=True):
                 makers[figure.shows](axes, one)
                 axes.set_title(protocol, fontsize="medium")
-            drawn[title] = _save(canvas, folder / f"figure-{figure.name}-{figure.shows.replace('_', '-')}.svg")
-        drawn["Training and inference time of every system"] = _save(_costs(finished), folder / "costs.svg")
+            drawn[title] = save(drawing_of, folder / f"figure-{figure.name}-{figure.shows.replace('_', '-')}.svg")
+        drawn["Training and inference time of every system"] = save(_costs(finished), folder / "costs.svg")
     return drawn
 
 
@@ -64,13 +62,13 @@ def _history(axes: Axes, one: Finished, kind: str) -> None:
     epochs = history["epoch"] + 1
     for number, (part, name) in enumerate((("train", "training"), ("val", "validation"))):
         values = history[f"{part}_{kind}"]
-        axes.plot(epochs, values, color=COLOURS[number], linestyle=DASHES[number], marker="o", ms=3, label=name)
+        axes.plot(epochs, values, color=PALETTE[number], linestyle=DASHES[number], marker="o", ms=3, label=name)
     axes.set(xlabel="epoch", ylabel=kind)
     if kind == "accuracy":
         axes.set_ylim(0, 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color=LINE, lw=0.5)
-    axes.legend(frameon=False)
+    axes.legend()
 
 
 def _confusion(axes: Axes, outcome: Outcome) -> None:
@@ -96,17 +94,16 @@ def _roc(axes: Axes, one: Finished) -> None:
         if 0 < (labels == number).sum() < len(labels):
             false, true, _ = roc_curve(labels == number, predictions.probabilities[:, number])
             area = one.outcome.native.get(f"auc.{name}").value
-            axes.plot(false, true, color=COLOURS[number], linestyle=DASHES[number], label=f"{name} {area:.3f}", lw=1.4)
+            axes.plot(false, true, color=PALETTE[number], linestyle=DASHES[number], label=f"{name} {area:.3f}", lw=1.4)
     axes.plot([0, 1], [0, 1], color=LINE, lw=1)
     axes.set(xlabel="false alarms", ylabel="found")
-    axes.legend(frameon=False, fontsize="small", title="area", loc="lower right")
+    axes.legend(fontsize="small", title="area", loc="lower right")
 
 
-def _classes(finished: Sequence[Finished]) -> Canvas:
+def _classes(finished: Sequence[Finished]) -> Drawing:
     """Images of each class in training and test part, a panel for each protocol."""
     first = {f.outcome.protocol: f for f in reversed(finished)}
-    canvas = Canvas(figsize=(4.4 * len(first), 3.4), layout="constrained")
-    panels = canvas.subplots(1, len(first), squeeze=False)[0]
+    figure, (panels,) = canvas(4.4 * len(first), 3.4, 1, len(first))
     for axes, (protocol, one) in zip(panels, reversed(first.items()), strict=True):
         manifest = pd.read_csv(one.folder / "run" / "split.csv", skiprows=1, dtype=str)
         run = load_run(one.folder / "run")
@@ -114,34 +111,28 @@ def _classes(finished: Sequence[Finished]) -> Canvas:
         counts = pd.crosstab(dx.loc[manifest["image_id"]].to_numpy(), manifest["part"].to_numpy())
         counts = counts.sort_values("train", ascending=True)
         rows = np.arange(len(counts))
-        for shift, part, colour in ((0.2, "train", BENIGN), (-0.2, "test", MALIGNANT)):
+        for shift, part, colour in ((0.2, "train", BLUE), (-0.2, "test", RED)):
             axes.barh(rows + shift, counts[part], 0.38, color=colour, label=part)
             for row, value in zip(rows, counts[part], strict=True):
                 axes.text(value, row + shift, f" {value:,}", va="center", fontsize=8)
         axes.set_yticks(rows, counts.index)
         axes.set(title=protocol, xlabel="images", xlim=(0, counts[["train", "test"]].to_numpy().max() * 1.2))
-    canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
-    return canvas
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return figure
 
 
-def _costs(finished: Sequence[Finished]) -> Canvas:
+def _costs(finished: Sequence[Finished]) -> Drawing:
     """Seconds of training and milliseconds of inference, a bar for each system and protocol."""
     names = [f"{f.outcome.system}\n{f.outcome.protocol}" for f in finished]
-    canvas = Canvas(figsize=(9, 1.2 + 0.45 * len(names)), layout="constrained")
-    left, right = canvas.subplots(1, 2, sharey=True)
+    figure, ((left, right),) = canvas(9, 1.2 + 0.45 * len(names), 1, 2, sharey=True)
     rows = np.arange(len(names))[::-1]
     for axes, values, label in (
         (left, [f.outcome.seconds for f in finished], "seconds of training"),
         (right, [f.outcome.milliseconds for f in finished], "milliseconds for one image"),
     ):
-        axes.barh(rows, values, 0.7, color=BENIGN)
+        axes.barh(rows, values, 0.7, color=BLUE)
         for row, value in zip(rows, values, strict=True):
             axes.text(value, row, f" {value:,.0f}" if value >= 10 else f" {value:.1f}", va="center", fontsize=9)
         axes.set(xlabel=label, xlim=(0, max(values) * 1.15))
     left.set_yticks(rows, names, fontsize=8)
-    return canvas
-
-
-def _save(canvas: Canvas, path: Path) -> Path:
-    canvas.savefig(path, facecolor="white", metadata={"Date": None, "Creator": None})
-    return path
+    return figure

@@ -83,7 +83,7 @@ class Leakage(Result):
     paired: tuple[Paired, ...]
 
 
-def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget: str = "desk") -> Path:
+def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget: str = "cpu") -> Path:
     """Run the experiment and write leakage.md, leakage.json and leakage.svg; what was finished is not run again.
 
     The network's runs are those of the study compressed_cnn under the same `out`, and are shared with it.

@@ -1,28 +1,33 @@
 """The leakage experiment as a page and one figure."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from lentigo import taxonomy
 from lentigo.atomic import write_text
-from lentigo.audit.describing.figures import BENIGN, INK, LINE, MALIGNANT, styled
 from lentigo.render.markdown import table
+from lentigo.render.plots import BLUE, INK, LINE, RED, canvas, drawing, save
 
 if TYPE_CHECKING:
     from lentigo.studies.leakage import Leakage
+    from lentigo.studies.outcome import Outcome
 
 __all__ = ["write_leakage"]
+
+TITLES = ("balanced accuracy: the mean over the diagnoses", "accuracy, on each protocol's own mix of diagnoses")
 
 
 def write_leakage(found: "Leakage", folder: Path) -> Path:
     """Write leakage.md, leakage.json and leakage.svg."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "leakage.json", found.to_json() + "\n")
-    with styled():
-        _figure(found).savefig(folder / "leakage.svg", facecolor="white", metadata={"Date": None, "Creator": None})
+    with drawing():
+        save(_figure(found), folder / "leakage.svg")
     write_text(folder / "leakage.md", _page(found))
     return folder / "leakage.md"
 
@@ -33,7 +38,8 @@ def _page(found: "Leakage") -> str:
     names = list(accuracy)
     worst, honest = (float(accuracy[name].value or 0) for name in (names[0], names[-1]))
     balanced = {o.protocol: float(o.native.get("balanced_accuracy").value or 0) for o in found.networks}
-    usual = float(str(found.one_nn["always_commonest"]))
+    usual = _baseline(found.networks[-1])
+    mix, leak, guessing = *_mix(found), 1 / len(taxonomy.CLASSES)
     networks = table(
         (
             "protocol",
@@ -93,15 +99,17 @@ def _page(found: "Leakage") -> str:
 Budget {found.budget}. Data: {found.data["name"]}, {found.data["images"]:,} images of {found.data["lesions"]:,} lesions.
 Machine and versions: {", ".join(f"{k} {v}" for k, v in environment.items())}. Intervals hold 95 %, over lesions.
 
-![accuracy by protocol](leakage.svg)
+![Balanced accuracy and accuracy of the network and of a 1-NN baseline, by protocol](leakage.svg)
 
 The paper claims an accuracy of {found.published:.4f} for its network at 28x28 pixels. That network, trained by its own
 recipe as far as the budget goes, scores **{worst:.3f}** when images are copied before they are split (`{names[0]}`),
 and **{honest:.3f}** when no lesion is on both sides (`{names[-1]}`). Images, network and recipe are the same.
-What differs is how the images are split, and with it the mix of diagnoses that is tested: the balanced accuracy, which
-does not depend on the mix, falls from {balanced[names[0]]:.3f} to {balanced[names[-1]]:.3f}. On the first kind of split
-a 1-NN baseline scores {one_nn.loc[names[0], "accuracy"]:.3f}. On the honest one always naming the
-commonest diagnosis scores {usual:.3f} accuracy.
+What differs is how the images are split, and with it the mix of diagnoses that is tested. Of the fall of
+{worst - honest:.3f}, the mix makes {mix:.3f}: with its own recalls, the network of the first protocol would score
+{worst - mix:.3f} on the mix of the honest test part. The leak makes the other {leak:.3f}, on a mix
+where always naming the commonest diagnosis scores {usual:.3f} already. The balanced accuracy, which does not depend on
+the mix, falls from {balanced[names[0]]:.3f} to {balanced[names[-1]]:.3f}; guessing scores {guessing:.3f}. On the first
+kind of split a 1-NN baseline that learns nothing scores {one_nn.loc[names[0], "accuracy"]:.3f}.
 
 ## The 28x28 network
 
@@ -151,25 +159,66 @@ def _one_nn(found: "Leakage") -> pd.DataFrame:
     return runs.groupby("protocol", sort=False)[columns].mean()
 
 
-def _figure(found: "Leakage") -> Canvas:
-    """Accuracy of network and 1-NN baseline by protocol, and the published claim."""
-    one_nn = _one_nn(found)
-    canvas = Canvas(figsize=(7, 3.2), layout="constrained")
-    axes = canvas.subplots()
+def _figure(found: "Leakage") -> Figure:
+    """Balanced accuracy, which the mix doesn't move, beside accuracy with each test part's own baseline."""
+    figure, (panels,) = canvas(9.5, 3.8, 1, 2, sharey=True)
+    looked_up = _one_nn(found)
+    for axes, metric, title in zip(panels, ("balanced_accuracy", "accuracy"), TITLES, strict=True):
+        _bars(axes, found, looked_up[metric].to_dict(), metric)
+        axes.set(xlim=(0, 1), xlabel=title)
+    left, right = panels
     rows = np.arange(len(found.networks))[::-1]
-    estimates = [o.native.get("accuracy") for o in found.networks]
+    left.axvline(1 / len(taxonomy.CLASSES), color=INK, lw=1.2, ls=":", label="guessing 0.143")
+    right.axvline(found.published, color=RED, lw=1.5, ls="--", label=f"published {found.published:.4f}")
+    for row, outcome in zip(rows, found.networks, strict=True):
+        baseline = _baseline(outcome)
+        name = "always the commonest diagnosis of that test part" if row == rows[0] else None
+        right.plot([baseline, baseline], [row - 0.45, row + 0.45], color=INK, lw=2, ls=":", label=name)
+        right.text(baseline, row + 0.46, f"{baseline:.3f}", ha="center", va="bottom", fontsize=8)
+    left.set_yticks(rows, [f"{o.protocol}\n{o.test_images:,} test images" for o in found.networks], fontsize=9)
+    left.set_ylim(-0.6, rows[0] + 0.75)
+    mix, leak = _mix(found)
+    before, after = (found.networks[i].native.get("accuracy").value or 0.0 for i in (0, -1))
+    words = (
+        f"Of the fall in accuracy from {before:.3f} to {after:.3f}, the other mix of diagnoses makes {mix:.3f}, the "
+        f"leak {leak:.3f}."
+    )
+    figure.supxlabel(words, fontsize=10)
+    named = {n: h for p in panels for h, n in zip(*p.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=3, fontsize=8.5)
+    return figure
+
+
+def _bars(axes: Axes, found: "Leakage", looked_up: Mapping[str, float], metric: str) -> None:
+    """The network with its interval, and the 1-NN baseline below it, for each protocol."""
+    estimates = [o.native.get(metric) for o in found.networks]
     values, low, high = (np.array([getattr(e, k) for e in estimates], dtype=float) for k in ("value", "low", "high"))
     reach = np.nan_to_num([values - low, high - values])  # no interval, no whisker
-    axes.barh(rows + 0.2, values, 0.36, color=BENIGN, xerr=reach, ecolor=INK, label="the paper's network")
-    one_nn_scores = [float(one_nn.loc[o.protocol, "accuracy"]) for o in found.networks]
-    axes.barh(rows - 0.2, one_nn_scores, 0.36, color=LINE, label="a 1-NN baseline")
-    for row, value, other in zip(rows, values, one_nn_scores, strict=True):
+    rows = np.arange(len(values))[::-1]
+    axes.barh(rows + 0.2, values, 0.36, color=BLUE, xerr=reach, ecolor=INK, label="the paper's network")
+    others = [looked_up[o.protocol] for o in found.networks]
+    axes.barh(rows - 0.2, others, 0.36, color=LINE, label="1-NN baseline, which learns nothing")
+    for row, value, other in zip(rows, values, others, strict=True):
         axes.text(0.01, row + 0.2, f"{value:.3f}", va="center", color="white", fontsize=10)
         axes.text(0.01, row - 0.2, f"{other:.3f}", va="center", color=INK, fontsize=10)
-    axes.axvline(found.published, color=MALIGNANT, lw=1.5, ls="--", label=f"published {found.published:.4f}")
-    usual = float(str(found.one_nn["always_commonest"]))
-    axes.axvline(usual, color=INK, lw=1, ls=":", label=f"always the commonest diagnosis {usual:.3f}")
-    axes.set_yticks(rows, [o.protocol for o in found.networks])
-    axes.set(xlim=(0, 1), xlabel="accuracy")
-    canvas.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
-    return canvas
+    axes.tick_params(length=0)
+
+
+def _baseline(outcome: "Outcome") -> float:
+    """Accuracy of always naming the commonest diagnosis of a test part."""
+    images = outcome.native.provenance.images_of
+    return max(images.values()) / sum(images.values())
+
+
+def _mix(found: "Leakage") -> tuple[float, float]:
+    """How the first protocol's accuracy falls to the last one's: by the mix of the test part alone, then by the leak.
+
+    Accuracy at a mix is the sum of share times recall over the diagnoses, so the leaky network's accuracy at the honest
+    test part's mix follows from its recalls.
+    """
+    leaky, honest = found.networks[0].native, found.networks[-1].native
+    images = honest.provenance.images_of
+    recalls = {c: leaky.get(f"recall.{c}").value or 0.0 for c in images}
+    at_honest_mix = sum(n * recalls[c] for c, n in images.items()) / sum(images.values())
+    before, after = (float(m.get("accuracy").value or 0) for m in (leaky, honest))
+    return before - at_honest_mix, at_honest_mix - after

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib import colormaps
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lentigo import data
-from lentigo.audit.describing.figures import styled
 from lentigo.evaluation import Predictions
+from lentigo.render.plots import canvas, drawing, save
 from lentigo.studies.outcome import Finished, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
@@ -33,17 +33,17 @@ def draw_pictures(study: Study, finished: Sequence[Finished], records: data.Reco
     wanted = {figure.shows for figure in study.figures}
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    with styled():
+    with drawing():
         if "samples" in wanted:
-            drawn.append(_save(_grid(_samples(records), 5), folder / "samples.png"))
+            drawn.append(save(_grid(_samples(records), 5), folder / "samples.png"))
         changing = [f for f in finished if load_run(f.folder / "run").recipe.augments]
         if changing:
-            drawn.append(_save(_grid(_augmented(changing[0], records), 6), folder / "augmented.png"))
-        drawn.append(_save(_answers(finished, records), folder / "predictions.png"))
+            drawn.append(save(_grid(_augmented(changing[0], records), 6), folder / "augmented.png"))
+        drawn.append(save(_answers(finished, records), folder / "predictions.png"))
         for figure in study.figures:
             own = [f for f in finished if f.outcome.system == figure.system]
             if figure.shows == "heat_maps" and own:
-                drawn.append(_save(_grid(_heat_maps(own[-1], records), 4), folder / "heat-maps.png"))
+                drawn.append(save(_grid(_heat_maps(own[-1], records), 4), folder / "heat-maps.png"))
     return drawn
 
 
@@ -117,7 +117,7 @@ def grad_cam(network: torch.nn.Module, images: torch.Tensor) -> tuple[NDArray[np
     return heat.numpy(), logits.argmax(1).tolist()
 
 
-def _answers(finished: Sequence[Finished], records: data.Records) -> Canvas:
+def _answers(finished: Sequence[Finished], records: data.Records) -> Figure:
     """The answers of every system, under the last protocol that was run, to the same test images."""
     protocol = finished[-1].outcome.protocol
     own = {f.outcome.system: f for f in reversed(finished) if f.outcome.protocol == protocol}
@@ -144,19 +144,14 @@ def _answer(predictions: Predictions, row: int) -> tuple[str, float]:
     return predictions.label_set.classes[int(probabilities.argmax())], float(probabilities.max())
 
 
-def _grid(pictures: dict[str, NDArray], columns: int) -> Canvas:
+def _grid(pictures: dict[str, NDArray], columns: int) -> Figure:
     """Pictures with their captions under them."""
     rows = -(-len(pictures) // columns)
     lines = max(caption.count("\n") for caption in pictures) + 1
-    canvas = Canvas(figsize=(1.9 * columns, rows * (1.7 + 0.14 * lines)), layout="constrained")
-    for axes in canvas.subplots(rows, columns, squeeze=False).flat:
+    figure, grid = canvas(1.9 * columns, rows * (1.7 + 0.14 * lines), rows, columns)
+    for axes in grid.flat:
         axes.axis("off")
-    for axes, (caption, picture) in zip(canvas.axes, pictures.items(), strict=False):
+    for axes, (caption, picture) in zip(grid.flat, pictures.items(), strict=False):
         axes.imshow(picture)
         axes.set_title(caption, fontsize=6.5, y=-0.02, va="top", pad=0)
-    return canvas
-
-
-def _save(canvas: Canvas, path: Path) -> Path:
-    canvas.savefig(path, dpi=120, facecolor="white")
-    return path
+    return figure

@@ -3,25 +3,23 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import optuna
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from lentigo import data
-from lentigo.atomic import replacing, write_text
+from lentigo.atomic import write_text
 from lentigo.errors import RunError
+from lentigo.render.plots import BLUE, RED, canvas, drawing, save
 from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import environment
@@ -29,8 +27,7 @@ from lentigo.training.space import apply_parameters
 
 __all__ = ["Search", "Trial", "write_search"]
 
-_STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "lentigo", "font.size": 9}
-_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#8a929c"  # of Okabe and Ito
+_GREY = "#8a929c"
 ENOUGH = 5
 """Finished trainings with different parameters below which nothing is reported for importance."""
 
@@ -228,7 +225,7 @@ def _text(value: object) -> str:
 
 def _draw_history(axes: Axes, trials: tuple[Trial, ...]) -> None:
     """Each trial's loss, and the lowest of the finished ones so far."""
-    for state, colour, marker in (("finished", _BLUE, "o"), ("pruned", _GREY, "x")):
+    for state, colour, marker in (("finished", BLUE, "o"), ("pruned", _GREY, "x")):
         chosen = [(t.number, t.loss) for t in trials if t.state == state and t.loss is not None]
         if chosen:
             numbers, losses = zip(*chosen, strict=True)
@@ -236,24 +233,21 @@ def _draw_history(axes: Axes, trials: tuple[Trial, ...]) -> None:
     scores = np.array([t.loss if t.state == "finished" else np.inf for t in trials], dtype=float)
     lowest = np.minimum.accumulate(scores)
     lowest[~np.isfinite(lowest)] = np.nan
-    axes.step([t.number for t in trials], lowest, where="post", color=_ORANGE, label="lowest so far")
+    axes.step([t.number for t in trials], lowest, where="post", color=RED, label="lowest so far")
     axes.set(xlabel="trial", ylabel="validation loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.legend()
 
 
 def _draw_importance(axes: Axes, importance: dict[str, float]) -> None:
     names = list(importance)[::-1]
-    bars = axes.barh(names, [importance[name] for name in names], color=_BLUE)
+    bars = axes.barh(names, [importance[name] for name in names], color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set(xlabel="share of the variance of the validation loss", xlim=(0, 1.15 * max(importance.values())))
 
 
-def _save(path: Path, draw: Any) -> None:
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        draw(axes)
-        with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
-            FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+def _save(path: Path, draw: Callable[[Axes], None]) -> None:
+    with drawing(9):
+        figure, axes = canvas(5.6, 3.2)
+        draw(axes[0, 0])
+        save(figure, path)

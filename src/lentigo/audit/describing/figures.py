@@ -1,29 +1,23 @@
-"""The figures, each drawn from the numbers alone and sized for a phone's width.
-
-No pyplot: nothing global is left behind.
-"""
+"""The figures, each drawn from the numbers alone and sized for a phone's width."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Literal
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lentigo.audit.describing.appearance import CHANNELS, Appearance
 from lentigo.audit.describing.findings import FIELD_NAMES
 from lentigo.audit.describing.summary import AGE_STEP, Summary
+from lentigo.render.plots import BLUE, GREEN, INK, LINE, RED, canvas, drawing
 
-__all__ = ["BENIGN", "INK", "LINE", "MALIGNANT", "figures", "sample_figure", "styled"]
+__all__ = ["LETTERS", "figures", "sample_figure"]
 
-# Okabe and Ito's colours, distinguished with any colour vision; words or shapes always say the same.
-BENIGN, MALIGNANT, GREEN = "#0072b2", "#d55e00", "#009e73"
-INK, LINE = "#1c1c1e", "#c8c8cc"
+BENIGN, MALIGNANT = BLUE, RED
 COLOUR_OF = {"malignant": MALIGNANT, "benign": BENIGN, "not stated": INK}
 CHANNEL_STYLE = {"red": (MALIGNANT, "o"), "green": (GREEN, "s"), "blue": (BENIGN, "^")}
 WIDTH = 5.2
@@ -31,27 +25,8 @@ WIDTH = 5.2
 STRONGEST = 0.55
 """Opacity of a table cell of 100 %: letters stay readable on it, on white as on black."""
 
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "svg.hashsalt": "lentigo",
-    "font.size": 11.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-}
-"""Settings of matplotlib for these figures."""
-
-
-def styled() -> AbstractContextManager[None]:
-    """Under this the figures are made and saved."""
-    return matplotlib.rc_context(STYLE)
+LETTERS = 11.5
+"""Points."""
 
 
 def figures(summary: Summary, appearance: Appearance) -> dict[str, Figure]:
@@ -72,22 +47,20 @@ def figures(summary: Summary, appearance: Appearance) -> dict[str, Figure]:
         drawn[field] = lambda counts=counts: _share_table(counts, summary.classes, counts.sum())  # type: ignore[misc]
     if len(summary.shortcut):
         drawn["shortcut"] = lambda: _shortcut(summary.shortcut)
-    with styled():
+    with drawing(LETTERS):
         return {name: _settled(draw()) for name, draw in drawn.items()}
 
 
 def sample_figure(title: str, pictures: Mapping[str, NDArray]) -> Figure:
     """Pictures of one class with their captions under them."""
-    with styled():
+    with drawing(LETTERS):
         figure = _pictures(pictures)
         figure.suptitle(title)
         return _settled(figure)
 
 
 def _figure(height: float, rows: int = 1, columns: int = 1, *, sharex: bool = False) -> tuple[Figure, NDArray]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, sharex=sharex)
+    return canvas(WIDTH, height, rows, columns, sharex=sharex)
 
 
 def _settled(figure: Figure) -> Figure:

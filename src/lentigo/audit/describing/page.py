@@ -1,22 +1,18 @@
 """One self-contained HTML page: no script, nothing fetched; for phone, desk and paper, light and dark."""
 
-import base64
-import io
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from PIL import Image
 
-from lentigo.audit.describing.figures import BENIGN, GREEN, INK, LINE, MALIGNANT, styled
+from lentigo.render.html import fill
+from lentigo.render.plots import BLUE, GREEN, INK, LINE, RED, svg_of
 
-__all__ = ["Card", "Gallery", "Section", "inline_svg", "picture_url", "render"]
+__all__ = ["THUMBNAIL", "Card", "Gallery", "Section", "inline_svg", "render"]
 
-THEMED = {INK: "--ink", LINE: "--line", BENIGN: "--benign", MALIGNANT: "--malignant", GREEN: "--green"}
+THEMED = {INK: "--ink", LINE: "--line", BLUE: "--benign", RED: "--malignant", GREEN: "--green"}
 """Colours of the figures that the page's light and dark themes replace."""
 THUMBNAIL = 300
 """Longer side of a sample picture on the page, in pixels."""
@@ -64,13 +60,9 @@ class Gallery:
     pictures: tuple[tuple[str, str], ...]
 
 
-def render(**content: object) -> str:
+def render(**content: Any) -> str:
     """Fill the page's template; every name in it must be given."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.j2").render(**content)
+    return fill("lentigo.audit.describing", "page.html.jinja", **content)
 
 
 def inline_svg(figure: Figure, label: str) -> Markup:
@@ -80,23 +72,10 @@ def inline_svg(figure: Figure, label: str) -> Markup:
         figure: what `figures` drew.
         label: what it shows, for those who can't see it.
     """
-    buffer = io.StringIO()
-    with styled():
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = svg_of(figure)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     for colour, variable in THEMED.items():
         svg = svg.replace(colour, f"var({variable})")
     return Markup(svg.replace("<svg", Markup('<svg role="img" aria-label="{}"').format(label), 1))
-
-
-def picture_url(picture: NDArray) -> str:
-    """A picture as a data URL, JPEG, scaled down to a thumbnail."""
-    image = Image.fromarray(picture)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 import lentigo
 from lentigo.audit.describing.description import SHORT, Description, Samples
-from lentigo.audit.describing.figures import figures, sample_figure, styled
+from lentigo.audit.describing.figures import LETTERS, figures, sample_figure
 from lentigo.audit.describing.findings import class_text
-from lentigo.audit.describing.page import Card, Gallery, Section, inline_svg, picture_url, render
+from lentigo.audit.describing.page import THUMBNAIL, Card, Gallery, Section, inline_svg, render
 from lentigo.audit.describing.summary import UNKNOWN, Summary
 from lentigo.audit.describing.wording import percent
 from lentigo.data.records import Problem, Records
+from lentigo.render.plots import drawing, save
+from lentigo.render.thumbnails import thumbnail
 
 __all__ = ["write"]
 
@@ -71,10 +73,10 @@ def _remove_stale(folder: Path, current: Set[str]) -> None:
 
 def _save_figures(drawn: Mapping[str, Figure], folder: Path) -> None:
     folder.mkdir()
-    with styled():
+    with drawing(LETTERS):
         for name, figure in drawn.items():
-            figure.savefig(folder / f"{name}.png", dpi=200)
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+            save(figure, folder / f"{name}.png", dpi=200)
+            save(figure, folder / f"{name}.svg")
 
 
 def _numbers(records: Records, found: Description) -> dict[str, object]:
@@ -145,7 +147,7 @@ def _gallery(records: Records, found: Description, label: str, shown: list[tuple
         title=str(row["name"]),
         kind=row["kind"],
         text=class_text(found.summary, found.appearance, label),
-        pictures=tuple((picture_url(pixels), _caption(known.loc[image_id])) for image_id, pixels in shown),
+        pictures=tuple((thumbnail(pixels, THUMBNAIL), _caption(known.loc[image_id])) for image_id, pixels in shown),
     )
 
 

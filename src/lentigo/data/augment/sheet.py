@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from lentigo.atomic import replacing
 from lentigo.data.augment.base import Augmentation
 from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey
 from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
@@ -83,9 +82,11 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     rows = {name: _draws(step, first, generator) for name, step in RANDOM.items()}
     rows |= {name: _corrected(fault, step, first, generator) for name, (fault, step) in CORRECTIONS.items()}
     rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
+    from lentigo.render.plots import drawing, save  # matplotlib is slow to import
+
     try:
-        with replacing(path) as partial:
-            _figure(rows).savefig(partial, dpi=100, format=path.suffix[1:])
+        with drawing():
+            save(_figure(rows), path, dpi=100)
     except ValueError as error:  # matplotlib knows no such format
         raise DataError(f"{path}: can't draw the sheet ({error}).", "Give a .png, .svg or .pdf.") from None
     return path
@@ -168,6 +169,7 @@ def _figure(rows: dict[str, Pictures]) -> "Figure":
             ax.set_title(caption, fontsize=8, pad=3)
             ax.set_xticks([])
             ax.set_yticks([])
+            ax.spines[:].set_visible(False)
         axes[0].set_ylabel(name, fontsize=11)
     return figure
 

@@ -7,15 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lentigo import data
-from lentigo.atomic import replacing, write_text
+from lentigo.atomic import write_text
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.errors.mistakes import KINDS, Case, Mistakes
+from lentigo.render.plots import BLUE, RED, drawing, save
 
 __all__ = ["draw_mistakes", "write_mistakes"]
 
 COLUMNS = 6
-TRUTH, DECISION, OTHER = "#0072b2", "#d55e00", "#b0b0b0"
-"""Blue and vermilion of Okabe and Ito, which the colour-blind tell apart; the bars' labels say it too."""
+TRUTH, DECISION, OTHER = BLUE, RED, "#b0b0b0"
+"""The bars' labels say it too."""
 
 
 def write_mistakes(mistakes: Mistakes, records: data.Records, out: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -31,10 +32,8 @@ def write_mistakes(mistakes: Mistakes, records: data.Records, out: str | os.Path
     """
     folder = Path(out)
     figure = draw_mistakes(mistakes, records)
-    folder.mkdir(parents=True, exist_ok=True)
     picture, text = folder / "mistakes.png", folder / "mistakes.json"
-    with replacing(picture) as partial:
-        figure.savefig(partial, format="png", dpi=110)
+    save(figure, picture, dpi=110)
     write_text(text, mistakes.to_json() + "\n")
     return picture, text
 
@@ -53,6 +52,11 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
         if (cases := [c for c in mistakes.worst if c.kind == kind])
         for start in range(0, len(cases), COLUMNS)
     ]
+    with drawing():
+        return _draw(mistakes, records, rows)
+
+
+def _draw(mistakes: Mistakes, records: data.Records, rows: list[tuple[str, list[Case]]]) -> Figure:
     height = 3.1 * len(rows) + 0.9
     figure = Figure(figsize=(2.3 * COLUMNS, height))
     what = mistakes.provenance
@@ -86,6 +90,7 @@ def _draw_case(above: Axes, below: Axes, case: Case, records: data.Records) -> N
     except ImageError as error:
         above.text(0.5, 0.5, str(error), fontsize=6, ha="center", va="center", wrap=True, transform=above.transAxes)
     above.set_anchor("S")
+    above.spines[:].set_visible(False)
     above.set_xticks([])
     above.set_yticks([])
     known = [case.known[k] for k in ("sex", "age", "site", "dx_type") if case.known[k]]
@@ -105,5 +110,3 @@ def _draw_case(above: Axes, below: Axes, case: Case, records: data.Records) -> N
     below.set_ylim(0, 1.15)
     below.set_yticks([0, 0.5, 1])
     below.tick_params(labelsize=5.5, length=1.5, pad=1.5)
-    for side in ("top", "right"):
-        below.spines[side].set_visible(False)

@@ -1,16 +1,13 @@
-"""What it gets wrong: the confusion matrix, the confusion matrix, the worst cases, and labels that may be wrong."""
-
-import base64
-import io
+"""What it gets wrong: the confusion matrix, its commonest mistakes, the worst cases, and labels that may be wrong."""
 
 import numpy as np
-from PIL import Image
 
 from lentigo import data
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.errors.mistakes import KINDS, Case, Mistakes
 from lentigo.evaluation.metrics.measure import TaskMetrics
 from lentigo.labels import LabelSet
+from lentigo.render.thumbnails import thumbnail
 from lentigo.report.document import Block, Exhibit, Gallery, Matrix, Section, Table, Text
 from lentigo.report.subject import Subject
 from lentigo.report.words import plural
@@ -133,11 +130,7 @@ def _picture(case: Case, records: data.Records | None) -> str:
         pixels = records.decode(path)
     except (DataError, ImageError):
         return ""
-    small = Image.fromarray(pixels)
-    small.thumbnail((SIDE * 2, SIDE))
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=80)
-    return base64.b64encode(file.getvalue()).decode()
+    return thumbnail(pixels, 2 * SIDE)
 
 
 def _label_issues(found: Mistakes) -> Table:
