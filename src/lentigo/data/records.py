@@ -55,7 +55,8 @@ class Records:
 
     Attributes:
         table: columns `COLUMNS`, index 0 to N - 1.
-        name: name of the source, such as 'ham10000'.
+        name: name of the source, such as 'ham10000', or of its layout where the images are not known to be those, such
+            as 'ham10000_layout' or 'table'.
         root: the folder or file that it was read from.
         problems: everything that was found wrong, dropped rows included.
         known_pairs: pairs of image ids that are published as showing one lesion under two lesion ids.
