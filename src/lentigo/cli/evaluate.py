@@ -18,6 +18,17 @@ def evaluate(
     root: Annotated[Path | None, typer.Option("--data", help="The data set for a bundle.")] = None,
     own_test: Annotated[bool, typer.Option("--own-test", help="A bundle's own test part of the data set.")] = False,
     source: Annotated[str | None, typer.Option(help="Only the images of this source, such as test.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="The data's label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            help="Where the model has other labels than the data: the label set to bring both to, or a file of pairs.",
+            metavar="FILE_OR_NAME",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for predictions, metrics and what a report needs.")] = None,
     robustness: Annotated[bool, typer.Option("--robustness", help="Also on worse images, 41 times each.")] = False,
     limit: Annotated[int, typer.Option(help="Images to take for --robustness.")] = 500,
@@ -32,6 +43,8 @@ def evaluate(
         root=root,
         own_test=own_test,
         source=source,
+        labels=labels,
+        mapping=mapping,
         out=out,
         robustness=robustness,
         limit=limit,

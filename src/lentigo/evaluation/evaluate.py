@@ -8,6 +8,7 @@ from typing import NamedTuple
 from lentigo import data
 from lentigo.atomic import replacing, write_text
 from lentigo.errors import BundleError, DataError
+from lentigo.evaluation.label_mapping import meet
 from lentigo.evaluation.metrics.measure import Metrics, measure
 from lentigo.evaluation.metrics.pages import describe_fairness, describe_robustness
 from lentigo.evaluation.metrics.summary import summarise
@@ -17,6 +18,7 @@ from lentigo.evaluation.robustness.curves import robustness as measure_robustnes
 from lentigo.evaluation.run_predictor import RunPredictor
 from lentigo.evaluation.subgroups.fairness import fairness
 from lentigo.evaluation.subgroups.skin_tone import skin_tones
+from lentigo.labels import LabelMapping
 from lentigo.runtime import Bundle, Predictor
 from lentigo.runtime.shipped import find_bundle, shipped_models
 
@@ -26,8 +28,9 @@ PathLike = str | os.PathLike[str]
 
 
 class _Predicted(NamedTuple):
-    """What is measured, on which data set, and the validation part of the same split where there is one."""
+    """What measures what, on which data set, and the validation part of the same split where there is one."""
 
+    model: Predictor
     records: data.Records
     test: Predictions
     validation: Predictions | None
@@ -39,6 +42,8 @@ def evaluate(
     root: PathLike | None = None,
     own_test: bool = False,
     source: str | None = None,
+    labels: data.Labels = None,
+    mapping: PathLike | LabelMapping | None = None,
     out: PathLike | None = None,
     robustness: bool = False,
     limit: int = 500,
@@ -58,6 +63,8 @@ def evaluate(
             test part of its split, from the pixels that it was trained on; a bundle needs it.
         own_test: take the test part of the model's own split of `root` instead.
         source: take only the images of this source of `root`, such as 'test' of an ISIC challenge.
+        labels: the diagnoses that the data set tells apart, as in `data.read`.
+        mapping: what the labels of `root`, or of the model, become where the two differ, as in `label_mapping.meet`.
         out: folder for what is written. Without it the run's own folder if its own test part is measured without a
             `root`, and nowhere otherwise.
         robustness: whether to measure on worse images too, 41 times each.
@@ -68,7 +75,8 @@ def evaluate(
 
     Raises:
         DataError: no data set given for a bundle, one that can't be read, no such source, a source without a data set
-            or of the model's own test part, or robustness without a folder to write into.
+            or of the model's own test part, labels other than the model's without a mapping, or robustness without a
+            folder to write into.
         LeakError: the model has seen some of the images.
     """
     predictor = open_model(model)
@@ -81,7 +89,9 @@ def evaluate(
     folder = Path(out) if out else (Path(model) if inside else None)
     if robustness and folder is None:
         raise DataError("Robustness is written into a folder.", "Name the folder with --out.")
-    predicted = _predicted(predictor, root, source, own_test)
+    if inside and not (labels is None and mapping is None):
+        raise DataError("A run's own test part has the labels that it learned.", "Name other data with --data.")
+    predicted = _predicted(predictor, root, source, own_test, labels, mapping)
     metrics = measure(predicted.test, replicates=replicates, seed=seed)
     if folder is None:
         return metrics
@@ -99,7 +109,7 @@ def evaluate(
     if robustness:
         partial = folder / "robustness.partial.npz"
         found = measure_robustness(
-            predictor,
+            predicted.model,
             predicted.records,
             own_test=own_test or inside,
             limit=limit,
@@ -134,22 +144,30 @@ def open_model(model: PathLike) -> Predictor:
     return RunPredictor(load_run(path))
 
 
-def _predicted(model: Predictor, root: PathLike | None, source: str | None, own_test: bool) -> _Predicted:
+def _predicted(
+    model: Predictor,
+    root: PathLike | None,
+    source: str | None,
+    own_test: bool,
+    labels: data.Labels,
+    mapping: PathLike | LabelMapping | None,
+) -> _Predicted:
     if isinstance(model, RunPredictor) and root is None:
         run = model.run
-        return _Predicted(run.split.records, predict_part(run, "test"), predict_part(run, "validation"))
-    records = _records(model, root, source)
+        records = run.labelled(run.split.records)
+        return _Predicted(model, records, predict_part(run, "test"), predict_part(run, "validation"))
+    met = meet(model, _records(model, root, source, labels), mapping, own=own_test)
     if not own_test:
-        return _Predicted(records, predict(model, records), None)
-    test, validation = (predict_own_part(model, records, part) for part in ("test", "validation"))
-    return _Predicted(records, test, validation)
+        return _Predicted(met.model, met.records, met.described(predict(met.model, met.records)), None)
+    parts = (predict_own_part(met.model, met.records, part) for part in ("test", "validation"))
+    return _Predicted(met.model, met.records, *map(met.described, parts))
 
 
-def _records(model: Predictor, root: PathLike | None, source: str | None) -> data.Records:
+def _records(model: Predictor, root: PathLike | None, source: str | None, labels: data.Labels) -> data.Records:
     """The data set, or one source of it."""
     if root is None:
         raise DataError(f"{model.name}: a bundle does not know where images lie.", "Name the data set with --data.")
-    records = data.read(root)
+    records = data.read(root, labels=labels)
     if source is None:
         return records
     known = sorted(set(records.table["source"].dropna()))
@@ -170,7 +188,7 @@ def _page(predictions: Predictions, metrics: Metrics) -> str:
     meta = predictions.meta
     origin = {
         k: meta[k]
-        for k in ("model", "model_sha256", "data", "protocol", "fold", "seed", "split_sha256", "trained_on")
+        for k in ("model", "model_sha256", "data", "protocol", "fold", "seed", "split_sha256", "trained_on", "mappings")
         if k in meta
     }
     return (

@@ -169,10 +169,10 @@ def _remade_split(model: Predictor, records: data.Records) -> data.Split:
 
 
 def _refuse_other_labels(model: Predictor, records: data.Records) -> None:
-    if sorted(model.labels.classes) != sorted(records.label_set.classes):
+    if model.labels != records.label_set:
         raise DataError(
             f"{records.name} has the labels of {records.label_set}, {model.name} distinguishes {model.labels}.",
-            "State a mapping of the data's labels (--map).",
+            "State a mapping: --map, or evaluation.meet.",
         )
 
 

@@ -67,6 +67,7 @@ class Provenance(Result):
             warnings=(
                 *_leak_warning(leaky),
                 *_external(predictions),
+                *_mapped(predictions),
                 *_left_out(predictions),
                 *_count_warnings(images, groups),
                 *_mix_warnings(predictions),
@@ -112,6 +113,12 @@ def _external(predictions: Predictions) -> list[str]:
     return found
 
 
+def _mapped(predictions: Predictions) -> list[str]:
+    """By what the labels of the data and of the model were brought together."""
+    mappings = predictions.meta.get("mappings")
+    return [f"Labels mapped as stated: {m}." for m in mappings] if isinstance(mappings, list) else []
+
+
 def _left_out(predictions: Predictions) -> list[str]:
     dropped, unreadable = predictions.meta.get("dropped"), predictions.meta.get("unreadable")
     kinds = {**dropped} if isinstance(dropped, Mapping) else {}
@@ -134,6 +141,8 @@ def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> lis
 
 def _mix_warnings(predictions: Predictions) -> list[str]:
     if predictions.meta.get("training_prevalence") is None:
+        if predictions.meta.get("mappings"):
+            return ["Probabilities are sums by that mapping, at the model's own balanced prior: the only view given."]
         return ["How common the diagnoses were in training is unknown: only the view of equal prevalence is given."]
     here = np.bincount(predictions.labels, minlength=len(predictions.label_set)) / len(predictions)
     moved = np.abs(here - predictions.training_prevalence).sum() / 2
