@@ -128,8 +128,8 @@ def _misfit(rows: pd.DataFrame, pixels: NDArray[np.uint8], candidate: Candidate,
     if alike is None:
         return "its order can't be checked: too few lesions have several images"
     return (
-        "its diagnoses fit, but images of its lesions look no more alike than others: its rows stand in another order, "
-        "so no ids are taken from it"
+        "its diagnoses fit, but images of its lesions look no more alike than others: its rows may stand in another "
+        "order, so no ids are taken from it"
     )
 
 
