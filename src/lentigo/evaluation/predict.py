@@ -19,6 +19,7 @@ from lentigo import data
 from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.evaluation.leaks import listed
+from lentigo.evaluation.overlap import refuse_overlap
 from lentigo.evaluation.predictions import Predictions, probability_columns
 from lentigo.progress import track
 from lentigo.runtime import Outputs, Predictor
@@ -68,7 +69,8 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
 
     Raises:
         LeakError: the model was trained, or its thresholds were chosen, on some of these images or lesions; the
-            message lists the first and says which sources of the data are free of them.
+            message lists the first and says which sources of the data are free of them. Or the images are known, or
+            look, to be such ones under other ids.
         DataError: other labels than the model's, or no image can be read.
     """
     _refuse_other_labels(model, records)  # before hours of predicting what has no truth
@@ -82,6 +84,7 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
             f"{listed(records.ids[seen].tolist())}.",
             f"Take its own test part (--own-test){take}, or other data.",
         )
+    renamed = refuse_overlap(model.name, origin.data, origin.pictures, records)
     knows_lesions = bool((table["lesion_id"] != table["image_id"]).any())
     meta = {
         "protocol": "external",
@@ -89,7 +92,7 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
         "part": "all",
         "trained_on": {"data": origin.data, **{k: origin.split[k] for k in ("protocol", "fold", "sha256")}},
         "overlap": f"none of these {len(records):,} images{' or their lesions' if knows_lesions else ''} bears an id "
-        f"that {model.name} learned from or was tuned on",
+        f"that {model.name} learned from or was tuned on; {renamed}",
         "knows_lesions": knows_lesions,
     }
     return predict_files(model, records, meta)

@@ -101,10 +101,10 @@ def _external(predictions: Predictions) -> list[str]:
     """What is known, and what is not, of images from outside of the model's own split."""
     if predictions.meta.get("protocol") != "external":
         return []
-    found = [
-        f"External data: {predictions.meta.get('overlap', 'not checked against training')}. The check is by id: the "
-        "same picture under another id would not be noticed."
-    ]
+    overlap = str(predictions.meta.get("overlap", "not checked against training"))
+    if "would not be noticed" not in overlap:  # tables of version 0.1
+        overlap += "; the same picture under another id would not be noticed"
+    found = [f"External data: {overlap}."]
     if predictions.meta.get("knows_lesions") is False:
         found.append(
             "The data set has no lesion ids: images of one lesion count as independent, and intervals may be too "

@@ -42,6 +42,7 @@ class Origin:
         train, validation: image and lesion ids of these parts.
         test: the same of the test part; empty where that is not known.
         hashed: of a bundle of format 1, ids of training and validation part in one; `train` and `validation` are empty.
+        pictures: perceptual hashes of training images, or of some of them, uint64 [N]; None where it carries none.
     """
 
     data: str
@@ -52,6 +53,7 @@ class Origin:
     validation: IdSet
     test: IdSet
     hashed: HashedIds | None = None
+    pictures: NDArray[np.uint64] | None = None
 
     def seen(self, ids: Iterable[str]) -> NDArray[np.bool_]:
         """Whether each image or lesion id was in the training or validation part: bool [N]."""
@@ -122,6 +124,7 @@ class Ensemble:
             train, validation = train | other.train, validation | other.validation
         same = len({str(origin.split.get("sha256")) for origin in origins}) == 1
         first = origins[0]
+        pictures = [origin.pictures for origin in origins if origin.pictures is not None]
         return Origin(
             data=first.data,
             split=first.split,
@@ -130,6 +133,7 @@ class Ensemble:
             train=train,
             validation=validation,
             test=first.test if same else IdSet({}),
+            pictures=np.concatenate(pictures) if pictures else None,
         )
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
