@@ -1,19 +1,21 @@
 """Count what one image costs a network, layer by layer, without measuring anything.
 
-Multiply-accumulates (MACs) follow Al Mamun et al., 2025: equation 10 for a convolution, H * W * C_in * C_out * K * K
-with the size of the output map (divided by the groups), and equation 11 for a dense layer, inputs * outputs. The paper
-calls them FLOPs; a FLOP here is one multiplication or one addition, so that a MAC is two. Torch's own counter of FLOPs
-runs beside: it also sees products inside attention, which the equations don't.
+Multiply-accumulates (MACs) are counted from the operations that run, as torch's own counter of FLOPs sees them: whether
+a layer is a module or a function makes no difference. For a convolution and a dense layer they are equations 10 and 11
+of Al Mamun et al., 2025: H * W * C_in * C_out * K * K with the size of the output map (divided by the groups), and
+inputs * outputs. The paper calls them FLOPs; a FLOP here is one multiplication or one addition, so that a MAC is two.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from math import prod
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from lentigo import models
@@ -30,6 +32,10 @@ ENERGY_ASSUMPTION = (
     "weight read once from DRAM at 640 pJ for 32 bits: a 45 nm chip (Horowitz, ISSCC 2014; Han et al., NIPS 2015). "
     "Activations, caches and idle current are not counted: it ranks networks and is no measurement."
 )
+
+
+LARGEST = 16_384
+"""Pixels a side: four times what dermatoscopes give."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,8 @@ class Cost:
         layers: in the order of use.
         trainable: parameters that an optimizer may change.
         non_trainable: frozen parameters and moving statistics.
-        torch_flops: FLOPs by torch's own counter.
         peak_activations: numbers in the input and output of the layer where these are most: what inference must hold.
+        warnings: layers whose weights show no operation that can be counted; then the MACs are too few.
     """
 
     model: str
@@ -74,8 +80,8 @@ class Cost:
     layers: tuple[Layer, ...]
     trainable: int
     non_trainable: int
-    torch_flops: int
     peak_activations: int
+    warnings: tuple[str, ...]
 
     @property
     def parameters(self) -> int:
@@ -84,7 +90,7 @@ class Cost:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates by equations 10 and 11."""
+        """Multiply-accumulates."""
         return sum(layer.macs for layer in self.layers)
 
     @property
@@ -130,8 +136,14 @@ def cost(network: str | nn.Module, size: int | None = None, num_classes: int | N
         options: of a named network's builder.
 
     Raises:
-        RunError: unknown name or option, a network without a size, or a size that doesn't fit.
+        RunError: unknown name or option, a network without a size, or a size that isn't one or doesn't fit.
     """
+    if size is not None and not (type(size) is int and 1 <= size <= LARGEST):
+        raise RunError(
+            f"Images of {size!r} pixels a side can't be counted.", f"Give a whole number of 1 to {LARGEST:,}."
+        )
+    if num_classes is not None and not (type(num_classes) is int and num_classes >= 1):
+        raise RunError(f"A network can't tell {num_classes!r} classes apart.", "Give a whole number of 1 or more.")
     if isinstance(network, str):
         entry = models.entry(network)
         with torch.device("meta"):
@@ -148,9 +160,9 @@ def _count(network: nn.Module, model: str, size: int) -> Cost:
     recorder = _Recorder(network)
     network.eval()
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), _in_plain_operations(), recorder.counter:
             logits = network(image)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, AssertionError) as error:
         raise RunError(f"{model} can't take {size}x{size} pixels ({error}).", "Give its native size.") from None
     finally:
         recorder.close()
@@ -163,36 +175,69 @@ def _count(network: nn.Module, model: str, size: int) -> Cost:
         layers=recorder.layers(),
         trainable=counts.trainable,
         non_trainable=counts.non_trainable,
-        torch_flops=counter.get_total_flops(),
         peak_activations=recorder.peak,
+        warnings=recorder.warnings(),
     )
 
 
+@contextmanager
+def _in_plain_operations() -> Iterator[None]:
+    """Attention as its products, which the counter knows on every device, and not as one fused operation."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
 class _Recorder:
-    """Watches every layer of a network that has parameters of its own or no layers inside it."""
+    """Watches every module: what it writes, and the operations that run in it but in none of the modules inside it."""
 
     def __init__(self, network: nn.Module) -> None:
         self.peak = 0
+        self.counter = FlopCounterMode(display=False)
+        self._names = {module: name for name, module in network.named_modules()}
         self._found: dict[str, Layer] = {}
-        self._names: dict[nn.Module, str] = {}
-        for name, module in network.named_modules():
-            if next(module.children(), None) is None or next(module.parameters(recurse=False), None) is not None:
-                self._names[module] = name
-        self._handles = [module.register_forward_hook(self._record) for module in self._names]
+        self._own: dict[str, int] = {}
+        self._open: list[list[int]] = []
+        """Of each module that runs now: FLOPs before it, and those of the modules inside it."""
+        self._handles = [module.register_forward_pre_hook(self._enter) for module in self._names]
+        self._handles += [module.register_forward_hook(self._leave) for module in self._names]
 
-    def _record(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def _enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
+        self._open.append([self.counter.get_total_flops(), 0])
+
+    def _leave(self, module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+        start, inside = self._open.pop()
+        flops = self.counter.get_total_flops() - start
+        if self._open:
+            self._open[-1][1] += flops
         name = self._names[module]
-        written = 0 if output is inputs[0] or output._is_view() else output.numel()
+        self._own[name] = self._own.get(name, 0) + flops - inside
+        if self._is_layer(module) or flops > inside:
+            self._record(module, name, (flops - inside) // 2, inputs, output)
+
+    def _record(self, module: nn.Module, name: str, macs: int, inputs: tuple[object, ...], output: object) -> None:
+        given, made = (_tensors(values) for values in (inputs, output))
+        written = sum(0 if any(o is i for i in given) or o._is_view() else o.numel() for o in made)
+        written *= self._is_layer(module)  # a module with layers inside it gives on what the last of them wrote
         before = self._found.get(name)
         self._found[name] = Layer(
             name=name,
             kind=type(module).__name__,
-            output=tuple(output.shape[1:]),
+            output=tuple(made[0].shape[1:]) if made else (),
             parameters=models.count_parameters(module, recurse=False).total,
-            macs=_macs(module, output) + (before.macs if before else 0),
+            macs=macs + (before.macs if before else 0),
             activations=written + (before.activations if before else 0),
         )
-        self.peak = max(self.peak, inputs[0].numel() + written)
+        self.peak = max(self.peak, (given[0].numel() if given else 0) + written)
+
+    @staticmethod
+    def _is_layer(module: nn.Module) -> bool:
+        """Whether it has parameters of its own or no modules inside it."""
+        return next(module.children(), None) is None or next(module.parameters(recurse=False), None) is not None
 
     def close(self) -> None:
         """Stop watching."""
@@ -208,11 +253,19 @@ class _Recorder:
         ]
         return (*self._found.values(), *unseen)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Layers with matrices of weights for which no operation was counted, neither in them nor around them."""
+        found = []
+        for module, name in self._names.items():
+            weights = sum(p.numel() for p in module.parameters(recurse=False) if p.ndim > 1 and p.shape[0] > 1)
+            around = (name, name.rpartition(".")[0]) if name not in self._own else (name,)
+            if weights and not isinstance(module, nn.Embedding) and not any(self._own.get(n) for n in around):
+                found.append(
+                    f"{name or 'the network'} ({type(module).__name__}): no operation of its {weights:,} weights can "
+                    "be counted, so that the MACs are too few."
+                )
+        return tuple(found)
 
-def _macs(module: nn.Module, output: Tensor) -> int:
-    """Equations 10 and 11, for a batch of one."""
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return output.numel() * module.in_channels // module.groups * prod(module.kernel_size)
-    if isinstance(module, nn.Linear):
-        return output.numel() * module.in_features
-    return 0
+
+def _tensors(values: object) -> list[Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, Tensor)]

@@ -53,7 +53,8 @@ def _caption(cost: Cost) -> str:
     return "\n".join(
         (
             f"parameters: {cost.trainable:,} trainable, {cost.non_trainable:,} not (frozen, moving statistics)",
-            f"FLOPs: {cost.flops:,}; torch's own counter {cost.torch_flops:,}",
+            *(f"WARNING: {warning}" for warning in cost.warnings),
+            f"FLOPs: {cost.flops:,}, two a MAC",
             f"weights: {weights}",
             f"activations in 32 bits: {4e-6 * cost.activations:.2f} MB in training, "
             f"{4e-6 * cost.peak_activations:.2f} MB at the widest layer",
