@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lentigo.errors import DataError
 from lentigo.evaluation import Predictions, measure, summarise
 from lentigo.evaluation.predictions import probability_columns
 from lentigo.labels import BINARY, ISIC2019, PAD_UFES_20, Label, LabelSet
@@ -35,7 +36,14 @@ def test_a_report_speaks_of_the_labels_there_are(labels, tmp_path):
     page = report([tmp_path / "p.parquet"], tmp_path / "out", replicates=20).read_text(encoding="utf-8")
     for label in labels.labels:
         assert label.name in page
+    assert "There is no task" not in page
     assert "nevus" not in page or any("nevus" in label.name for label in labels.labels)
+
+
+def test_a_prevalence_of_what_the_labels_do_not_know_is_refused(tmp_path):
+    imagined(BINARY).save(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="no task 'melanoma' for the labels of BINARY"):
+        report([tmp_path / "p.parquet"], tmp_path / "out", prevalence={"melanoma": 0.1}, replicates=20)
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,13 @@ def _front_matter(subject: Subject, bundle: Bundle) -> dict[str, object]:
     licence = _licence(described.licence)
     named = {"license": licence} if licence != "other" else {"license": "other", "license_name": described.licence}
     leaky = ["leaky"] if subject.metrics.provenance.leaky else []
+    melanoma = ["melanoma"] if subject.predictions.label_set.melanoma is not None else []
     return {
         **named,
         "library_name": "lentigo",
         "pipeline_tag": "image-classification",
         "language": "en",
-        "tags": ["dermoscopy", "skin-lesion", "melanoma", "onnx", "medical-research", described.network, *leaky],
+        "tags": ["dermoscopy", "skin-lesion", *melanoma, "onnx", "medical-research", described.network, *leaky],
         "datasets": [described.source],
         "metrics": ["accuracy", "roc_auc"],
         "model-index": [{"name": described.name, "results": [_result(subject)]}],

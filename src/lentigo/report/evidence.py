@@ -19,7 +19,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.robustness.curves import Robustness
 from lentigo.evaluation.subgroups.fairness import Fairness, fairness
-from lentigo.evaluation.tasks import known_views
+from lentigo.evaluation.tasks import known_views, task_of, tasks_of
 from lentigo.runtime import Bundle
 
 __all__ = ["PREVALENCE", "Evidence", "gather"]
@@ -77,13 +77,19 @@ def gather(
         folder: where they lie; validation.parquet, fairness.json and robustness.json beside them are used if they are
             of the same model and images.
         bundle: the model, for its operating points and its OOD threshold.
-        prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy'; without it `PREVALENCE`.
+        prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy' where the label set knows
+            them; without it `PREVALENCE`.
         replicates: bootstrap resamples.
 
     Raises:
+        DataError: a prevalence is stated of a task that the label set doesn't know.
         LeakError: the validation predictions hold images or lesions of the predictions.
     """
-    return _Gatherer(predictions, folder, bundle, {**PREVALENCE, **(prevalence or {})}, replicates).all()
+    for task in prevalence or {}:
+        task_of(predictions, task, two_classes=True)
+    known = tasks_of(predictions)
+    stated = {task: share for task, share in {**PREVALENCE, **(prevalence or {})}.items() if task in known}
+    return _Gatherer(predictions, folder, bundle, stated, replicates).all()
 
 
 class _Gatherer:
@@ -172,6 +178,7 @@ class _Gatherer:
                 replicates=self.replicates,
             )
             for point in points
+            if point.task in self.prevalence
         )
 
     def _bundle_points(self) -> tuple[Performance, ...]:
@@ -193,6 +200,9 @@ class _Gatherer:
         return self._apply(tuple(point for point in chosen if point is not None))
 
     def _decision_curves(self) -> tuple[DecisionCurve, ...]:
+        if not self.prevalence:
+            self.missing["decision_curves"] = "The label set states no melanoma and not which labels are malignant."
+
         def curve(task: str, share: float | None) -> DecisionCurve | None:
             return self._try(
                 "decision_curves",
