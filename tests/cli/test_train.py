@@ -1,6 +1,7 @@
 """lentigo train: starts, says how far it is, stops and resumes, and says what is wrong in one line."""
 
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -116,6 +117,20 @@ def test_options_that_cannot_be_are_one_message(call, synthetic_root, tmp_path):
     assert "Did you mean 'cuda'" in call("train", "compact", *place, "--device", "cude").err
     assert "Did you mean 'compact'" in call("train", "compatc", *place).err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_images_moved_is_measured_where_they_are(call, trained_run, synthetic_root, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(trained_run.path, moved)
+    description = moved / "recipe.json"
+    description.write_text(description.read_text().replace(str(synthetic_root), "/gone/lesions"))
+    lost = call("evaluate", moved)
+    assert lost.code == 1
+    assert "/gone/lesions" in lost.err
+    assert "evaluate --own-test --data FOLDER" in lost.err
+    found = call("evaluate", moved, "--data", synthetic_root, "--own-test", "--replicates", 0, "--device", "cpu")
+    assert found.code == 0
+    assert "Balanced accuracy" in found.out
 
 
 def test_a_saved_split_is_taken(call, synthetic_root, synthetic_records, tmp_path):

@@ -34,6 +34,7 @@ def evaluate(
     limit: Annotated[int, typer.Option(help="Images to take for --robustness.")] = 500,
     skin_tone: Annotated[bool, typer.Option("--skin-tone", help="Also by estimated skin tone (rough).")] = False,
     replicates: Replicates = 1000,
+    device: Annotated[str, typer.Option(help="Where a run predicts: auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Measure a run on its test part, or a bundle on images that it has not seen."""
     from lentigo import evaluation
@@ -50,6 +51,7 @@ def evaluate(
         limit=limit,
         skin_tone=skin_tone,
         replicates=replicates,
+        device=device,
     )
     typer.echo(evaluation.summarise(metrics))
 

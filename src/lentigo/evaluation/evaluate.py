@@ -50,6 +50,7 @@ def evaluate(
     skin_tone: bool = False,
     replicates: int = 1000,
     seed: int = 0,
+    device: str = "auto",
 ) -> Metrics:
     """Measure a model on images that it has not learned from.
 
@@ -61,7 +62,7 @@ def evaluate(
         model: folder of a run; or name or path of a bundle.
         root: the data set; all of it, and refused if the model has seen any of it. Without it a run is measured on the
             test part of its split, from the pixels that it was trained on; a bundle needs it.
-        own_test: take the test part of the model's own split of `root` instead.
+        own_test: take the test part of the model's own split of `root` instead, such as of a run whose images moved.
         source: take only the images of this source of `root`, such as 'test' of an ISIC challenge.
         labels: the diagnoses that the data set tells apart, as in `data.read`.
         mapping: what the labels of `root`, or of the model, become where the two differ, as in `label_mapping.meet`.
@@ -72,6 +73,7 @@ def evaluate(
         skin_tone: whether to estimate each image's skin tone, for fairness; see the limits in `skin_tone`.
         replicates: bootstrap resamples behind the intervals.
         seed: seed of the resamples.
+        device: where a run predicts: 'auto', 'cpu', 'cuda' or 'mps'.
 
     Raises:
         DataError: no data set given for a bundle, one that can't be read, no such source, a source without a data set
@@ -79,7 +81,7 @@ def evaluate(
             folder to write into.
         LeakError: the model has seen some of the images.
     """
-    predictor = open_model(model)
+    predictor = open_model(model, data=root if own_test else None, device=device)
     inside = isinstance(predictor, RunPredictor) and root is None
     if source is not None and (own_test or inside):
         raise DataError(
@@ -123,8 +125,13 @@ def evaluate(
     return metrics
 
 
-def open_model(model: PathLike) -> Predictor:
+def open_model(model: PathLike, *, data: PathLike | None = None, device: str = "auto") -> Predictor:
     """A run's folder, or the name or path of a bundle, as what predicts.
+
+    Args:
+        model: which.
+        data: where the images of a run lie now, if they moved.
+        device: where a run predicts.
 
     Raises:
         BundleError: no such model, or a name that is both a shipped model's and a run's folder.
@@ -141,7 +148,7 @@ def open_model(model: PathLike) -> Predictor:
         return Bundle(find_bundle(model), threads=1)  # images go in parallel
     from lentigo.training import load_run  # needs torch, which a bundle does not
 
-    return RunPredictor(load_run(path))
+    return RunPredictor(load_run(path, data=data, device=device))  # type: ignore[arg-type]  # unknown ones are refused
 
 
 def _predicted(

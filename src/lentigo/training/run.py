@@ -107,7 +107,7 @@ class Run:
         if not Path(self.root).exists():
             raise RunError(
                 f"{self.path}: the images that it was trained on are not at {self.root}.",
-                "Name their folder: --data FOLDER, or load_run(path, data=FOLDER).",
+                "Name it: evaluate --own-test --data FOLDER, export --data FOLDER, or load_run(path, data=FOLDER).",
             )
         return data.read(self.root, labels=self.label_set)
 
