@@ -9,9 +9,10 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.export.assemble import bundle
     from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
+    from lentigo.export.upgrade import upgrade
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 
-__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity"]
+__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "upgrade"]

@@ -1,6 +1,8 @@
 """From a finished run to its bundle: graph, calibration, provenance, verification."""
 
+import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from scipy.special import softmax
 
 from lentigo import data
 from lentigo.atomic import make_folder, replacing, write_bytes
-from lentigo.errors import BundleError, DataError, OutputError
+from lentigo.errors import BundleError, DataError, ImageError, OutputError
 from lentigo.evaluation import measure, predict_files
 from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.clinical import operating_points
@@ -26,13 +28,25 @@ from lentigo.labels import LabelSet
 from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, OODThreshold, OperatingPoint
 from lentigo.runtime.bundle import HASH_KEY, METADATA_KEY, sealed
 from lentigo.runtime.metadata import FORMAT, Fingerprints
+from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
 
-__all__ = ["TARGET_SENSITIVITY", "bundle", "write"]
+__all__ = [
+    "TARGET_SENSITIVITY",
+    "bundle",
+    "checked_path",
+    "choose_ood",
+    "choose_points",
+    "fingerprints",
+    "plain_labels",
+    "write",
+]
 
 TARGET_SENSITIVITY = 0.95
 """Share of melanomas, and of malignant lesions, that the operating points are to find."""
 
+HASHED = 250
+"""Training images whose perceptual hashes travel along, drawn at random: enough to notice a data set made of them."""
 DRAFT_TEMPERATURE = 1.61803399
 """Of the graph until its own is chosen: a number that occurs nowhere else, for exporters drop a division by one and
 share equal constants."""
@@ -63,7 +77,7 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
         OutputError: the file can't be written there.
         BundleError: the bundle differs from the network.
     """
-    path = _checked(Path(out))
+    path = checked_path(Path(out))
     module = ExportModule(run.network(), run.mean, run.std, run.logit_offset, DRAFT_TEMPERATURE)
     module.ood = OODScore(fit_run(run, module))
     model = build_graph(module, run.recipe.size)
@@ -137,7 +151,7 @@ def choose_ood(validation: Predictions) -> OODThreshold:
     return OODThreshold(threshold=limit(scores, TARGET_FPR), target_fpr=TARGET_FPR, validation_images=len(scores))
 
 
-def _checked(path: Path) -> Path:
+def checked_path(path: Path) -> Path:
     """The output's path, refused before hours of work for what would be refused after it."""
     if path.suffix != ".onnx":
         raise BundleError(f"{path}: a bundle's name ends in .onnx.", "Name the output so.")
@@ -154,13 +168,12 @@ def _checked(path: Path) -> Path:
 def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
     """What is known before anything is measured."""
     split = run.split
-    ids = {part: part_ids(split.part(part)).encode() for part in ("train", "validation", "test")}
     return BundleMetadata(
         format=FORMAT,
         name=name,
         network=run.model,
         parameters=parameters,
-        heads=(Head(name="diagnosis", output="probabilities", label_set=_plain(run.classes)),),
+        heads=(Head(name="diagnosis", output="probabilities", label_set=plain_labels(run.classes)),),
         size=run.recipe.size,
         temperature=DRAFT_TEMPERATURE,
         training_prevalence=run.class_prior,
@@ -172,7 +185,7 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         recipe=run.recipe.to_dict(),
         metrics={},
         parity={},
-        fingerprints=Fingerprints(**ids),
+        fingerprints=fingerprints(split),
         licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
         citation=run.citation,
         notice=NOTICE,
@@ -180,7 +193,28 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
     )
 
 
-def _plain(labels: LabelSet) -> dict[str, object]:
+def fingerprints(split: data.Split) -> Fingerprints:
+    """The ids of a split's parts, and the perceptual hashes of some of its training images."""
+    train = split.train
+    chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:HASHED])
+
+    def one(path: str) -> np.uint64 | None:
+        try:
+            return perceptual_hash(train.decode(path))
+        except ImageError:
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        hashes = [h for h in pool.map(one, train.table["path"].iloc[chosen]) if h is not None]
+    return Fingerprints(
+        train=part_ids(train).encode(),
+        validation=part_ids(split.validation).encode(),
+        test=part_ids(split.test).encode(),
+        perceptual=base64.b85encode(np.array(hashes, "<u8").tobytes()).decode(),
+    )
+
+
+def plain_labels(labels: LabelSet) -> dict[str, object]:
     """A label set as plain values, without what only people who name labels need."""
     kept = ("id", "name", "malignant", "snomed_ct", "snomed_term", "aliases")
     values = labels.to_dict()
@@ -221,6 +255,10 @@ def _headline(test: Predictions) -> dict[str, dict[str, dict[str, float | None]]
     metrics = measure(test, replicates=1000)
     shown = metrics.provenance.shown("headline")
     return {
-        view: {name: metrics.get(name, view=view).model_dump(include={"value", "low", "high"}) for name in shown}
+        view: {
+            name: {k: None if v is None else round(v, 6) for k, v in estimate.items()}
+            for name in shown
+            for estimate in [metrics.get(name, view=view).model_dump(include={"value", "low", "high"})]
+        }
         for view in metrics.views
     }

@@ -62,7 +62,7 @@ class ExportModule(nn.Module):
         self.ood = None if ood is None else OODScore(ood)
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1) * 255)
-        self.register_buffer("offset", torch.from_numpy(np.asarray(logit_offset, np.float32)))
+        self.register_buffer("offset", torch.tensor(np.asarray(logit_offset), dtype=torch.float32))
 
     def set_temperature(self, temperature: float) -> None:
         """Divide the logits by another temperature from now on."""

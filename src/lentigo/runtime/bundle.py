@@ -8,6 +8,7 @@ The file holds a SHA-256 over its own content, computed while 64 zeros stand in 
 found when it is opened. Files of format 1, which have none, are still read.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -106,10 +107,13 @@ class Bundle:
                 IdSet.decode(text) if text else IdSet({})
                 for text in (m.fingerprints.train, m.fingerprints.validation, m.fingerprints.test)
             )
+            pictures = np.frombuffer(base64.b85decode(m.fingerprints.perceptual), "<u8").astype(np.uint64)
             hashed = format_1.HashedIds(self._values["seen"]) if self._values["format"] == 1 else None
         except ValueError as error:
             raise BundleError(f"{self.path}: its fingerprints are damaged ({error}).", "Export it again.") from None
-        return Origin(m.source, m.split, m.training_prevalence, m.temperature, train, validation, test, hashed)
+        return Origin(
+            m.source, m.split, m.training_prevalence, m.temperature, train, validation, test, hashed, perceptual
+        )
 
     def predict(self, images: NDArray[np.uint8], **known: NDArray) -> Outputs:
         """Outputs for images uint8 [N, H, W, 3] of any one size.

@@ -67,6 +67,8 @@ class Fingerprints(_Part):
     train: str
     validation: str
     test: str
+    perceptual: str = ""
+    """Perceptual hashes of some training images, eight bytes each, the lowest first, in base 85."""
 
 
 class BundleMetadata(BaseModel):
