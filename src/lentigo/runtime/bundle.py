@@ -112,7 +112,15 @@ class Bundle:
         except ValueError as error:
             raise BundleError(f"{self.path}: its fingerprints are damaged ({error}).", "Export it again.") from None
         return Origin(
-            m.source, m.split, m.training_prevalence, m.temperature, train, validation, test, hashed, perceptual
+            data=m.source,
+            split=m.split,
+            training_prevalence=m.training_prevalence,
+            temperature=m.temperature,
+            train=train,
+            validation=validation,
+            test=test,
+            hashed=hashed,
+            pictures=pictures if len(pictures) else None,
         )
 
     def predict(self, images: NDArray[np.uint8], **known: NDArray) -> Outputs:
