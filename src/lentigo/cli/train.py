@@ -71,11 +71,7 @@ def export(
     from lentigo import training
 
     bundle = exporting.bundle(training.load_run(run, data=root, device=device), out, name=name)  # type: ignore[arg-type]
-    parity = bundle.metadata.parity
-    typer.echo(
-        f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB). On {parity['images']} images the largest "
-        f"difference of a probability is {parity['largest_difference']:.1e}; the top class is always the same."
-    )
+    typer.echo(exporting.summarise(bundle))
 
 
 @app.command()

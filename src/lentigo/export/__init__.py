@@ -9,10 +9,11 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.export.assemble import bundle
     from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
+    from lentigo.export.summary import summarise
     from lentigo.export.upgrade import upgrade
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 
-__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "upgrade"]
+__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "summarise", "upgrade"]
