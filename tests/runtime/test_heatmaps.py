@@ -81,7 +81,8 @@ class TestPicture:
     def test_an_empty_map_is_left_grey_and_said(self, verdict, monkeypatch):
         said = []
         monkeypatch.setattr("PIL.ImageDraw.ImageDraw.text", lambda self, at, text, **how: said.append(text))
-        replace(verdict, _cam=-np.abs(verdict._cam)).overlay("mel")
+        picture = np.asarray(replace(verdict, _cam=-np.abs(verdict._cam)).overlay("mel"))
+        assert np.ptp(picture[16 : 16 + 360, 508 : 508 + 480], axis=2).max() == 0
         assert any("map is empty" in line for line in said)
         assert not any("strongest" in line for line in said)
 

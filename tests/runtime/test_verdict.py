@@ -15,6 +15,7 @@ from lentigo.data.sources.synthetic.wrong import wrong_image
 from lentigo.errors import DataError, ImageError
 from lentigo.runtime import DECISIONS, Outputs, Risk, render
 from lentigo.runtime.decisions import NEGATIVE, NO_THRESHOLD, NOT_GRADABLE, SUSPICIOUS, decide, views_differ
+from lentigo.runtime.gradability import rejection_reasons
 
 UNGRADABLE = {
     "white": np.full((150, 200, 3), 255, np.uint8),
@@ -92,6 +93,21 @@ class TestNotGradable:
             classifier.classify(UNGRADABLE["white"]).heatmap("mel")
 
 
+def test_a_score_that_is_no_number_is_out_of_distribution():
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    reasons = rejection_reasons(noise, np.full(7, 1 / 7, np.float32), np.nan, size=32, ood_threshold=1.0)
+    assert "unlike the dermoscopic images" in reasons[0]
+
+
+def test_only_the_central_square_counts_as_blank():
+    edges = np.full((60, 180, 3), 128, np.uint8)
+    edges[:, :60:2], edges[:, 120::2] = 0, 255
+    middle = edges[:, [*range(60, 120), *range(60), *range(120, 180)]]
+    for image, blank in ((edges, True), (middle, False)):
+        reasons = rejection_reasons(image, np.full(7, 1 / 7, np.float32), 0.0, size=32, ood_threshold=1.0)
+        assert bool(reasons) == blank
+
+
 class TestDecision:
     def test_a_model_without_thresholds_decides_nothing(self, altered, photo):
         verdict = altered(operating_points=()).classify(photo)
@@ -108,6 +124,21 @@ class TestDecision:
     def test_it_follows_the_threshold(self, altered, classifier, photo, threshold, decision):
         points = [p.model_copy(update={"threshold": threshold}) for p in classifier.bundle.metadata.operating_points]
         assert altered(operating_points=tuple(points)).classify(photo).decision == decision
+
+    def test_the_reason_for_none_is_given(self, altered, photo):
+        lacks = {"melanoma": "validation shows none"}
+        words = altered(operating_points=(), no_operating_point=lacks).classify(photo).operating_point
+        assert "melanoma: validation shows none" in words
+
+    def test_a_threshold_is_compared_in_its_own_view(self, altered, classifier, photo):
+        (point, *_) = classifier.bundle.metadata.operating_points
+        point = point.model_copy(update={"view": "training_prevalence"})
+        risk = altered(operating_points=(point,)).classify(photo).risks[point.target]
+        shares = dict(zip(taxonomy.CLASSES, classifier.bundle.metadata.training_prevalence, strict=True))
+        stated = classifier.classify(photo, prevalence=shares).risks[point.target]
+        assert risk.threshold_view == "training prevalence"
+        assert risk.at_threshold_view == pytest.approx(stated.at_stated_prevalence)
+        assert risk.at_threshold_view != pytest.approx(risk.at_balanced_prior, rel=1e-3)
 
     def test_the_threshold_itself_is_suspicious(self):
         risk = Risk(0.5, None, threshold=0.5, threshold_view="balanced prior", at_threshold_view=0.5)

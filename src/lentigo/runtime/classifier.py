@@ -207,7 +207,7 @@ class Classifier:
             gradable=not reasons,
             rejection_reasons=reasons,
             decision=NOT_GRADABLE if reasons else decide(found),
-            operating_point=threshold_words(points, self.labels),
+            operating_point=threshold_words(points, self.labels, described.no_operating_point),
             probabilities=None if reasons else restated or balanced,
             prevalence=stated,
             risks=found,

@@ -158,14 +158,15 @@ def views_differ(found: Mapping[str, Risk]) -> str:
     return f"Mind the views: {'; '.join(words)}." if words else ""
 
 
-def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet) -> str:
-    """The thresholds in words, and that there is none where there is none."""
+def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet, lacks: Mapping[str, str]) -> str:
+    """The thresholds in words, and that there is none where there is none, with the reason by target in `lacks`."""
     if not points:
-        return "this model has no threshold, so nothing is decided"
+        reasons = "".join(f"; {target}: {reason}" for target, reason in lacks.items())
+        return f"this model has no threshold, so nothing is decided{reasons}"
     lacking = [t for t in TARGETS if members(t, labels) and t not in {p.target for p in points}]
     words = [
         f"{p.target} risk of at least {p.threshold:.4f} at {view_of(p)} (sensitivity {p.target_sensitivity:.2f} "
         "on validation)"
         for p in points
     ]
-    return "; ".join([*words, *(f"no threshold for {target}" for target in lacking)])
+    return "; ".join([*words, *(f"no threshold for {t}" + (f" ({lacks[t]})" if t in lacks else "") for t in lacking)])
