@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from lentigo.atomic import make_folder, replacing, write_bytes, write_text
+from lentigo.atomic import make_folder, own_folder, refuse_existing, replacing, write_bytes, write_text
 from lentigo.errors import LentigoError, OutputError
 
 
@@ -155,3 +155,35 @@ def test_of_two_files_written_at_once_the_one_that_failed_is_named_once(tmp_path
         pass
     assert str(caught.value).startswith(f"{tmp_path / 'folder'}: this is a folder.")
     assert "outer" not in str(caught.value)
+
+
+@pytest.mark.parametrize("before", [None, [], ["report.json", "notes.txt"]])
+def test_new_empty_and_own_folders_are_taken(tmp_path, before):
+    folder = tmp_path / "out"
+    if before is not None:
+        folder.mkdir()
+        for name in before:
+            (folder / name).write_text("x")
+    assert own_folder(folder, ("report.json",)).is_dir()
+
+
+def test_a_folder_with_other_files_is_refused_and_named(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(OutputError, match=r"README\.md.*new or empty folder"):
+        own_folder(tmp_path, ("report.json",))
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_an_existing_file_is_refused_unless_it_may_go(tmp_path):
+    file = tmp_path / "a.json"
+    assert refuse_existing(file) == file
+    file.write_text("mine")
+    with pytest.raises(OutputError, match="--overwrite"):
+        refuse_existing(file)
+    assert refuse_existing(file, overwrite=True) == file
+
+
+def test_a_broken_link_counts_as_a_file(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "absent")
+    with pytest.raises(OutputError):
+        refuse_existing(tmp_path / "link")

@@ -6,13 +6,13 @@ whole files, a crash leaves the former one, and a disk that refuses is an error 
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lentigo.errors import OutputError
 
-__all__ = ["make_folder", "replacing", "write_bytes", "write_text"]
+__all__ = ["make_folder", "own_folder", "refuse_existing", "replacing", "write_bytes", "write_text"]
 
 
 @contextmanager
@@ -79,6 +79,41 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError.of(folder, error) from error
     return folder
+
+
+def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
+    """A folder that may be written into: a new one, an empty one, or one that lentigo wrote before.
+
+    A results folder holds files with common names, such as README.md. In somebody else's folder, the data
+    set's own for example, they would take the place of what lies there.
+
+    Args:
+        path: the folder; it is made if need be.
+        marks: names of files any of which shows that lentigo wrote the folder.
+
+    Raises:
+        OutputError: it holds other things and none of `marks`, or can't be made.
+    """
+    folder = make_folder(path)
+    present = {entry.name for entry in folder.iterdir()}
+    if present and not present & set(marks):
+        raise OutputError(
+            f"{folder}: this folder holds other files, such as {min(present)}, which could be overwritten.",
+            "Name a new or empty folder.",
+        )
+    return folder
+
+
+def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Stop before a file is overwritten that nobody asked to overwrite; gives the path.
+
+    Raises:
+        OutputError: there is a file, and `overwrite` is false.
+    """
+    file = Path(path)
+    if not overwrite and os.path.lexists(file):
+        raise OutputError(f"{file}: this file exists already.", "Name another, or say --overwrite (overwrite=True).")
+    return file
 
 
 def _sync(path: Path) -> None:

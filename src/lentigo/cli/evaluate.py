@@ -9,6 +9,7 @@ app = typer.Typer()
 
 Replicates = Annotated[int, typer.Option(help="Bootstrap resamples behind the intervals.")]
 Tables = Annotated[list[Path], typer.Argument(help="Tables of predictions.", metavar="PREDICTIONS...")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")]
 Json = Annotated[Path | None, typer.Option("--out", help="JSON file to write as well.")]
 
 
@@ -57,16 +58,16 @@ def evaluate(
 
 
 @app.command()
-def compare(tables: Tables, out: Json = None, replicates: Replicates = 1000) -> None:
+def compare(tables: Tables, out: Json = None, replicates: Replicates = 1000, overwrite: Overwrite = False) -> None:
     """Compare models on the same images: paired differences, DeLong's and McNemar's tests, Holm's correction."""
     from lentigo import evaluation
 
-    typer.echo(evaluation.compare_tables(tables, out=out, replicates=replicates))
+    typer.echo(evaluation.compare_tables(tables, out=out, replicates=replicates, overwrite=overwrite))
 
 
 @app.command()
-def combine(tables: Tables, out: Json = None) -> None:
+def combine(tables: Tables, out: Json = None, overwrite: Overwrite = False) -> None:
     """Mean and spread of the metrics over folds, seeds or both."""
     from lentigo import evaluation
 
-    typer.echo(evaluation.combine_tables(tables, out=out))
+    typer.echo(evaluation.combine_tables(tables, out=out, overwrite=overwrite))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lentigo import data
-from lentigo.atomic import write_text
+from lentigo.atomic import own_folder, write_text
 from lentigo.errors import DataError
 from lentigo.report.card import model_card
 from lentigo.report.checklist import Checklists, fill, to_markdown
@@ -59,6 +59,7 @@ def report(
     paths, folder = [Path(p) for p in predictions_paths], Path(out)
     if not paths:
         raise DataError("There are no predictions to report on.", "Name a predictions.parquet.")
+    own_folder(folder, ("report.json",))
     if bundle is not None and len(paths) > 1:
         raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
     opened = None if bundle is None else Bundle(find_bundle(bundle), threads=1)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lentigo.atomic import write_text
+from lentigo.atomic import refuse_existing, write_text
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, entry
 from lentigo.evaluation.metrics.measure import measure
@@ -20,38 +20,46 @@ __all__ = ["combine_tables", "compare_tables"]
 PathLike = str | os.PathLike[str]
 
 
-def compare_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, replicates: int = 1000) -> str:
+def compare_tables(
+    tables: Sequence[PathLike], *, out: PathLike | None = None, replicates: int = 1000, overwrite: bool = False
+) -> str:
     """Compare the models behind two or more tables of the same images, as `compare` does.
 
     Args:
         tables: files of predictions.
         out: JSON file to write as well.
         replicates: bootstrap resamples.
+        overwrite: whether `out` may take the place of a file.
 
     Returns:
         Markdown.
 
     Raises:
         DataError: a broken table, fewer than two, or tables of other images.
+        OutputError: `out` exists, or can't be written.
     """
+    _check(out, overwrite)
     found = compare({name: Predictions.load(path) for name, path in _named(tables).items()}, replicates=replicates)
     _save(found, out)
     return _compared(found)
 
 
-def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None) -> str:
+def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, overwrite: bool = False) -> str:
     """Mean and spread of the metrics of runs over folds and seeds, as `combine` does.
 
     Args:
         tables: files of predictions, one a run; those with the same split are seeds of one fold.
         out: JSON file to write as well.
+        overwrite: whether `out` may take the place of a file.
 
     Returns:
         Markdown.
 
     Raises:
         DataError: a broken table, a run twice, or runs under other protocols or on other parts.
+        OutputError: `out` exists, or can't be written.
     """
+    _check(out, overwrite)
     found = combine([measure(Predictions.load(Path(path))) for path in _named(tables).values()])
     _save(found, out)
     return _combined(found)
@@ -71,11 +79,14 @@ def _named(tables: Sequence[PathLike]) -> dict[str, Path]:
     return {}
 
 
+def _check(out: PathLike | None, overwrite: bool) -> None:
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
+
+
 def _save(found: Result, out: PathLike | None) -> None:
     if out is not None:
-        path = Path(out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, found.to_json() + "\n")
+        write_text(out, found.to_json() + "\n")
 
 
 def _compared(found: Comparison) -> str:
