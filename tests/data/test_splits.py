@@ -14,6 +14,7 @@ from lentigo.data import protocols, splits
 from lentigo.data.protocols import FOLDS, PROTOCOLS, Protocol
 from lentigo.data.records import Records, make_table
 from lentigo.errors import DataError, LeakError, OutputError
+from lentigo.labels import HAM10000, ISIC2019
 
 
 @st.composite
@@ -168,6 +169,20 @@ def test_ids_that_look_like_numbers_or_gaps_survive(toy_records, tmp_path):
     )
 
 
+def test_a_split_of_other_labels_is_refused(toy_records, tmp_path):
+    records = toy_records([f"l{i}" for i in range(20)], ["nv", "mel"] * 10)
+    data.split(records).save(tmp_path / "split.csv")
+    isic = replace(records, label_set=ISIC2019)
+    with pytest.raises(DataError, match=r"labels of HAM10000, but .* has those of ISIC2019") as caught:
+        data.load_split(tmp_path / "split.csv", isic)
+    assert "--labels" in caught.value.hint
+    header, _, body = (tmp_path / "split.csv").read_text().partition("\n")
+    values = json.loads(header.removeprefix("# lentigo split "))
+    del values["labels"], values["checksum"]  # as before splits had labels
+    (tmp_path / "old.csv").write_text(f"# lentigo split {json.dumps(values)}\n{body}")
+    assert data.load_split(tmp_path / "old.csv", records).hash == values["sha256"]
+
+
 def test_the_file_says_what_it_is(synthetic_records, tmp_path):
     split = data.split(synthetic_records)
     split.save(tmp_path / "split.csv")
@@ -178,6 +193,7 @@ def test_the_file_says_what_it_is(synthetic_records, tmp_path):
         "protocol": "grouped", "leaky": False, "fold": 0, "folds": 5, "seed": 0, "source": "synthetic",
         "sha256": split.hash, "pairs": 0, "pairs_sha256": None,
         "versions": {name: version(name) for name in ("lentigo", "scikit-learn", "numpy")},
+        "labels": {"name": "HAM10000", "sha256": HAM10000.hash},
     }  # fmt: skip
     assert second == "image_id,group,part"
     assert len(rows) == len(synthetic_records)

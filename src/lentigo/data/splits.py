@@ -96,6 +96,7 @@ class Split:
         """
         refuse_foreign(path, HEADER.encode(), "split")
         header = _Header(**{k: getattr(self, k) for k in _SETTINGS}, source=self.records.name, sha256=self.hash)
+        header.labels = {"name": self.records.label_set.name, "sha256": self.records.label_set.hash}
         body = self.manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
         header.checksum = _checksum(header, body)
         write_text(Path(path), f"{HEADER}{json.dumps(header.model_dump())}\n{body}")
@@ -116,6 +117,8 @@ class _Header(BaseModel):
     pairs: int = Field(default=0, ge=0)
     pairs_sha256: str | None = None
     versions: Mapping[str, str] = {}
+    labels: dict[str, str] | None = None
+    """Name and hash of the label set of the images."""
     checksum: str | None = None  # the splits of version 0.1 have none
 
 
@@ -225,6 +228,12 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     header, manifest = _read(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
         raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
+    if header.labels is not None and header.labels["sha256"] != records.label_set.hash:
+        raise DataError(
+            f"{path}: the split is of images with the labels of {header.labels['name']}, but {records.root} has those "
+            f"of {records.label_set}.",
+            "Read the data with the split's own labels (--labels).",
+        )
     placed = with_copies(records, manifest["image_id"])  # says which image is missing
     if len(records) > placed.table["path"].nunique():
         raise DataError(
@@ -257,7 +266,8 @@ def _read(path: Path) -> tuple[_Header, pd.DataFrame]:
 
 def _checksum(header: _Header, body: str) -> str:
     """SHA-256 over everything in the file, so that no setting can be changed by hand unnoticed."""
-    settings = json.dumps(header.model_dump(exclude={"checksum"}), sort_keys=True)
+    left_out = {"checksum"} if header.labels is not None else {"checksum", "labels"}  # splits from before had none
+    settings = json.dumps(header.model_dump(exclude=left_out), sort_keys=True)
     return hashlib.sha256(f"{settings}\n{body}".encode()).hexdigest()
 
 
