@@ -10,8 +10,12 @@ app = typer.Typer()
 
 @app.command()
 def report(
-    predictions: Annotated[list[Path], typer.Argument(help="Tables of predictions.", metavar="PREDICTIONS...")],
-    out: Annotated[Path, typer.Option(help="Folder to write into.")],
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Tables of predictions, or evaluated runs.", metavar="PREDICTIONS...")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write into; without it 'report' beside the predictions.")
+    ] = None,
     bundle: Annotated[str | None, typer.Option(help="The model that made them: a name, or a bundle's path.")] = None,
     root: Annotated[Path | None, typer.Option("--data", help="The images, for pictures of the mistakes.")] = None,
     melanoma: Annotated[

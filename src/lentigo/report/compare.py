@@ -153,7 +153,7 @@ def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
         x_label="share of other images false positives",
         y_label=f"share of {plural(name)} found",
         curves=tuple(found),
-        diagonal="guessing 0.500",
+        diagonal="guessing, AUC 0.500",
     )
     return Section(name="melanoma", title=name.capitalize(), blocks=(figure,))
 

@@ -1,9 +1,10 @@
 """What a report says, as data: the HTML page and the JSON file are both made from it, so that they can't differ."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lentigo.evaluation.metrics.measure import Metrics
 from lentigo.evaluation.result import Result
+from lentigo.render.markdown import once
 from lentigo.report.evidence import Evidence
 
 __all__ = [
@@ -59,6 +60,12 @@ class Table(Result):
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    @field_validator("rows")
+    @classmethod
+    def _reasons_once(cls, rows: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        """A reason why there is no number stands once in its row."""
+        return tuple(tuple(once(row)) for row in rows)
 
 
 class Curve(Result):

@@ -1,6 +1,6 @@
 """What is measured for a report beside the metrics, and what can't be, with the command that would make it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -110,10 +110,11 @@ class _Gatherer:
 
     def all(self) -> Evidence:
         validation = self._validation()
+        bundle_points = self._bundle_points()
         return Evidence(
             prevalence=self.prevalence,
-            bundle_points=self._bundle_points(),
-            validation_points=self._validation_points(validation),
+            bundle_points=bundle_points,
+            validation_points=self._validation_points(validation, bundle_points),
             decision_curves=self._decision_curves(),
             reliability=self._reliability(),
             conformal=self._conformal(validation),
@@ -189,14 +190,17 @@ class _Gatherer:
             return ()
         return self._apply(operating_points.of_bundle(self.bundle.metadata))
 
-    def _validation_points(self, validation: Predictions | None) -> tuple[Performance, ...]:
+    def _validation_points(self, validation: Predictions | None, own: Sequence[Performance]) -> tuple[Performance, ...]:
+        """Thresholds for the targets that the bundle has none of its own for: one target, one threshold."""
         if validation is None:
             return ()
 
         def choose(task: str, wanted: float, view: str) -> OperatingPoint | None:
             return self._try(f"{task} points", lambda: operating_points.choose(validation, task, wanted, at=view))
 
-        chosen = [choose(t, s, v) for t in self.prevalence for s in SENSITIVITIES for v in self.views]
+        taken = {(at.point.task, at.point.target, at.point.view) for at in own}
+        asked = [(t, s, v) for t in self.prevalence for s in SENSITIVITIES for v in self.views]
+        chosen = [choose(*each) for each in asked if each not in taken]
         return self._apply(tuple(point for point in chosen if point is not None))
 
     def _decision_curves(self) -> tuple[DecisionCurve, ...]:

@@ -30,6 +30,8 @@ COLOURS = {
 """Name of a colour to its value on light and on dark paper."""
 _DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1)), (0, (2, 2.5)))
 _MARKERS = "os^Dv<>"
+_LONGEST = 26
+"""Letters of a name in a legend of two columns."""
 _COLUMNS = 2
 """Panels beside each other."""
 # What matplotlib paints with; each stands for the page's variable of the same name.
@@ -59,7 +61,19 @@ def _size(figure: Picture) -> tuple[float, float]:
             return 4.4, 0.9 + 0.19 * len(figure.rows)
         case Panels():
             return 4.4, 0.6 + 1.75 * -(-len(figure.panels) // _COLUMNS)
+        case Figure():
+            return 4.4, 3.5 + 0.17 * -(-_named(figure) // _legend_columns(figure))
     return 4.4, 3.9
+
+
+def _named(figure: Figure) -> int:
+    """Lines of a legend's figure."""
+    return len(figure.curves) + bool(figure.diagonal)
+
+
+def _legend_columns(figure: Figure) -> int:
+    """Two, unless a name is too long to stand beside another."""
+    return 1 if any(len(curve.name) > _LONGEST for curve in figure.curves) else 2
 
 
 def _dress(axes: Axes) -> Axes:
@@ -85,7 +99,7 @@ def _draw_curves(canvas: Canvas, axes: Axes, figure: Figure) -> None:
         axes.axvline(mark.x, color=ink, linewidth=0.9)
         place = (mark.x, figure.y_range[0] + 0.02 * (figure.y_range[1] - figure.y_range[0]))
         axes.text(*place, f" {mark.name}", rotation=90, color=ink, va="bottom", ha="right", fontsize=7.5)
-    canvas.legend(loc="outside lower center", ncols=2, frameon=False, labelcolor=ink, handlelength=3)
+    canvas.legend(loc="outside lower center", ncols=_legend_columns(figure), labelcolor=ink, handlelength=4)
 
 
 def _wider(ends: tuple[float, float]) -> tuple[float, float]:

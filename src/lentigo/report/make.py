@@ -23,7 +23,7 @@ PathLike = str | os.PathLike[str]
 
 def report(
     predictions_paths: Sequence[PathLike],
-    out: PathLike,
+    out: PathLike | None = None,
     *,
     bundle: PathLike | None = None,
     root: PathLike | None = None,
@@ -37,8 +37,8 @@ def report(
     each model's report in a folder of its own.
 
     Args:
-        predictions_paths: tables of predictions.
-        out: folder to write into.
+        predictions_paths: tables of predictions, or folders in which `evaluate` left one, such as a run.
+        out: folder to write into; for one table by default the folder `report` beside it.
         bundle: name or path of the model that made the predictions, for one table: its thresholds are applied, and its
             card is written.
         root: the data set that the predictions were made on, for pictures of the mistakes.
@@ -56,9 +56,10 @@ def report(
         DataError: no table, a broken one, tables of different images, or a bundle that didn't make the predictions.
         BundleError: the bundle can't be read.
     """
-    paths, folder = [Path(p) for p in predictions_paths], Path(out)
+    paths = [_table_of(Path(p)) for p in predictions_paths]
     if not paths:
-        raise DataError("There are no predictions to report on.", "Name a predictions.parquet.")
+        raise DataError("There are no predictions to report on.", "Name a predictions.parquet, or an evaluated run.")
+    folder = _folder_for(paths, out)
     own_folder(folder, ("report.json",))
     if bundle is not None and len(paths) > 1:
         raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
@@ -81,6 +82,33 @@ def report(
     for name, subject in named.items():
         _one(subject, folder / _folder(name))
     return write(document, folder)
+
+
+def _table_of(path: Path) -> Path:
+    """The table of predictions that is meant: a file, or what `evaluate` left in a folder.
+
+    Raises:
+        DataError: the folder holds none; the message says what to type.
+    """
+    if not path.is_dir():
+        return path
+    if (path / "predictions.parquet").is_file():
+        return path / "predictions.parquet"
+    if (path / "recipe.json").is_file():
+        raise DataError(f"{path}: this run is not evaluated yet.", f"Type: lentigo evaluate {path}")
+    raise DataError(
+        f"{path}: this folder holds no predictions.parquet.",
+        f"Evaluate a run (lentigo evaluate RUN) or a bundle (lentigo evaluate MODEL --data ROOT --out {path}) first.",
+    )
+
+
+def _folder_for(paths: Sequence[Path], out: PathLike | None) -> Path:
+    """Where to write: as named, or beside the only table."""
+    if out is not None:
+        return Path(out)
+    if len(paths) > 1:
+        raise DataError("A comparison needs a folder to be written into.", "Name one with --out.")
+    return paths[0].parent / "report"
 
 
 def _one(subject: Subject, folder: Path) -> Path:

@@ -31,10 +31,16 @@ def diagnoses(subject: Subject) -> Section:
                 x_label="share of other images false positives",
                 y_label="share found",
                 curves=tuple(
-                    curves.roc(f"{c} {aucs[c].value:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm)
-                    for c in shown
+                    curves.roc(
+                        f"{label_set[c].name}, AUC {aucs[c].value:.3f}",
+                        risks[c],
+                        shown[c],
+                        colour_of[c],
+                        strong=c == alarm,
+                    )
+                    for c in reversed(ranked)
                 ),
-                diagonal="guessing 0.500",
+                diagonal="guessing, AUC 0.500",
             )
         )
         rarest = min(shown, key=lambda c: shown[c].sum())
@@ -50,7 +56,7 @@ def diagnoses(subject: Subject) -> Section:
                 y_label="share of alarms that are correct (precision)",
                 curves=tuple(
                     curves.precision_recall(
-                        f"{c} {precisions[c]:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm
+                        f"{label_set[c].name}, {precisions[c]:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm
                     )
                     for c in shown
                 ),

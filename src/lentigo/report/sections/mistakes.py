@@ -1,5 +1,7 @@
 """What it gets wrong: the confusion matrix, its commonest mistakes, the worst cases, and labels that may be wrong."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lentigo import data
@@ -102,8 +104,23 @@ def _galleries(found: Mistakes, records: data.Records | None) -> list[Block]:
             )
             if any(case.alike for case in cases):
                 caption += " 'Answered most like': the validation images with the nearest probabilities."
-            galleries.append(Gallery(caption=caption, exhibits=tuple(_exhibit(case, records) for case in cases)))
+            exhibits = tuple(_exhibit(case, records) for case in cases)
+            galleries.append(
+                Gallery(caption=caption, exhibits=exhibits)
+                if any(e.picture for e in exhibits)
+                else _without_pictures(caption, exhibits)
+            )
     return galleries
+
+
+def _without_pictures(caption: str, exhibits: Sequence[Exhibit]) -> Table:
+    """The same cases as rows."""
+    columns = ("mistake", "probabilities", "next", "image", "patient", "answered most like")
+    rows = (
+        (e.title, *(*e.lines, "")[:4], e.lines[4].removeprefix("answered most like ") if len(e.lines) > 4 else "")
+        for e in exhibits
+    )
+    return Table(caption=caption, columns=columns, rows=tuple(rows))
 
 
 def _exhibit(case: Case, records: data.Records | None) -> Exhibit:
