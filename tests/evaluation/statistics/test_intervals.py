@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from lentigo.evaluation.metrics.confusion import Decisions, balanced_accuracy, confusion_matrices, recall
 from lentigo.evaluation.metrics.ranking import ThresholdCurve, auc, sensitivity_at
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import SCALES, edge_interval, freedom, interval, resamples
+from lentigo.evaluation.statistics.intervals import SCALES, bootstrap, edge_interval, freedom, interval, resamples
 
 
 def drawn(labels, groups, replicates=200, seed=0):
@@ -115,3 +115,11 @@ def _values(labels, groups, scores, weights=None):
         "auc": auc(*swept),
         "sensitivity": sensitivity_at(*swept, 0.80),
     }
+
+
+def test_bootstrap_is_the_statistic_of_each_resample():
+    labels, groups = np.array([0, 0, 1, 1, 1]), np.array(["a", "a", "b", "c", "d"])
+    values = np.arange(5.0)
+    found = bootstrap(lambda weights: weights @ values, labels, groups, 7, 3)
+    assert found == pytest.approx(np.concatenate(list(resamples(labels, groups, 7, 3))) @ values)
+    assert bootstrap(lambda weights: weights @ values, labels, groups, 0, 3) is None

@@ -10,7 +10,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import task_of
 from lentigo.evaluation.tasks import view as seen_at
 
@@ -93,9 +93,7 @@ def reliability_diagram(
 
     plain = np.ones((1, len(predictions)))
     observed, middle = means(happened, plain)[0], means(predicted, plain)[0]
-    blocks = resamples(predictions.labels, predictions.groups, replicates, seed) if replicates else ()
-    drawn = [means(happened, weights) for weights in blocks]
-    many = np.concatenate(drawn) if drawn else None
+    many = bootstrap(lambda weights: means(happened, weights), predictions.labels, predictions.groups, replicates, seed)
     found = []
     for k in np.unique(index):
         inside = index == k

@@ -21,7 +21,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import view
 
 __all__ = ["ConformalReport", "ConformalSets", "assess", "calibrate"]
@@ -125,9 +125,7 @@ def assess(sets: ConformalSets, test: Predictions, *, replicates: int = 0, seed:
         return np.concatenate([coverage, ratio(weights @ of_all, weights.sum(axis=1, keepdims=True))], axis=1)
 
     plain = means(np.ones((1, len(test))))[0]
-    blocks = resamples(test.labels, test.groups, replicates, seed) if replicates else ()
-    drawn = [means(weights) for weights in blocks]
-    many = np.concatenate(drawn) if drawn else None
+    many = bootstrap(means, test.labels, test.groups, replicates, seed)
     lesions = list(provenance.groups_of.values())
 
     def found(column: int, lesions: int, *, scale: str = "share", undefined: str = "") -> Estimate:

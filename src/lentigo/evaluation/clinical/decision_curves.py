@@ -17,7 +17,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import task_of
 
 __all__ = ["DecisionCurve", "DecisionPoint", "decision_curve"]
@@ -106,9 +106,7 @@ def decision_curve(
         return sensitivity * share - alarms * (1 - share) * cuts / (1 - cuts)
 
     plain = benefit(np.ones((1, len(predictions))))[0]
-    blocks = resamples(predictions.labels, predictions.groups, replicates, seed) if replicates else ()
-    drawn = [benefit(weights) for weights in blocks]
-    many = np.concatenate(drawn) if drawn else None
+    many = bootstrap(benefit, predictions.labels, predictions.groups, replicates, seed)
     treat_all = share - (1 - share) * cuts / (1 - cuts)
     lesions = [len(set(predictions.groups[side])) for side in (positive, ~positive)]
 

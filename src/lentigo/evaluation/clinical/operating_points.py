@@ -7,8 +7,6 @@ data and at a stated clinical one, by Bayes' rule from sensitivity and specifici
 among its images than a clinic among its patients.
 """
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +18,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import task_of, view
 from lentigo.runtime import BundleMetadata
 
@@ -198,7 +196,8 @@ def apply(
         )
 
     plain = shares(np.ones((1, len(test))))
-    drawn = _drawn(shares, resamples(test.labels, test.groups, replicates, seed)) if replicates else None
+    many = bootstrap(lambda weights: np.stack(shares(weights), axis=1), test.labels, test.groups, replicates, seed)
+    drawn = None if many is None else (many[:, 0], many[:, 1])
     answer = point.answer
     reasons = (f"no image shows {answer}", f"every image shows {answer}")
     sensitivity, specificity = (
@@ -230,11 +229,6 @@ def scores(predictions: Predictions, task: str, at: str = "equal_prevalence") ->
         question.probabilities(view(predictions, at).probabilities)[:, 1],
         question.labels(predictions.labels) == 1,
     )
-
-
-def _drawn(shares: Callable[[Array], tuple[Array, Array]], blocks: Iterable[Array]) -> tuple[Array, Array]:
-    sensitivity, specificity = zip(*(shares(weights) for weights in blocks), strict=True)
-    return np.concatenate(sensitivity), np.concatenate(specificity)
 
 
 def _yield(

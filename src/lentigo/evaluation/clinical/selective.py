@@ -14,7 +14,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import task_of, view
 
 __all__ = ["RiskCoverage", "RiskPoint", "risk_coverage"]
@@ -96,9 +96,7 @@ def risk_coverage(
         return np.concatenate([risk[:, steps], area[:, None]], axis=1)
 
     values = risks(plain)[0]
-    blocks = resamples(predictions.labels, predictions.groups, replicates, seed) if replicates else ()
-    drawn = [risks(weights) for weights in blocks]
-    many = np.concatenate(drawn) if drawn else None
+    many = bootstrap(risks, predictions.labels, predictions.groups, replicates, seed)
     lesions = len(set(predictions.groups))
     found = [estimate(v, None if many is None else many[:, k], [lesions]) for k, v in enumerate(values)]
     return RiskCoverage(

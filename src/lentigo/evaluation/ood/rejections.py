@@ -9,7 +9,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 
 __all__ = ["OODRejections", "ood_rejections"]
 
@@ -62,9 +62,7 @@ def ood_rejections(
         return ratio(weights @ (among & odd[:, None]), weights @ among)
 
     plain = shares(np.ones((1, len(odd))))[0]
-    blocks = resamples(predictions.labels, predictions.groups, replicates, seed) if replicates else ()
-    drawn = [shares(weights) for weights in blocks]
-    many = np.concatenate(drawn) if drawn else None
+    many = bootstrap(shares, predictions.labels, predictions.groups, replicates, seed)
     lesions = [len(set(predictions.groups[mask])) for mask in among.T]
     names = ("it", *predictions.label_set.classes)
     found = [

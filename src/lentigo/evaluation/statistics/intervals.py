@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import t
 
-__all__ = ["LEVEL", "SCALES", "Scale", "edge_interval", "freedom", "interval", "resamples"]
+__all__ = ["LEVEL", "SCALES", "Scale", "bootstrap", "edge_interval", "freedom", "interval", "resamples"]
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -76,6 +76,19 @@ def resamples(labels: NDArray[np.int64], groups: NDArray, replicates: int, seed:
             times = np.bincount(chosen.ravel(), minlength=count * n).reshape(count, n)
             drawn[:, members] = times * (n / draws)
         yield drawn[:, group]
+
+
+def bootstrap(
+    statistic: Callable[[Array], Array], labels: NDArray[np.int64], groups: NDArray, replicates: int, seed: int
+) -> Array | None:
+    """A statistic in each resample of lesions, [R] or [R, M]; None where no resamples are asked for.
+
+    Args:
+        statistic: from weights of the images [B, N] to its values [B] or [B, M].
+        labels, groups, replicates, seed: as in `resamples`.
+    """
+    drawn = [statistic(weights) for weights in resamples(labels, groups, replicates, seed)]
+    return np.concatenate(drawn) if drawn else None
 
 
 def interval(value: float, error: float, lesions: Sequence[int], scale: Scale) -> tuple[float, float]:
