@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Names of tests must be the same in each of xdist's processes, or none of them runs."""
+    addresses = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if addresses:
+        raise pytest.UsageError(f"{addresses[0]}: the name holds an address in memory; give the parameter an id")
+
+
 @pytest.fixture(scope="session")
 def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 150 synthetic lesions in the layout of HAM10000; read-only by agreement."""
