@@ -97,7 +97,7 @@ def test_a_table_with_ones_own_five_labels_end_to_end(synthetic_records, tmp_pat
         ["export", run, bundle],
         ["classify", "--model", bundle, folder],
         ["evaluate", bundle, "--data", folder, "--labels", five, "--own-test", "--out", out, "--replicates", 20],
-        ["report", out / "predictions.parquet", "--bundle", bundle, "--out", tmp_path / "report", "--replicates", 20],
+        ["report", out / "predictions.parquet", "--data", folder, "--out", tmp_path / "report", "--replicates", 20],
     ):
         code, said, err = lentigo(monkeypatch, capsys, *arguments)
         assert code == 0 or (arguments[0] == "classify" and "not gradable" in err), err

@@ -8,6 +8,8 @@ from pathlib import Path
 from lentigo import data
 from lentigo.atomic import own_folder, write_text
 from lentigo.errors import DataError
+from lentigo.evaluation.predictions import Predictions
+from lentigo.labels import KNOWN
 from lentigo.report.card import model_card
 from lentigo.report.checklist import Checklists, fill, to_markdown
 from lentigo.report.compare import describe_comparison
@@ -69,7 +71,7 @@ def report(
             raise DataError(f"There is no task {task!r} for this.", "It can be malignancy or melanoma.")
         if not 0 < share < 1:
             raise DataError(f"The prevalence of {task} lies between 0 and 1, not at {share}.")
-    records = None if root is None else data.read(root)
+    records = None if root is None else _records(root, paths[0])
     subjects = [
         Subject.read(path, bundle=opened, records=records, prevalence=prevalence, replicates=replicates)
         for path in paths
@@ -109,6 +111,12 @@ def _folder_for(paths: Sequence[Path], out: PathLike | None) -> Path:
     if len(paths) > 1:
         raise DataError("A comparison needs a folder to be written into.", "Name one with --out.")
     return paths[0].parent / "report"
+
+
+def _records(root: str | os.PathLike[str], predictions: Path) -> data.Records:
+    """The data set, read with the predictions' labels where they are none that a layout brings."""
+    labels = Predictions.load(predictions).label_set
+    return data.read(root, labels=None if labels in KNOWN.values() else labels)
 
 
 def _one(subject: Subject, folder: Path) -> Path:

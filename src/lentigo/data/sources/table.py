@@ -76,7 +76,8 @@ def read(root: Path, label_set: LabelSet | None = None, *, outside: bool = False
     kept, dropped = usable_rows(rows, found, labels, faults)
     if kept.empty:
         raise DataError(
-            f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.", "Check its paths and labels."
+            f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.",
+            "Check its paths and labels; own labels are stated by a label set (--labels FILE).",
         )
     known = set(kept["image_id"])
     reduced = report_reduced(labels, str(path)) if own is None else []
