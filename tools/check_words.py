@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 VOCABULARY = ROOT / "docs" / "vocabulary.md"
 PLACES = ("src", "tests", "benchmarks", "docs", "results", "tools", "README.md", "CONTRIBUTING.md", "Makefile")
 KINDS = {".py", ".md", ".j2", ".json", ".toml", ".html", ".css", ".js", ".yml"}
-READS_FORMER_NAMES = re.compile(r"format_1|legacy|docs/vocabulary\.md|tools/check_words\.py|/weights/")
+READS_FORMER_NAMES = re.compile(r"format_1|legacy|old_names|docs/vocabulary\.md|tools/check_words\.py|/weights/")
 MARK = re.compile(r"# old name|format[ -]1\b")
 
 

@@ -23,7 +23,7 @@ __all__ = ["BLUE", "DASHES", "GREEN", "INK", "LINE", "PALETTE", "RED", "STYLE", 
 
 BLUE, RED, GREEN, INK, LINE = "#0072b2", "#d55e00", "#009e73", "#1c1c1e", "#c8c8cc"
 PALETTE = (RED, BLUE, GREEN, "#cc79a7", "#e69f00", INK, "#56b4e9")
-"""Of Okabe and Ito (Color Universal Design, 2008), told apart with any colour vision; melanoma's first."""
+"""Of Okabe and Ito (Color Universal Design, 2008), distinguishable with any colour vision; melanoma's first."""
 DASHES = ("-", "--", ":", "-.", (0, (8, 2)), (0, (3, 1)), (0, (5, 1, 1, 1, 1, 1)))
 """One for each colour, so that colour is never alone."""
 STYLE: Mapping[str, Any] = MappingProxyType(

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 STEP = 0.008
 """Length of a curve, in axes of 0 to 1, from which a point is kept: what an eye can tell apart."""
 COLOURS = 7
-"""Of the page's palette; more diagnoses share them, and are told apart by the legend's order alone."""
+"""Of the page's palette; more diagnoses share them and are distinguished by the legend's order alone."""
 
 
 def colours(label_set: LabelSet) -> dict[str, int]:

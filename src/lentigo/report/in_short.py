@@ -68,7 +68,7 @@ def mistaken(subject: Subject) -> str:
 
 
 def _warning(subject: Subject) -> str:
-    """What must be said of a poor model, in the plainest words; nothing of another."""
+    """A plain warning about a poor model; empty for any other."""
     labels = subject.metrics.provenance.label_set
     balanced, found = subject.metrics.get("balanced_accuracy"), []
     if not _above(balanced, 1 / _present(subject)):
