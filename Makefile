@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
 
-.PHONY: demo test test-lowest lint format clean
+.PHONY: demo test test-lowest lint docs format clean
 
 demo: $(VENV)/.installed  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
 	$(BIN)/lentigo demo --out "$(OUT)" $(DATA)
@@ -24,6 +24,9 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_circles.py
 	$(BIN)/python tools/check_words.py
+
+docs: $(VENV)/.installed  ## the site, into site/: API reference, tutorial, results; needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
@@ -44,4 +47,4 @@ $(LOWEST)/.installed: pyproject.toml tools/lowest.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -183,7 +183,10 @@ def write_split(
     Args:
         records: the images.
         out: CSV file for the manifest.
-        protocol, fold, folds, seed: as in `split`.
+        protocol: as in `split`.
+        fold: as in `split`.
+        folds: as in `split`.
+        seed: as in `split`.
         pairs: images known to show one lesion: the folder of an audit, or a table, as in `read_pairs`.
 
     Raises:

@@ -133,7 +133,12 @@ def train_from(
         fold: which fold is the test part, 0 without it.
         folds: of how many, 5 without it.
         split: a saved split to take instead, such as `lentigo data split` writes.
-        options, pretrained, weights, resume, strict, device: as in `train`.
+        options: as in `train`.
+        pretrained: as in `train`.
+        weights: as in `train`.
+        resume: as in `train`.
+        strict: as in `train`.
+        device: as in `train`.
         labels: the diagnoses that the data set tells apart, as in `data.read`; if `resume`, as recorded.
 
     Raises:

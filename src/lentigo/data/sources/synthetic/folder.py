@@ -68,7 +68,8 @@ def make(out: Path, *, lesions: int = 300, seed: int = 0, width: int = 200, heig
         out: folder to write to: new, empty, or an earlier synthetic data set, which is replaced.
         lesions: number of lesions, at least one of each diagnosis; each has one to three images.
         seed: seed of everything random.
-        width, height: size of the images in pixels.
+        width: of the images, in pixels.
+        height: of the images, in pixels.
 
     Returns:
         `out`, which `lentigo.data.read` reads.
