@@ -45,7 +45,7 @@ def test_benign_and_malignant(trained, tmp_path, loss):
 
 
 def test_a_network_without_maps(trained, tmp_path):
-    run = trained("melanoma_cnn", size=64)
+    run = trained("compressed_cnn", size=28)
     bundle = export.bundle(run, tmp_path / "none.onnx")
     assert not bundle.has_maps
     assert bundle.metadata.parity["largest_map_difference"] is None
