@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["OODScore", "appearance", "fit_run"]
 
 BATCH = 64
-PER_CLASS = 1000
+PER_CLASS = 500
 """Training images of a class that the means and the covariance rest on, at most."""
 SCALES = (1, 2, 4, 8)
 """Pixels a side that are averaged before edges are measured."""
