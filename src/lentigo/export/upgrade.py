@@ -107,8 +107,8 @@ def _module(old: Bundle, tensors: dict[str, NDArray]) -> ExportModule:
     module = ExportModule(wrapped, (0.0,) * 3, (1.0,) * 3, tensors["offset"], described.temperature)
     module.mean.copy_(torch.from_numpy(tensors["mean"].copy()))
     module.std.copy_(torch.from_numpy(tensors["std"].copy()))
-    gaussians = [_gaussian(tensors, name) for name in ("features", "appearance")]
-    module.ood = OODScore(OODDetector(*gaussians, threshold=1.0, images=0))
+    features, appearance = (_gaussian(tensors, name) for name in ("features", "appearance"))
+    module.ood = OODScore(OODDetector(features, appearance, threshold=1.0, images=0))
     return module.eval()
 
 
