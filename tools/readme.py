@@ -1,0 +1,98 @@
+"""Write what README shows of the models that ship: the table between its two marks, and the picture.
+
+python tools/readme.py
+
+The table's figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost`, and
+results/speed/latency.json, which benchmarks/latency.py measures. The picture is what `lentigo classify --explain` draws
+for a synthetic lesion.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from lentigo import models
+from lentigo.data.sources import synthetic
+from lentigo.evaluation.cost import cost
+from lentigo.render import markdown
+from lentigo.runtime import Bundle, classify_files, shipped_models
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PICTURE = ROOT / "docs" / "heatmap.png"
+LESION = "ISIC_9000074.jpg"
+START, END = "<!-- models:start, written by tools/readme.py -->", "<!-- models:end -->"
+METRICS = {
+    "balanced_accuracy": "balanced accuracy",
+    "auc.macro": "macro AUC",
+    "sensitivity_at_80_specificity.mel": "melanoma sensitivity at 0.80 specificity",
+}
+
+
+def main() -> None:
+    """Write both."""
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    draw()
+
+
+def filled(readme: str) -> str:
+    """README with the table as it is now."""
+    before, rest = readme.split(START)
+    return f"{before}{START}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+
+
+def table() -> str:
+    """A row for each model that ships, and how the figures came about."""
+    speed = json.loads((ROOT / "results" / "speed" / "latency.json").read_text(encoding="utf-8"))
+    bundles = [Bundle(path, threads=1) for path in shipped_models().values()]
+    head = ("model", "file", "parameters", "MACs", *METRICS.values(), "latency")
+    rows = [row(bundle, speed["models"][bundle.name]["median_ms"]) for bundle in bundles]
+    notes = [
+        f"{b.name}: {b.metadata.split['images']['test']:,} test images of {b.metadata.source}, "
+        f"protocol {b.metadata.split['protocol']}, fold {b.metadata.split['fold']}."
+        for b in bundles
+    ]
+    return (
+        f"{markdown.table(head, rows)}\n\n"
+        f"{' '.join(notes)} At the balanced prior, with intervals of 95 %. "
+        f"Latency: median {speed['what']}, n = {speed['n']}; {speed['machine']}."
+    )
+
+
+def row(bundle: Bundle, latency: float) -> list[str]:
+    """What one model takes and reaches."""
+    described = bundle.metadata
+    measured = described.metrics.get("equal_prevalence", {})
+    return [
+        bundle.name,
+        f"{bundle.path.stat().st_size / 1e6:.2f} MB",
+        f"{described.parameters:,}",
+        f"{macs(bundle) / 1e6:.0f} M",
+        *(interval(measured.get(metric)) for metric in METRICS),
+        f"{latency:.1f} ms",
+    ]
+
+
+def macs(bundle: Bundle) -> int:
+    """Multiply-accumulates for one image, the mirror images that the graph averages over included."""
+    described = bundle.metadata
+    network = models.build(described.network, len(bundle.labels)).eval()
+    return cost(models.FlipTTA(network) if described.recipe["flip_tta"] else network, bundle.size).macs
+
+
+def interval(value: dict[str, float] | None) -> str:
+    """A metric with its interval."""
+    return "not measured" if value is None else f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+
+
+def draw() -> None:
+    """The picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        lesions = synthetic.make(Path(folder) / "lesions", lesions=60, seed=0)
+        list(classify_files([str(lesions / "images" / LESION)], explain=Path(folder)))
+        shutil.copyfile(next(Path(folder).glob("*.heatmap.png")), PICTURE)
+
+
+if __name__ == "__main__":
+    main()
