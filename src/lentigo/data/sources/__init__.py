@@ -1,13 +1,24 @@
-"""Readers, one file a layout, and the detection of the layout from what lies on disk."""
+"""Readers, one file a layout, and the detection of the layout from what lies on disk.
 
+A new layout is one file in this package: each module here that has a `LAYOUT` is found by itself. It has
+
+    LAYOUT: str                     what lies on disk, in words
+    PRECEDENCE: int                 modules of a low number are asked first; general layouts have 90 and more
+    detect(root: Path) -> bool      whether it is this layout, at little cost
+    read(root: Path) -> Records     all of it, with what is left out in `problems`
+"""
+
+import pkgutil
 import warnings
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 
 from lentigo.data.records import Problem, Records
-from lentigo.data.sources import folders, ham10000, isic_challenge, medmnist, pixel_csv, synthetic, table
+from lentigo.data.sources import folders, table
 from lentigo.data.sources.delimited import TABLE_SUFFIXES
 from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
@@ -19,19 +30,6 @@ __all__ = ["Labels", "Manifest", "RemoteFile", "find_manifest", "list_manifests"
 
 Labels = LabelSet | str | PathLike[str] | None
 """A label set, the name of one that ships, a CSV or JSON file of one, or none."""
-
-# Asked in this order, the most specific first; each module has detect(root) -> bool and read(root) -> Records.
-READERS: MappingProxyType[ModuleType, str] = MappingProxyType(
-    {
-        synthetic: "a folder that lentigo drew, with SYNTHETIC.txt",
-        pixel_csv: "a pixel table hmnist_*.csv, or a folder with one and no images",
-        medmnist: "an array dermamnist*.npz, or a folder with one",
-        ham10000: "HAM10000_metadata.csv with its images beside it, in images/ or in the two part folders",
-        isic_challenge: "the truth table of ISIC 2018 task 3, 2019 or 2020, with the images below the same folder",
-        folders: "class folders such as melanoma/ and nevus/ or benign/ and malignant/, perhaps in train/ and test/",
-        table: "one table (.csv, .tsv) with columns such as path and label",
-    }
-)
 
 
 def read(
@@ -84,7 +82,7 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
     while (reader := _reader_of(place, stated := labels or _beside(place))) is None:
         inner, passed = _below(place)
         if len(inner) != 1:
-            looked_for = (f"{layout} ({r.__name__.rpartition('.')[2]})" for r, layout in READERS.items())
+            looked_for = (f"{reader.LAYOUT} ({reader.__name__.rpartition('.')[2]})" for reader in _readers())
             hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
             raise DataError(f"{start}: no known data set layout found here.", hint)
         place = inner[0]
@@ -104,7 +102,14 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
 
 def _reader_of(place: Path, labels: LabelSet | None) -> ModuleType | None:
     """The first reader whose layout this is."""
-    return next((r for r in READERS if (r.detect(place, labels) if r is folders else r.detect(place))), None)
+    return next((r for r in _readers() if (r.detect(place, labels) if r is folders else r.detect(place))), None)
+
+
+@cache
+def _readers() -> tuple[ModuleType, ...]:
+    """Every module here that states a layout, in the order in which they are asked."""
+    modules = [import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+    return tuple(sorted((m for m in modules if hasattr(m, "LAYOUT")), key=lambda m: m.PRECEDENCE))
 
 
 def _beside(place: Path) -> LabelSet | None:

@@ -23,7 +23,10 @@ from lentigo.errors import DataError
 from lentigo.labels import BINARY, HAM10000, LabelSet
 from lentigo.taxonomy import plain_name
 
-__all__ = ["detect", "read"]
+__all__ = ["LAYOUT", "PRECEDENCE", "detect", "read"]
+
+LAYOUT = "class folders such as melanoma/ and nevus/ or benign/ and malignant/, perhaps in train/ and test/"
+PRECEDENCE = 90
 
 PARTS = {
     "train": "train",

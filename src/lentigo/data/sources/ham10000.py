@@ -21,7 +21,10 @@ from lentigo.data.sources.usable import usable_rows
 from lentigo.data.sources.values import clean_values, gather_columns, objects
 from lentigo.errors import DataError
 
-__all__ = ["detect", "read"]
+__all__ = ["LAYOUT", "PRECEDENCE", "detect", "read"]
+
+LAYOUT = "HAM10000_metadata.csv with its images beside it, in images/ or in the two part folders"
+PRECEDENCE = 40
 
 METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 IMAGE_FOLDERS = ("images", "ham10000_images_part_1", "ham10000_images_part_2")

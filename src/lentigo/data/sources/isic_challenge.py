@@ -31,7 +31,10 @@ from lentigo.errors import DataError
 from lentigo.labels import HAM10000, ISIC2019, LabelSet
 from lentigo.runtime.walking import walk
 
-__all__ = ["detect", "read"]
+__all__ = ["LAYOUT", "PRECEDENCE", "detect", "read"]
+
+LAYOUT = "the truth table of ISIC 2018 task 3, 2019 or 2020, with the images below the same folder"
+PRECEDENCE = 50
 
 ONE_HOT_2018 = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 ONE_HOT_2019 = ("mel", "nv", "bcc", "ak", "bkl", "df", "vasc", "scc", "unk")

@@ -27,7 +27,10 @@ from lentigo.data.sources.metadata import Candidate, join_metadata, read_ham1000
 from lentigo.data.sources.values import clean_values, objects
 from lentigo.errors import DataError
 
-__all__ = ["PARTS", "detect", "read"]
+__all__ = ["LAYOUT", "PARTS", "PRECEDENCE", "detect", "read"]
+
+LAYOUT = "an array dermamnist*.npz, or a folder with one"
+PRECEDENCE = 30
 
 PARTS = ("train", "val", "test")
 ORDER = taxonomy.ORDERS["medmnist"]

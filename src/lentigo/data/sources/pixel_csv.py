@@ -42,7 +42,10 @@ from lentigo.errors import DataError, OutputError
 from lentigo.labels import HAM10000
 from lentigo.progress import track
 
-__all__ = ["detect", "read", "write"]
+__all__ = ["LAYOUT", "PRECEDENCE", "detect", "read", "write"]
+
+LAYOUT = "a pixel table hmnist_*.csv, or a folder with one and no images"
+PRECEDENCE = 20
 
 ORDER = taxonomy.ORDERS["kaggle_csv"]
 BATCH = 500

@@ -27,7 +27,10 @@ from lentigo.errors import DataError
 from lentigo.labels import HAM10000, PAD_UFES_20, LabelSet
 from lentigo.runtime.formats import image_format
 
-__all__ = ["IMAGE_COLUMNS", "detect", "read"]
+__all__ = ["IMAGE_COLUMNS", "LAYOUT", "PRECEDENCE", "detect", "read"]
+
+LAYOUT = "one table (.csv, .tsv) with columns such as path and label"
+PRECEDENCE = 100
 
 IMAGE_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image_path", "image", "image_id", "image_name",

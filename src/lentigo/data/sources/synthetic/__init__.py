@@ -8,4 +8,7 @@ Structures after Kittler et al., 'Standardization of terminology in dermoscopy/d
 
 from lentigo.data.sources.synthetic.folder import detect, make, read
 
-__all__ = ["detect", "make", "read"]
+__all__ = ["LAYOUT", "PRECEDENCE", "detect", "make", "read"]
+
+LAYOUT = "a folder that lentigo drew, with SYNTHETIC.txt"
+PRECEDENCE = 10
