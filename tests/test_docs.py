@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,23 @@ def test_links_between_pages_hold(site):
             if page.name != "404.html" and not (page.parent / target).exists():
                 broken.append((page.relative_to(site).as_posix(), target))
     assert not broken
+
+
+def test_the_layers_are_those_that_lint_holds():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^    ([a-z]+)  +\w", text.partition("## Layers")[2].partition("\n## ")[0], re.M)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    held = [layer.removeprefix("lentigo.") for layer in contracts[0]["layers"] if not layer.startswith("(")]
+    assert listed == held[::-1]
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_files_that_are_named_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:lentigo/)?[a-z_]+/[a-z_0-9/]*(?:\.py)?)`", text)
+    assert named
+    places = [ROOT, ROOT / "src", ROOT / "src" / "lentigo", ROOT / "src" / "lentigo" / "data"]
+    missing = [n for n in named if not any((place / n).exists() for place in places)]
+    assert not missing

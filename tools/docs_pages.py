@@ -52,6 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         "index.md": (ROOT / "README.md").read_text(encoding="utf-8"),
         "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         "CHANGELOG.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        "SECURITY.md": (ROOT / "SECURITY.md").read_text(encoding="utf-8"),
         "cli.md": command_line(),
         "tutorial.md": notebook(ROOT / "docs" / "tutorial.ipynb"),
         **{f"api/{name}.md": api(name) for name in PACKAGES},

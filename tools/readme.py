@@ -1,9 +1,10 @@
-"""Write what README shows of the models that ship: the table between its two marks, and the picture.
+"""Write what README shows of the models that ship and of the leak study: the tables between marks, and the picture.
 
 python tools/readme.py
 
-The table's figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost`, and
-results/speed/latency.json, which benchmarks/latency.py measures. The picture is what `lentigo classify --explain` draws
+The models' figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost`, and
+results/speed/latency.json, which benchmarks/latency.py measures. The leak study's
+table stands in results/leakage.md. The picture is what `lentigo classify --explain` draws
 for a synthetic lesion.
 """
 
@@ -22,7 +23,6 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "heatmap.png"
 LESION = "ISIC_9000074.jpg"
-START, END = "<!-- models:start, written by tools/readme.py -->", "<!-- models:end -->"
 METRICS = {
     "balanced_accuracy": "balanced accuracy",
     "auc.macro": "macro AUC",
@@ -31,18 +31,27 @@ METRICS = {
 
 
 def main() -> None:
-    """Write both."""
+    """Write all of it."""
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
     draw()
 
 
 def filled(readme: str) -> str:
-    """README with the table as it is now."""
-    before, rest = readme.split(START)
-    return f"{before}{START}\n\n{table()}\n\n{END}{rest.split(END)[1]}"
+    """README with the tables as they are now."""
+    for name, text in {"models": model_table(), "leak": leak_table()}.items():
+        start, end = f"<!-- {name}:start, written by tools/readme.py -->", f"<!-- {name}:end -->"
+        before, rest = readme.split(start)
+        readme = f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
+    return readme
 
 
-def table() -> str:
+def leak_table() -> str:
+    """The network of a published study, by the way of splitting."""
+    page = (ROOT / "results" / "leakage.md").read_text(encoding="utf-8")
+    return page.split("\n## The 28x28 network\n")[1].split("\n## ")[0].strip()
+
+
+def model_table() -> str:
     """A row for each model that ships, and how the figures came about."""
     speed = json.loads((ROOT / "results" / "speed" / "latency.json").read_text(encoding="utf-8"))
     bundles = [Bundle(path, threads=1) for path in shipped_models().values()]
