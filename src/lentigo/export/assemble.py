@@ -38,6 +38,7 @@ __all__ = [
     "choose_ood",
     "choose_points",
     "fingerprints",
+    "headline",
     "plain_labels",
     "write",
 ]
@@ -104,7 +105,7 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
         readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
         measured = {
             "parity": check_parity(draft, module, readable).to_dict(),
-            "metrics": _headline(_predict(draft, run, "test")),
+            "metrics": headline(_predict(draft, run, "test")),
         }
         write(model, metadata.model_copy(update=measured), partial)
         Bundle(partial)
@@ -250,7 +251,7 @@ def _logits(draft: Predictions) -> NDArray[np.float64]:
     return DRAFT_TEMPERATURE * np.log(np.maximum(draft.probabilities, 1e-30))
 
 
-def _headline(test: Predictions) -> dict[str, dict[str, dict[str, float | None]]]:
+def headline(test: Predictions) -> dict[str, dict[str, dict[str, float | None]]]:
     """The headline metrics of the test part in both views, with their intervals."""
     metrics = measure(test, replicates=1000)
     shown = metrics.provenance.shown("headline")

@@ -17,7 +17,7 @@ from lentigo.errors import BundleError
 from lentigo.evaluation.ood.detector import Gaussian, OODDetector
 from lentigo.evaluation.predict import own_part, predict_own_part
 from lentigo.evaluation.run_predictor import split_description
-from lentigo.export.assemble import checked_path, choose_ood, fingerprints, plain_labels, write
+from lentigo.export.assemble import checked_path, choose_ood, choose_points, fingerprints, headline, plain_labels, write
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
 from lentigo.export.ood import OODScore
@@ -36,8 +36,8 @@ IMAGES = 500
 def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], records: data.Records) -> Bundle:
     """Write a bundle of format 1 anew, as format 2.
 
-    The network, the temperature, the operating points and the metrics stay what they are. The OOD detector is made
-    compact, so that its threshold is chosen again, on the validation part with the new file.
+    The network and the temperature stay what they are. The OOD detector is made compact. All thresholds are chosen
+    again with the new file on the validation part, and the metrics measured again with it on the test part.
 
     Args:
         path: the bundle of format 1, of one of lentigo's own networks, which the export named by its parts.
@@ -71,10 +71,17 @@ def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], records: 
     with replacing(target) as partial:
         write(model, metadata, partial)
         draft = Bundle(partial, threads=1)
-        threshold = choose_ood(predict_own_part(draft, records, "validation"))
-        parity = check_parity(draft, module, test)
+        validation = predict_own_part(draft, records, "validation")
+        chosen = choose_points(validation)
         _refuse_difference(old, draft, test)
-        write(model, metadata.model_copy(update={"ood_score": threshold, "parity": parity.to_dict()}), partial)
+        measured = {
+            "ood_score": choose_ood(validation),
+            "operating_points": chosen.points,
+            "no_operating_point": chosen.reasons,
+            "parity": check_parity(draft, module, test).to_dict(),
+            "metrics": headline(predict_own_part(draft, records, "test")),
+        }
+        write(model, metadata.model_copy(update=measured), partial)
         Bundle(partial)
     return Bundle(target)
 
@@ -123,12 +130,12 @@ def _gaussian(tensors: dict[str, NDArray], name: str) -> Gaussian:
 
 
 def _refuse_difference(old: Bundle, new: Bundle, test: data.Records) -> None:
-    """Both files on real images: equal probabilities, and the same side of every threshold."""
+    """Both files on real images: equal probabilities, and the same side of every threshold of the old one."""
     chosen = np.unique(np.linspace(0, len(test) - 1, min(IMAGES, len(test))).astype(int))
     for path in test.table["path"].iloc[chosen]:
         image = test.decode(path)[None]
         a, b = old.predict(image).probabilities[0], new.predict(image).probabilities[0]
-        same = all(_side(old, a, k) == _side(new, b, k) for k in range(len(old.metadata.operating_points)))
+        same = all(_side(old, a, k) == _side(old, b, k) for k in range(len(old.metadata.operating_points)))
         if not (np.abs(a - b).max() < TOLERANCE and a.argmax() == b.argmax() and same):
             raise BundleError(f"{new.path}: the new file differs from {old.path} on {path}.", "Keep the old one.")
 
