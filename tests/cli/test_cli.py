@@ -12,6 +12,7 @@ from lentigo import data
 from lentigo.cli import app
 from lentigo.data.sources import load_manifests, synthetic
 from lentigo.errors import RunError
+from lentigo.runtime import Bundle, shipped_models
 
 
 def test_help_names_every_verb():
@@ -88,7 +89,15 @@ def test_train_evaluate_export_classify(run, synthetic_root, tmp_path):
 def test_models_lists_what_ships(run):
     code, out, _ = run("models")
     assert code == 0
-    assert "lentigo-s" in out or "No model ships" in out
+    for path in shipped_models().values():
+        described = Bundle(path).metadata
+        assert f"{described.parameters:,} parameters, {path.stat().st_size / 1e6:.2f} MB" in out
+        assert f"{described.size}x{described.size} pixels" in out
+        for values in described.metrics.values():
+            for metric, found in values.items():
+                assert f"{metric} {found['value']:.3f}" in out
+        assert described.licence in out
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == ["lentigo-s (default)"]
 
 
 def test_describe_and_audit_leave_a_page(run, synthetic_root, tmp_path):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from importlib.metadata import version
@@ -113,14 +114,16 @@ def test_the_folds_are_these_very_ones(toy_records):
     assert data.split(records, "image_level_leaky").hash[:16] == "3793f4760d3adf38"
 
 
-def test_the_hash_is_stable_and_this_very_one(toy_records):
-    records = toy_records([f"L{i:02d}" for i in range(20)], ["nv", "mel"] * 10)
-    split = data.split(records)
-    assert data.split(records).hash == split.hash
-    # Over the rows sorted by image and the settings, so that anybody can work it out from a saved file.
-    manifest = split.manifest.sample(frac=1.0, random_state=0)
-    assert splits._hash(manifest, "grouped", False, 0, 0) == split.hash
-    assert len(split.hash) == 64
+def test_the_hash_is_that_of_the_sorted_rows_and_the_settings(toy_records, tmp_path):
+    """Worked out here from the saved file alone, as anybody can."""
+    split = data.split(toy_records([f"L{i:02d}" for i in range(20)], ["nv", "mel"] * 10), fold=1, seed=3)
+    split.save(tmp_path / "split.csv")
+    rows = sorted((tmp_path / "split.csv").read_text().splitlines()[2:])
+    content = "".join(f"{line}\n" for line in ["grouped,False,1,3", "image_id,group,part", *rows])
+    assert split.hash == hashlib.sha256(content.encode()).hexdigest()
+    assert split.hash == "3731650c4e51864242e3ad378249c843e99c8860114f2222e36d3253078c91f9"
+    shuffled = split.manifest.sample(frac=1.0, random_state=0)
+    assert splits._hash(shuffled, "grouped", False, 1, 3) == split.hash
 
 
 def test_the_hash_changes_with_every_part_of_the_content(toy_records):

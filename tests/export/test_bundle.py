@@ -173,6 +173,29 @@ class TestParity:
         with pytest.raises(BundleError, match="maps"):
             check_parity(Bundle(bundle_path), other, trained_run.split.test, images=5)
 
+    @pytest.mark.parametrize("name", ["cam", "ood_score"])
+    def test_an_output_that_is_on_one_side_only_is_no_parity(self, bundle_path, module, trained_run, name, monkeypatch):
+        """Neither a bundle that lost its maps or scores passes for want of anything to compare, nor one with more."""
+        bundle, test = Bundle(bundle_path), trained_run.split.test
+        predict = bundle.predict
+        bundle.predict = lambda images: predict(images)._replace(**{name: None})
+        with pytest.raises(BundleError, match=f"network has an output '{name}', but the bundle has none"):
+            check_parity(bundle, module, test, images=2)
+        names = [n for n in module.output_names if n != name]
+        whole = module.forward
+
+        class Less(type(module)):
+            output_names = names
+
+            def forward(self, x):
+                return tuple(
+                    v for n, v in zip(("probabilities", "cam", "ood_score"), whole(x), strict=True) if n != name
+                )
+
+        monkeypatch.setattr(module, "__class__", Less)
+        with pytest.raises(BundleError, match=f"bundle has an output '{name}', but the network has none"):
+            check_parity(Bundle(bundle_path), module, test, images=2)
+
     @pytest.mark.parametrize("field", ["largest_difference", "largest_map_difference", "largest_ood_difference"])
     @pytest.mark.parametrize("precision", POLICIES)
     def test_every_difference_is_bounded_and_no_number_is_none(self, precision, field):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 
 import numpy as np
 import pytest
@@ -9,8 +10,24 @@ import pytest
 from lentigo.errors import DataError
 from lentigo.report import report
 from lentigo.report.checklist import Checklists
-from lentigo.report.document import Document
+from lentigo.report.document import Document, Picture
+from lentigo.report.figures import draw
 from tests.evaluation.imagined import make, of
+
+PICTURES = [
+    "confusion",
+    "decision-malignancy-clinic",
+    "decision-malignancy-data",
+    "decision-melanoma-clinic",
+    "decision-melanoma-data",
+    "precision-recall",
+    "reliability",
+    "reliability-melanoma",
+    "risk-coverage",
+    "roc",
+    "trade-off",
+]
+"""Of a report on predictions alone."""
 
 
 def saved(tmp_path, predictions, name="predictions.parquet"):
@@ -27,8 +44,18 @@ def test_page_needs_no_network_and_keeps_ids_unique(tmp_path):
     assert not re.search(r"""(src|href)=["'](https?:)?//|<script|@import""", html)
     ids = re.findall(r'\sid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
-    assert html.count("<svg") == 11
-    assert ">melanomas found</text>" in html
+
+
+def test_every_figure_stands_under_its_title_with_its_own_drawing(tmp_path):
+    html = page(tmp_path, make(200))
+    document = Document.from_json((tmp_path / "out" / "report.json").read_text())
+    pictures = [block for section in document.sections for block in section.blocks if isinstance(block, Picture)]
+    assert sorted(picture.name for picture in pictures) == PICTURES
+    figures = re.findall(r"<figure>(.*?)</figure>", html, flags=re.DOTALL)
+    assert len(figures) == html.count("<svg") == len(pictures)
+    for picture, figure in zip(pictures, figures, strict=True):
+        assert f"<h3>{escape(picture.title)}</h3>" in figure
+        assert draw(picture) in figure
 
 
 def test_json_says_what_the_page_says(tmp_path):

@@ -52,13 +52,6 @@ def test_binary_cross_entropy_is_that_of_one_output():
     assert torch.isclose(binary.loss(binary(one), context(labels, 2)), expected)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
-def test_the_optimizers_of_the_papers_train(optimizer, synthetic_records, tmp_path):
-    recipe = training.Recipe(size=16, epochs=2, batch_size=32, optimizer=optimizer, schedule="constant")
-    run = training.train("compact", data.split(synthetic_records), recipe, out=tmp_path / "run")
-    assert run.finished
-
-
 def test_a_plateau_lowers_the_rate(synthetic_records, tmp_path):
     recipe = training.Recipe(
         size=16,

@@ -154,6 +154,12 @@ def _differences(
     values = dict(zip(module.output_names, module(squares(images, bundle.size)), strict=True))
     expected = Outputs(**{name: value.numpy() for name, value in values.items()})
     cam = ood = None
+    for name in Outputs._fields:
+        if (getattr(actual, name) is None) != (getattr(expected, name) is None):
+            has, lacks = ("bundle", "network") if getattr(expected, name) is None else ("network", "bundle")
+            raise BundleError(
+                f"{bundle.path}: the {has} has an output {name!r}, but the {lacks} has none.", "Export it again."
+            )
     if actual.cam is not None and expected.cam is not None:
         largest = np.abs(expected.cam).max(axis=(1, 2, 3))
         cam = float((np.abs(actual.cam - expected.cam).max(axis=(1, 2, 3)) / largest).max())

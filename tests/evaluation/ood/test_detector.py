@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
@@ -41,10 +41,15 @@ def test_distances_do_not_depend_on_the_order_of_images_or_features(seed):
 
 
 @settings(max_examples=30, deadline=None)
-@given(images=st.integers(1, 300), flagged=st.floats(0.01, 0.5), seed=st.integers(0, 999))
-def test_at_most_the_wanted_share_lies_above_the_limit(images, flagged, seed):
-    distances = np.random.default_rng(seed).random(images)
-    assert (distances > limit(distances, flagged)).sum() <= flagged * (images + 1)
+@given(images=st.integers(1, 300), per_mille=st.integers(10, 500), seed=st.integers(0, 999))
+@example(images=99, per_mille=180, seed=0)
+def test_the_limit_is_the_conformal_quantile(images, per_mille, seed):
+    """Neither more nor fewer lie above it than the formula's rank leaves there; with too few images none does."""
+    distances = np.random.default_rng(seed).permutation(images) + 0.5
+    rank = -((-(images + 1) * (1000 - per_mille)) // 1000)  # rounded up, in whole numbers
+    found = limit(distances, per_mille / 1000)
+    assert found in distances
+    assert (distances > found).sum() == max(0, images - rank)
 
 
 def test_fresh_images_are_flagged_as_often_as_wanted():

@@ -136,7 +136,8 @@ def limit(distances: NDArray, flagged: float = TARGET_FPR) -> float:
     """
     if len(distances) == 0:
         raise DataError("There is no image to choose a limit by.", "Give validation images.")
-    rank = int(np.ceil((len(distances) + 1) * (1 - flagged)))
+    # 100 (1 - 0.18) is a little more than 82 in floating point, and its 82nd distance is meant.
+    rank = int(np.ceil((len(distances) + 1) * (1 - flagged) - 1e-9))
     return float(np.sort(distances)[min(rank, len(distances)) - 1])
 
 
