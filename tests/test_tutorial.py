@@ -15,6 +15,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tutorial")))
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path_factory.mktemp("jupyter")))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     return notebook
@@ -30,6 +31,7 @@ def printed(notebook: nbformat.NotebookNode) -> str:
 
 def test_the_tutorial_runs(executed):
     text = printed(executed)
+    assert "<Records synthetic: " in text
     assert "0 lesions lie in both" in text
     assert "a clinician" in text
 

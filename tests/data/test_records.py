@@ -151,3 +151,8 @@ def test_problems_are_summed_up_in_one_line(toy_records):
     )
     assert records.problem_counts("kept") == {"bad age": 1}
     assert Records(table, "toy", Path("toy")).problem_summary() == ""
+
+
+def test_records_are_shown_in_a_line(toy_records):
+    shown = repr(toy_records(["a", "a", "b"], ["nv", "nv", "mel"]))
+    assert shown == "<Records toy: 3 images of 2 lesions, HAM10000>"

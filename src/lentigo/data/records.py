@@ -96,6 +96,10 @@ class Records:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        lesions = self.table["lesion_id"].nunique()
+        return f"<Records {self.name}: {len(self):,} images of {lesions:,} lesions, {self.label_set}>"
+
     @property
     def ids(self) -> NDArray:
         """Image ids, object array [N]."""
