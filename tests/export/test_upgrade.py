@@ -7,6 +7,8 @@ import pytest
 
 from lentigo import export
 from lentigo.errors import BundleError, DataError
+from lentigo.evaluation import predict_own_part
+from lentigo.export.assemble import choose_points, headline
 from lentigo.models.compact import Compact
 from lentigo.models.registry import _ENTRIES, register
 from lentigo.runtime import Bundle
@@ -37,11 +39,16 @@ def test_it_gives_the_same_answers(new):
     assert after.ood_score == pytest.approx(before.ood_score, rel=1e-3)
 
 
-def test_it_keeps_thresholds_and_metrics_and_gains_the_rest(new, synthetic_records):
+def test_thresholds_and_metrics_are_those_of_the_new_file(new, synthetic_records):
     before, after = Bundle(OLD).metadata, new.metadata
     assert (before.format, after.format) == (1, 2)
-    assert after.operating_points == before.operating_points
-    assert after.metrics == before.metrics
+    again = choose_points(predict_own_part(new, synthetic_records, "validation"))
+    assert after.operating_points == again.points
+    for old, point in zip(before.operating_points, after.operating_points, strict=True):
+        assert point.target == old.target
+        assert point.threshold == pytest.approx(old.threshold, rel=0.2)  # that of the run's rounded pixels
+    assert after.metrics == headline(predict_own_part(new, synthetic_records, "test"))
+    assert "accuracy_always.nv" not in after.metrics["equal_prevalence"]  # old name
     assert after.ood_score.threshold == pytest.approx(before.ood_score.threshold, rel=0.05)
     assert after.recipe["flip_tta"] is True
     assert len(new.origin.test) > 0
