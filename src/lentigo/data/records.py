@@ -98,7 +98,7 @@ class Records:
 
     def __repr__(self) -> str:
         lesions = self.table["lesion_id"].nunique()
-        return f"<Records {self.name}: {len(self):,} images of {lesions:,} lesions, {self.label_set}>"
+        return f"<Records {self.name}: {len(self):,} images of {lesions:,} lesions, {self.label_set.name}>"
 
     @property
     def ids(self) -> NDArray:
