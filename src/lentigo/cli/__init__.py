@@ -1,5 +1,6 @@
 """Command line: each verb is one call of a public function, which a Python user would call too."""
 
+import os
 import sys
 import warnings
 from typing import Annotated, NoReturn
@@ -61,6 +62,9 @@ def main() -> None:
 
     1: an error that lentigo raises on purpose, or that the operating system does; 130: interrupted by Ctrl-C.
     """
+    # Before torch is loaded: threads that wait for each other by spinning take the cores from whatever else runs, and a
+    # training beside other work then takes many times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except LentigoError as error:
