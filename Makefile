@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
 
-.PHONY: demo test test-lowest lint docs format clean
+.PHONY: demo test test-slow test-lowest lint docs format clean
 
 demo: $(VENV)/.installed  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
 	$(BIN)/lentigo demo --out "$(OUT)" $(DATA)
 
 test: $(VENV)/.installed lint  ## everything that must hold before a commit
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --durations 20
+
+test-slow: $(VENV)/.installed  ## the tests that take long
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 test-lowest: $(LOWEST)/.installed  ## the tests with the lowest versions that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest -n auto
+	$(LOWEST)/bin/python -m pytest -n auto --dist worksteal -m "not slow"
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+# Before torch and numpy are loaded: each of xdist's processes has a core, and what is computed here is small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Names of tests must be the same in each of xdist's processes, or none of them runs."""
+    """Mark tests of real data; and let none have a name that differs between xdist's processes, which run none then."""
+    for item in items:
+        if "real_root" in getattr(item, "fixturenames", ()):
+            item.add_marker("real")
     addresses = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if addresses:
         raise pytest.UsageError(f"{addresses[0]}: the name holds an address in memory; give the parameter an id")

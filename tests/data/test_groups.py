@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,3 +48,10 @@ def test_groups_are_the_finest_that_part_no_link(toy_records, data):
     records = toy_records(lesions, ["nv"] * len(lesions))
     named = [(f"i{i:03d}", f"i{j:03d}") for i, j in pairs]
     assert find_groups(records, named).tolist() == expected
+
+
+def test_images_of_one_patient_are_one_group_and_those_without_one_are_not(toy_records):
+    records = toy_records(list("fedcba"), ["nv"] * 6)
+    table = records.table.assign(patient_id=["p", "q", "p", None, None, "q"])
+    assert find_groups(replace(records, table=table)).tolist() == ["d", "a", "d", "c", "b", "a"]
+    assert find_groups(replace(records, table=table), [("i003", "i000")]).tolist() == ["c", "a", "c", "c", "b", "a"]

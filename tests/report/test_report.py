@@ -119,10 +119,11 @@ def test_checklists_are_whole_and_partly_open(tmp_path):
         assert len({item.number for item in one.items}) == len(one.items)
 
 
-def test_comparison_links_each_report(tmp_path):
+@pytest.mark.parametrize("replicates", [30, 0])
+def test_comparison_links_each_report(tmp_path, replicates):
     good, bad = make(200, skill=3.0, model="good"), make(200, skill=1.0, model="bad")
     paths = [saved(tmp_path, good, "a.parquet"), saved(tmp_path, bad, "b.parquet")]
-    html = report(paths, tmp_path / "out", replicates=30).read_text(encoding="utf-8")
+    html = report(paths, tmp_path / "out", replicates=replicates).read_text(encoding="utf-8")
     assert "good less bad" in html
     assert (tmp_path / "out" / "good" / "index.html").is_file()
     assert (tmp_path / "out" / "bad" / "checklist.md").is_file()

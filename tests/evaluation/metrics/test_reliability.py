@@ -82,3 +82,14 @@ def test_interval_covers_where_percentiles_fail(skew):
 
 def test_no_gap_at_all():
     assert bin_error_interval(np.zeros(3), np.zeros((10, 3)), [50]) == (0, 0)
+
+
+def test_weightless_images_at_the_end_have_the_last_bin():
+    assert equal_mass(np.array([0.1, 0.5, 0.9]), np.array([1.0, 1.0, 0.0]), 4).tolist() == [1, 3, 3]
+
+
+def test_the_interval_of_clear_errors_is_as_wide_as_their_noise():
+    """Ten errors of 0.03, all real, each with noise of 0.01: the sum is 0.3, give or take 1.96 x 0.01 x root of 10."""
+    drawn = 0.03 + 0.01 * np.random.default_rng(0).normal(size=(4000, 10))
+    low, high = bin_error_interval(np.full(10, 0.03), drawn, [10_000])
+    assert (0.3 - low, high - 0.3) == pytest.approx((0.062, 0.062), rel=0.15)

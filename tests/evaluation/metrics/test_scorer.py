@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from lentigo.evaluation.metrics.ranking import sensitivity_at, specificity_at
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.tasks import View, tasks_of, view
 from tests.evaluation.imagined import make
@@ -122,3 +123,17 @@ def test_weights_are_repetitions(case):
     for metric in weighted:
         if "ece" not in metric or metric == "ece":  # the bins of equal mass are those of the unweighted table
             assert weighted[metric] == pytest.approx(plain[metric], abs=EXACT, nan_ok=True), metric
+
+
+def test_the_calibration_error_of_all_diagnoses_is_the_mean_of_each(case):
+    scorer, _, _ = case
+    found = scorer(np.ones((1, len(case[1]))))
+    each = [found[f"ece.{c}"][0] for c in scorer.task.classes]
+    assert found["ece.macro"][0] == pytest.approx(np.mean(each), abs=EXACT)
+
+
+def test_a_positive_below_every_negative_is_counted_as_missed():
+    tp, fp = np.array([[0.0, 1, 1, 2]]), np.array([[0.0, 0, 1, 1]])
+    assert sensitivity_at(tp, fp, 1.0)[0] == 0.5
+    assert specificity_at(tp, fp, 1.0)[0] == 0
+    assert specificity_at(tp, fp, 0.5)[0] == 1

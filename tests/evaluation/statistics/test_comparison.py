@@ -10,6 +10,7 @@ from lentigo.evaluation.metrics.measure import measure
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.statistics.comparison import Comparison, compare, holm
 from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.labels import HAM10000
 from tests.evaluation.imagined import make, of
 
 
@@ -144,3 +145,20 @@ def test_equal_models_are_told_apart_in_one_of_twenty_cases():
         drawn = np.concatenate(list(resamples(labels, lesions, 150, seed))) @ difference / 160
         false += abs(difference.mean()) > 1.99 * drawn.std(ddof=1)
     assert 0.02 < false / 300 < 0.09
+
+
+def test_models_of_other_labels_are_refused_by_name():
+    first = make(60)
+    values = HAM10000.to_dict()
+    labels = [{**label, "malignant": label["id"] == "mel"} for label in values["labels"]]
+    other = Predictions(first.table, {**first.meta, "label_set": {**values, "name": "others", "labels": labels}})
+    with pytest.raises(DataError, match=r"one has the labels of HAM10000.*two of others"):
+        compare({"one": first, "same": first, "two": other}, replicates=0)
+
+
+def test_without_resamples_there_are_differences_and_no_intervals():
+    (pair,) = compare(models({"a": 1.0, "b": 2.0}, images=80), replicates=0).pairs
+    values = [d.difference.value for d in pair.differences if d.difference.value is not None]
+    assert len(values) > 5
+    assert any(values)
+    assert all(d.difference.low is None and d.p is None for d in pair.differences)

@@ -60,3 +60,18 @@ def test_one_positive_lesion_has_no_variance():
     areas, covariance = delong(np.arange(5.0)[None], np.arange(5) == 4, np.arange(5))
     assert areas[0] == 1
     assert np.isnan(covariance).all()
+
+
+def test_lesions_with_images_of_both_kinds_count_as_one_unit():
+    """As the jackknife over lesions has it, which knows nothing of the formula."""
+    rng = np.random.default_rng(2)
+    lesions = np.repeat(np.arange(200), 2)
+    positive = np.tile([True, False], 200)
+    scores = (2 * rng.normal(size=200)[lesions] + rng.normal(size=400) + positive)[None]
+    without = np.array(
+        [delong(scores[:, lesions != k], positive[lesions != k], lesions[lesions != k])[0] for k in range(200)]
+    )
+    jackknife = 199**2 / 200 * without.var(ddof=1)
+    assert delong(scores, positive, lesions)[1][0, 0] == pytest.approx(jackknife, rel=0.05)
+    apart = delong(scores, positive, np.arange(400))[1][0, 0]
+    assert jackknife != pytest.approx(apart, rel=0.2)

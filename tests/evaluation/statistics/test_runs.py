@@ -8,6 +8,7 @@ from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.metrics.measure import measure
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.statistics.runs import TEST_TO_TRAIN, Combined, combine, compare_runs, pool
+from lentigo.evaluation.statistics.tables import _named
 from tests.evaluation.imagined import make
 
 
@@ -115,3 +116,23 @@ def test_pool_refuses_overlap():
         pool([run(0, leaky=True), run(0, seed=1, leaky=True)])
     with pytest.raises(DataError, match="no folds"):
         pool([])
+
+
+def test_runs_of_other_labels_are_refused(folds):
+    other = folds[1].provenance.model_copy(update={"majority": "bkl"})
+    with pytest.raises(DataError, match="differ in their labels"):
+        combine([folds[0], folds[1].model_copy(update={"provenance": other})])
+
+
+def test_only_a_comparison_is_tested(folds):
+    assert all(spread.p is None for spread in combine(folds).views["equal_prevalence"]["diagnosis"].values())
+
+
+def test_a_pool_numbers_its_rows_anew():
+    assert pool([run(0), run(1)]).table.index.tolist() == list(range(160))
+
+
+def test_tables_are_named_by_what_tells_them_apart(tmp_path):
+    paths = [tmp_path / "a" / "predictions.parquet", tmp_path / "b" / "predictions.parquet"]
+    assert list(_named(paths)) == ["a", "b"]
+    assert list(_named([tmp_path / "x" / "one.parquet", tmp_path / "x" / "two.parquet"])) == ["one", "two"]

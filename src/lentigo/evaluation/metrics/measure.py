@@ -25,7 +25,7 @@ from lentigo.evaluation.statistics.estimates import estimate, estimate_bin_error
 from lentigo.evaluation.statistics.intervals import LEVEL, resamples
 from lentigo.evaluation.tasks import known_views, tasks_of, view
 
-__all__ = ["Metrics", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
+__all__ = ["Key", "Metrics", "Replicates", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
 
 Array = NDArray[np.float64]
 Key = tuple[str, str]

@@ -15,7 +15,7 @@ from scipy.stats import norm, t
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions
 from lentigo.evaluation.catalogue import choice
-from lentigo.evaluation.metrics.measure import replicate, scorers_of
+from lentigo.evaluation.metrics.measure import Key, Replicates, replicate, scorers_of
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
@@ -107,7 +107,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
 
     Args:
         models: predictions by the models' names; rows may be in any order.
-        replicates: bootstrap resamples.
+        replicates: bootstrap resamples; 0 for no intervals.
         seed: seed of the resamples.
 
     Raises:
@@ -121,13 +121,18 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
     drawn = {
         name: replicate(found, resamples(first.labels, first.groups, replicates, seed))
         for name, found in scorers.items()
+        if replicates
     }
+
+    def values(side: dict[str, dict[Key, Replicates]], key: tuple[str, str, str], a: str, b: str) -> Array:
+        return side[a][key[:2]].values[key[2]] - side[b][key[:2]].values[key[2]]
 
     def difference(key: tuple[str, str, str], a: str, b: str) -> Difference:
         behind = Lesions(scorers[a][key[:2]], first.groups).behind(key[2])
-        one, many = (side[a][key[:2]].values[key[2]] - side[b][key[:2]].values[key[2]] for side in (plain, drawn))
+        one = values(plain, key, a, b)
+        many = values(drawn, key, a, b) if drawn else None
         found = estimate(one[0], many, behind, scale="difference", undefined="undefined for one of the two")
-        return _difference(key, found, None if found.low is None else _p(one[0], many, behind))
+        return _difference(key, found, None if many is None or found.low is None else _p(one[0], many, behind))
 
     pairs = []
     for a, b in combinations(aligned, 2):
