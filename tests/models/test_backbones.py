@@ -31,7 +31,10 @@ def test_maps_have_the_width_that_the_backbone_states(name, shape):
     assert features.width == width
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+LARGE = ("torchvision/densenet169", "timm/swin_tiny_patch4_window7_224")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in FAMILIES])
 def test_every_weight_that_is_left_has_a_part_in_the_logits(name):
     network = models.build(name) if "vgg" not in name else build(name)
     if "vgg" in name:  # too large to be worth real numbers: nothing but convolutions and the head is left

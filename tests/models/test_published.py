@@ -101,6 +101,7 @@ def test_other_sizes_fit_where_the_entry_says_so(name):
             network(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["compressed_cnn", "efficient_cnn_reconstructed", "explainable_cnn", "compact"])
 def test_a_fresh_network_learns_seven_colours(name):
     torch.manual_seed(0)
