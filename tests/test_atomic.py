@@ -115,7 +115,7 @@ def test_a_very_long_name_can_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("folder", "Name a file"), ("file/under.txt", "bears the name of a folder"), ("n" * 300, "shorter name")],
+    [("folder", "Name a file"), ("file/under.txt", "has the name of a required folder"), ("n" * 300, "shorter name")],
 )
 def test_what_can_not_be_written_says_the_next_step(tmp_path, name, words):
     (tmp_path / "folder").mkdir()

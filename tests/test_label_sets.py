@@ -125,7 +125,7 @@ def test_isic_2019_is_evaluated_with_a_stated_mapping(bundle_path, tmp_path, mon
     code, said, err = lentigo(monkeypatch, capsys, *asked, "--map", "ham10000")
     assert code == 0, err
     assert "ISIC2019 to HAM10000: ak -> akiec; scc left out" in said
-    assert "scc has no place in HAM10000 2" in said
+    assert "scc has no target in HAM10000 2" in said
     predictions = Predictions.load(out / "predictions.parquet")
     assert predictions.label_set == HAM10000
     assert len(predictions) == 39

@@ -29,7 +29,7 @@ _PARTS = (
     "taxonomy",
     "training",
 )
-"""Subpackages and modules for users, imported when they are first asked for."""
+"""Public subpackages and modules, imported on first access."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all: what was there before stays until the new content is complete.
+"""Atomic file writing: the previous content stays until the new content is complete.
 
-Everything that lentigo writes goes through here, so that two threads or processes that write one file leave one of two
-whole files, a crash leaves the former one, and a disk that refuses is an error with a next step.
+All of lentigo's output goes through this module: concurrent writers leave one complete version,
+a crash leaves the previous one, and a failed write is an error with a next step.
 """
 
 import os
@@ -17,13 +17,13 @@ __all__ = ["make_folder", "own_folder", "refuse_existing", "replacing", "write_b
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place at the end, or goes if an error came first.
+    """A temporary path beside `path` that replaces it on success and is deleted on error.
 
-    The folder is made if need be. The name is new each time; permissions are those of any new file under the user's
-    umask; a link is kept, and what it points to is replaced.
+    Missing folders are created. The temporary name is unique; permissions follow the user's
+    umask; a symbolic link is kept and its target is replaced.
 
     Raises:
-        OutputError: the file can't be written; the message names the next step.
+        OutputError: the file can't be written; the hint names the next step.
     """
     named = Path(path)
     make_folder(named.parent)
@@ -36,11 +36,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync(partial)
         partial.replace(target)
         _sync(target.parent)
-    except OutputError:  # of another file that is written at the same time
+    except OutputError:  # from a nested write of another file
         raise
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)) not in (partial, target, target.parent):
-            raise  # of something else that the caller did meanwhile
+            raise  # from the caller's own code
         raise OutputError.of(named, error) from error
     finally:
         with suppress(OSError):
@@ -48,7 +48,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text in UTF-8, its line ends as they are; gives the path.
+    """Write text as UTF-8, with line endings unchanged; returns the path.
 
     Raises:
         OutputError: the file can't be written.
@@ -57,7 +57,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
-    """Write bytes; gives the path.
+    """Write bytes; returns the path.
 
     Raises:
         OutputError: the file can't be written.
@@ -68,10 +68,10 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder and those above it, unless it is there; gives the path.
+    """Create a folder and its parents if missing; returns the path.
 
     Raises:
-        OutputError: it can't be made, or a file bears its name.
+        OutputError: it can't be created, or a file has its name.
     """
     folder = Path(path)
     try:
@@ -82,42 +82,42 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
-    """A folder that may be written into: a new one, an empty one, or one that lentigo wrote before.
+    """A folder that is safe to write into: new, empty, or written by lentigo before.
 
-    A results folder holds files with common names, such as README.md. In somebody else's folder, the data
-    set's own for example, they would take the place of what lies there.
+    Results folders contain files with common names, such as README.md. In another folder, the data
+    set's for example, they would overwrite existing files.
 
     Args:
-        path: the folder; it is made if need be.
-        marks: names of files any of which shows that lentigo wrote the folder.
+        path: the folder; created if missing.
+        marks: file names, any of which shows that lentigo wrote the folder.
 
     Raises:
-        OutputError: it holds other things and none of `marks`, or can't be made.
+        OutputError: it contains other files and none of `marks`, or can't be created.
     """
     folder = make_folder(path)
     present = {entry.name for entry in folder.iterdir()}
     if present and not present & set(marks):
         raise OutputError(
-            f"{folder}: this folder holds other files, such as {min(present)}, which could be overwritten.",
+            f"{folder}: this folder contains other files, such as {min(present)}, which could be overwritten.",
             "Name a new or empty folder.",
         )
     return folder
 
 
 def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Stop before a file is overwritten that nobody asked to overwrite; gives the path.
+    """Refuse to overwrite an existing file without permission; returns the path.
 
     Raises:
-        OutputError: there is a file, and `overwrite` is false.
+        OutputError: the file exists and `overwrite` is false.
     """
     file = Path(path)
     if not overwrite and os.path.lexists(file):
-        raise OutputError(f"{file}: this file exists already.", "Name another, or say --overwrite (overwrite=True).")
+        raise OutputError(f"{file}: this file already exists.", "Name another, or use --overwrite (overwrite=True).")
     return file
 
 
 def _sync(path: Path) -> None:
-    """Have the disk hold what was written, so that a power failure after the replacement can't empty the file."""
+    """Flush to disk, so that a power failure after the replacement can't leave an empty file."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except PermissionError:  # folders on some systems

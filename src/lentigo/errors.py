@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what is wrong, with which file, and what to do next."""
+"""Errors that a user can act on: what is wrong, which file is affected, and what to do next."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class LentigoError(Exception):
-    """Base of every error that lentigo raises on purpose.
+    """Base class of all errors that lentigo raises deliberately.
 
     Args:
         message: what is wrong, naming the file or value.
@@ -39,23 +39,23 @@ class LentigoError(Exception):
 
 
 class ImageError(LentigoError):
-    """An image that can't be read, or shouldn't be."""
+    """An image that can't or must not be read."""
 
 
 class BundleError(LentigoError):
-    """A model file that is damaged, foreign, or fails its verification."""
+    """A model file that is damaged, not a lentigo bundle, or fails verification."""
 
 
 class DataError(LentigoError):
-    """A data set that can't be read as what it claims to be."""
+    """A data set that can't be read as the format it claims to be."""
 
 
 class DataWarning(UserWarning):
-    """A data set was read, but not all of it: what was left out, ignored or kept with a fault, counted by kind."""
+    """A data set was read only in part: rows skipped, ignored or kept with a problem, counted by kind."""
 
 
 class LeakError(LentigoError):
-    """A step that would let test images influence a model or its evaluation."""
+    """A step that would leak test images into training or evaluation."""
 
 
 class RunError(LentigoError):
@@ -63,51 +63,51 @@ class RunError(LentigoError):
 
 
 _NEXT_STEPS = {
-    errno.EACCES: "Choose a place that you may write to, or change its permissions.",
-    errno.EPERM: "Choose a place that you may write to, or change its permissions.",
-    errno.EROFS: "Choose a place on a disk that can be written to.",
+    errno.EACCES: "Choose a writable location, or change its permissions.",
+    errno.EPERM: "Choose a writable location, or change its permissions.",
+    errno.EROFS: "Choose a location on a writable disk.",
     errno.ENOSPC: "Free some space on this disk, or choose another.",
-    errno.EDQUOT: "Free some of your quota on this disk, or choose another.",
-    errno.ENOENT: "Check the name; a folder on the way to it is missing.",
-    errno.EEXIST: "A file bears the name of a folder that is needed: choose another name, or move that file.",
-    errno.ENOTDIR: "A file bears the name of a folder that is needed: choose another name, or move that file.",
+    errno.EDQUOT: "Free some of your disk quota, or choose another disk.",
+    errno.ENOENT: "Check the path; a parent folder is missing.",
+    errno.EEXIST: "A file has the name of a required folder: choose another name, or move that file.",
+    errno.ENOTDIR: "A file has the name of a required folder: choose another name, or move that file.",
     errno.EISDIR: "This is a folder: name a file.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
-    errno.ELOOP: "Links lead in a circle: name the file itself.",
-    errno.EMFILE: "Too many files are open: close some, or raise the limit (ulimit -n).",
+    errno.ELOOP: "The links are cyclic: name the file itself.",
+    errno.EMFILE: "Too many open files: close some, or raise the limit (ulimit -n).",
 }
 
 
 class OutputError(LentigoError, OSError):
-    """A file that can't be written, or must not be."""
+    """A file that can't or must not be written."""
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], error: OSError) -> "OutputError":
-        """What the operating system refused, with the next step for that very reason."""
+        """From an error of the operating system, with the matching next step."""
         return cls(f"{Path(path)}: {reason(error)}.", next_step(error))
 
 
 def reason(error: OSError) -> str:
-    """The operating system's words for an error, in lower case."""
+    """The operating system's error message, in lower case."""
     words = error.strerror or str(error) or type(error).__name__
     return words[:1].lower() + words[1:]
 
 
 def next_step(error: OSError) -> str:
     """What to do about an error of the operating system."""
-    return _NEXT_STEPS.get(error.errno or 0, "Check that the place exists and can be used.")
+    return _NEXT_STEPS.get(error.errno or 0, "Check that the location exists and is accessible.")
 
 
 class MissingExtraError(LentigoError, ImportError):
-    """A part of lentigo that needs packages which the plain install doesn't bring."""
+    """A part of lentigo that needs packages beyond the plain install."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs packages that are not installed.", f"Run: {install_command(extra)}")
 
 
 def install_command(extra: str) -> str:
-    """The command that adds an extra to this very installation, which may come from a folder and not from an index."""
-    # Imported here: every start of the command line would pay for them.
+    """The command that adds an extra to this installation, which may come from a folder rather than an index."""
+    # Imported here to keep the command line's start-up fast.
     import json
     import shlex
     from importlib.metadata import PackageNotFoundError, distribution
@@ -125,11 +125,11 @@ def install_command(extra: str) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """The hint for a name that doesn't exist: the one that it is closest to, if any is close, and all there are."""
-    from difflib import get_close_matches  # only here: it costs every start of the command line some milliseconds
+    """The hint for an unknown name: the closest match, if there is one, and all known names."""
+    from difflib import get_close_matches  # imported here to keep the command line's start-up fast
 
     plain = {name.lower().replace("_", "").replace("-", ""): name for name in known}
     asked = str(word).lower().replace("_", "").replace("-", "")
     close = get_close_matches(asked, plain, n=1) or [name for name in plain if asked and name.startswith(asked)]
     hint = f"Did you mean {plain[close[0]]!r}? " if close else ""
-    return f"{hint}There are: {', '.join(plain.values())}."
+    return f"{hint}Known: {', '.join(plain.values())}."

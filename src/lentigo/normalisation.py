@@ -1,4 +1,4 @@
-"""What is done to 8-bit pixels before a network: 0 to 1, or standardised per channel, as both are in the literature."""
+"""Normalisation of 8-bit pixels before a network: scaled to 0..1, or standardised per channel."""
 
 import json
 import math
@@ -19,7 +19,7 @@ class Normalisation:
     """y = (x / 255 - mean) / std for each channel of 8-bit pixels x.
 
     Attributes:
-        mean: red, green, blue, on the scale of 0 to 1.
+        mean: red, green, blue, on the scale 0 to 1.
         std: red, green, blue, on the same scale, above 0.
 
     Raises:
@@ -31,9 +31,9 @@ class Normalisation:
 
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, (*self.mean, *self.std))):
-            raise DataError(f"{self} is not a normalisation of three channels.", "Give three numbers each.")
+            raise DataError(f"{self} is not a normalisation of three channels.", "Give three means and three stds.")
         if min(self.std) <= 0:
-            raise DataError(f"A standard deviation of {min(self.std)} can't be divided by.", "Measure on more images.")
+            raise DataError(f"A standard deviation of {min(self.std)} is not a divisor.", "Estimate it on more images.")
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Normalise pixels [..., H, W, 3], 0 to 255, in the same shape."""
@@ -60,6 +60,6 @@ class Normalisation:
 
 
 UNIT = Normalisation()
-"""Pixels on the scale of 0 to 1 and nothing more."""
+"""Scaling to 0..1 only."""
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Of the ImageNet training images; what torchvision's weights expect."""
+"""Statistics of the ImageNet training images, as torchvision's weights expect."""

@@ -1,4 +1,4 @@
-"""One progress bar for all long work, and remarks, on standard error so that piped output stays clean."""
+"""One progress bar for all long tasks, and notices, on standard error so that piped output stays clean."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], description: str, total: int, *, done: int = 0) -> Iterator[T]:
-    """Yield `items` while a bar counts them from `done` to `total`; silent when standard error is not a terminal."""
+    """Yield `items` with a progress bar from `done` to `total`; silent unless standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -24,6 +24,6 @@ def track(items: Iterable[T], description: str, total: int, *, done: int = 0) ->
 
 
 def note(remark: str) -> None:
-    """Print a remark as one line on standard error; what it can't encode is escaped."""
+    """Print a notice as one line on standard error, escaping characters that can't be encoded."""
     encoding = sys.stderr.encoding or "utf-8"
     print(remark.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)

@@ -1,7 +1,7 @@
 """The medicine: diagnoses with their codes and names, and every label order in circulation.
 
-What a data set or a model tells apart is a `lentigo.labels.LabelSet`; this module only says what the words mean.
-`CLASSES` are the seven of HAM10000, alphabetical by id. Readers translate other orders at the border.
+What a data set or a model distinguishes is a `lentigo.labels.LabelSet`; this module only defines the terms.
+`CLASSES` are the seven of HAM10000, alphabetical by id. Readers convert other orders on input.
 
 Source of the classes: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161, 2018.
 """
@@ -41,10 +41,10 @@ class Diagnosis:
     Attributes:
         id: short id as in HAM10000's `dx` column.
         name: full name in clinical English.
-        malignant: whether lentigo counts it as malignant; see `note` where that needs a word.
+        malignant: whether lentigo counts it as malignant; see `note` where that needs explanation.
         snomed_ct: SNOMED CT concept id.
         snomed_term: that concept's term.
-        note: what the id covers, and what the code leaves out.
+        note: what the id covers, and what the code does not.
     """
 
     id: str
@@ -80,7 +80,7 @@ _DIAGNOSES = (
         False,
         "92384009",
         "Benign neoplasm of skin",
-        "The code is the broader concept that holds dermatofibroma.",
+        "The code is the broader concept that includes dermatofibroma.",
     ),
     Diagnosis("mel", "melanoma", True, "93655004", "Malignant melanoma of skin", "Invasive and in situ."),
     Diagnosis("nv", "melanocytic nevus", False, "400010006", "Melanocytic nevus of skin"),
@@ -109,7 +109,7 @@ _FURTHER = (
         True,
         "254651007",
         "Squamous cell carcinoma of skin",
-        "Invasive in ISIC 2019; PAD-UFES-20 counts Bowen's disease (in situ) among it.",
+        "Invasive in ISIC 2019; PAD-UFES-20 includes Bowen's disease (in situ).",
     ),
     Diagnosis("sek", "seborrheic keratosis", False, "25499005", "Seborrheic keratosis"),
 )
@@ -117,7 +117,7 @@ _FURTHER = (
 CLASSES: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES)
 DIAGNOSES = MappingProxyType({d.id: d for d in _DIAGNOSES})
 FURTHER = MappingProxyType({d.id: d for d in _FURTHER})
-"""Diagnoses that other data sets tell apart, and HAM10000 does not."""
+"""Diagnoses that other data sets distinguish and HAM10000 does not."""
 MALIGNANT: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if d.malignant)
 BENIGN: tuple[str, ...] = tuple(d.id for d in _DIAGNOSES if not d.malignant)
 
@@ -177,7 +177,7 @@ ALIASES = MappingProxyType(
         "sek": ("sk", "seborrhoeic keratosis", "seborrheic keratoses"),
     }
 )
-"""Other names in use of each diagnosis, in small letters."""
+"""Synonyms of each diagnosis, in lower case."""
 
 
 _SPELLINGS = (
@@ -191,12 +191,12 @@ _SPELLINGS = (
     (re.compile(r"lentigines\b"), "lentigo"),
     (re.compile(r"(melanoma|carcinoma|fibroma|angioma|granuloma|lesion|disease|keratoma|nevuse)s\b"), r"\1"),
 )
-"""British spellings, plurals and punctuation, and what the names here have instead."""
+"""British spellings, plurals and punctuation, and their normal form here."""
 
 
 @lru_cache(maxsize=4096)
 def plain_name(text: str) -> str:
-    """A diagnosis' name in small letters, American spelling and singular: 'Common_Naevi' is 'common nevus'."""
+    """A diagnosis' name in lower case, American spelling and singular: 'Common_Naevi' is 'common nevus'."""
     plain = text.lower()
     for pattern, instead in _SPELLINGS:
         plain = pattern.sub(instead, plain)
@@ -207,10 +207,10 @@ _PLAIN_ALIASES = {plain_name(alias): id for alias, id in _ALIASES.items()}
 
 
 def diagnosis(text: str) -> Diagnosis:
-    """Find a diagnosis by id or by any name in use, whatever its case.
+    """Find a diagnosis by id or synonym, ignoring case.
 
     Raises:
-        DataError: no diagnosis has that id or name; the message names the nearest.
+        DataError: no diagnosis has that id or name; the message suggests the closest.
     """
     key = plain_name(text)
     key = _PLAIN_ALIASES.get(key, key)
@@ -228,7 +228,7 @@ def class_index(ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def reorder(values: NDArray, order: str) -> NDArray:
-    """Bring columns that stand in another source's order into the order of `CLASSES`.
+    """Reorder columns from another source's order to the order of `CLASSES`.
 
     Args:
         values: [..., 7], for example one-hot truths or probabilities.

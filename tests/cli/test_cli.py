@@ -169,7 +169,7 @@ def test_every_verb_that_reads_data_says_in_one_line_what_was_left_out(run, faul
     code, _, err = run("data", verb, faulty_root, "--out", tmp_path / out)
     assert code == 0
     (line,) = [line for line in err.splitlines() if line.startswith("Warning: ")]
-    assert "2 left out (" in line
+    assert "2 skipped (" in line
     assert "missing image 1" in line
     assert "unknown label 1" in line
     if verb == "audit":

@@ -158,5 +158,5 @@ def test_what_is_there_is_not_overwritten_and_what_was_interrupted_is_done_again
     (tmp_path / ".to.partial" / "half").write_bytes(b"")
     unpack(archive, tmp_path / "to")
     assert [p.name for p in (tmp_path / "to").iterdir()] == ["x"]
-    with pytest.raises(DataError, match="already there"):
+    with pytest.raises(DataError, match="already exists"):
         unpack(archive, tmp_path / "to")

@@ -165,7 +165,7 @@ def test_the_licence_is_shown_before_anything_is_asked_for(server, tmp_path, cap
 def test_an_interrupted_download_goes_on_where_it_stopped(server, tmp_path, stop):
     made = manifest(remote(server, "big.bin", BIG))
     server.break_after = stop
-    with pytest.raises(DataError, match=r"the connection broke off.*Run the same command again"):
+    with pytest.raises(DataError, match=r"the connection was lost.*Re-run the same command"):
         data.fetch(made, tmp_path, show=print)
     assert names(tmp_path) == [".big.bin.part"]
     have = (tmp_path / ".big.bin.part").stat().st_size
@@ -228,7 +228,7 @@ def test_a_file_put_there_by_hand_is_checked_and_never_replaced(server, tmp_path
     data.fetch(made, tmp_path, show=print)
     assert server.requests == []
     wrong = manifest(remote(server, "a.csv", b"right", checksum=checksum, size=None if checksum else 9))
-    with pytest.raises(DataError, match=r"a\.csv: it.*damaged, unfinished or another version.*Delete it"):
+    with pytest.raises(DataError, match=r"a\.csv: it.*damaged, incomplete or another version.*Delete it"):
         data.fetch(wrong, tmp_path, show=print)
     assert (tmp_path / "a.csv").read_bytes() == b"right"
 
@@ -263,7 +263,7 @@ def test_a_blocked_or_moved_address_is_told_with_the_servers_answer(server, tmp_
 def test_a_web_page_in_place_of_the_file_is_refused(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"<html>log in</html>", checksum=None, size=None))
     server.kind = "text/html; charset=utf-8"
-    with pytest.raises(DataError, match=r"a web page came instead of the file.*By hand: download"):
+    with pytest.raises(DataError, match=r"received a web page instead of the file.*By hand: download"):
         data.fetch(made, tmp_path, show=print)
     assert names(tmp_path) == []
 
@@ -296,7 +296,7 @@ def test_too_little_space_is_told_before_the_download(server, tmp_path, monkeypa
 
 
 def test_two_processes_do_not_fetch_into_one_folder(server, tmp_path):
-    with FileLock(tmp_path / ".fetch.lock"), pytest.raises(DataError, match="another process is fetching into it"):
+    with FileLock(tmp_path / ".fetch.lock"), pytest.raises(DataError, match="another process is downloading into it"):
         data.fetch(manifest(remote(server, "a.csv", b"1")), tmp_path, show=print)
 
 
@@ -308,7 +308,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path):
 def test_a_folder_that_can_not_be_made_is_told(server, tmp_path):
     (tmp_path / "file").write_text("no folder")
     for place in ("file", "file/out"):
-        with pytest.raises(OutputError, match=r"file.*A file bears the name") as caught:
+        with pytest.raises(OutputError, match=r"file.*A file has the name") as caught:
             data.fetch(manifest(remote(server, "a.csv", b"1")), tmp_path / place, show=print)
         assert "Free some space" not in str(caught.value)
 

@@ -51,8 +51,8 @@ def test_pairs_of_other_images_are_named_not_lost(records, tmp_path):
         ("pairs.csv", "a,b\nc,d\n", "not one of its 1 pairs is of the 6 images"),
         ("pairs.csv", "i000,i001\ni002\n", "line 2: not two images"),
         ("pairs.csv", "i000,i001\ni002, \n", "line 2: not two images"),
-        ("audit.json", "{}", "not an audit of lentigo"),
-        ("audit.json", "[", "not an audit of lentigo"),
+        ("audit.json", "{}", "not a lentigo audit"),
+        ("audit.json", "[", "not a lentigo audit"),
         ("audit.json", '{"schema": "lentigo.split/1", "duplicates": []}', "its schema is"),
     ],
 )

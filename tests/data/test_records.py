@@ -59,13 +59,13 @@ def test_labels_are_mapped_as_stated_and_what_has_no_place_is_reported():
     mapped = records.mapped(find_mapping("ham10000", ISIC2019))
     assert mapped.label_set is HAM10000
     assert mapped.table["dx"].tolist() == ["nv", "akiec"]
-    assert mapped.problem_counts() == {"scc has no place in HAM10000": 1}
+    assert mapped.problem_counts() == {"scc has no target in HAM10000": 1}
     binary = records.mapped(find_mapping("binary", ISIC2019))
     assert binary.labels.tolist() == [0, 1, 1]
     assert binary.counts() == {"benign": 1, "malignant": 2}
     with pytest.raises(DataError, match="the mapping is for HAM10000"):
         records.mapped(find_mapping("binary", HAM10000))
-    with pytest.raises(DataError, match="none of its 1 labels has a place"):
+    with pytest.raises(DataError, match="none of its 1 labels has a target"):
         records.take(["b"]).mapped(find_mapping("ham10000", ISIC2019))
 
 
@@ -146,8 +146,8 @@ def test_problems_are_summed_up_in_one_line(toy_records):
     )
     records = Records(table, "toy", Path("toy"), found)
     assert records.problem_summary() == (
-        "1,064 left out (missing image 1,063, unknown label 1); 1 ignored (extra image 1); "
-        "1 kept with a fault (bad age 1)"
+        "1,064 skipped (missing image 1,063, unknown label 1); 1 ignored (extra image 1); "
+        "1 kept with a problem (bad age 1)"
     )
     assert records.problem_counts("kept") == {"bad age": 1}
     assert Records(table, "toy", Path("toy")).problem_summary() == ""

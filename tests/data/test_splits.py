@@ -259,9 +259,9 @@ def test_a_changed_file_is_refused(synthetic_records, tmp_path, tamper):
 def test_what_is_no_split_is_refused(synthetic_records, tmp_path, content):
     path = tmp_path / "split.csv"
     path.write_text(content, encoding="latin-1")
-    with pytest.raises(DataError, match=r"split\.csv: not a split of lentigo"):
+    with pytest.raises(DataError, match=r"split\.csv: not a lentigo split"):
         data.load_split(path, synthetic_records)
-    with pytest.raises(DataError, match="not a split of lentigo"):
+    with pytest.raises(DataError, match="not a lentigo split"):
         data.load_split(tmp_path / "nowhere.csv", synthetic_records)
 
 
@@ -324,7 +324,7 @@ def test_a_file_that_is_no_split_is_never_overwritten(synthetic_records, tmp_pat
     with pytest.raises(OutputError, match=r"HAM10000_metadata\.csv: a file that is not a split lies there"):
         data.split(synthetic_records).save(path)
     assert path.read_text() == content
-    with pytest.raises(OutputError, match="that is a folder"):
+    with pytest.raises(OutputError, match="this is a folder"):
         data.split(synthetic_records).save(tmp_path)
 
 

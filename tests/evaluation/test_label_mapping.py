@@ -58,7 +58,7 @@ def test_other_labels_without_a_mapping_are_refused_by_both_names():
 def test_the_datas_labels_are_mapped_and_what_has_no_place_is_left_out():
     met = meet(model(HAM10000), records(ISIC2019), "ham10000")
     assert met.model.labels == met.records.label_set == HAM10000
-    assert met.records.problem_counts() == {"scc has no place in HAM10000": 1}
+    assert met.records.problem_counts() == {"scc has no target in HAM10000": 1}
     assert met.mappings == ("ISIC2019 to HAM10000: ak -> akiec; scc left out",)
     assert not met.summed
 
@@ -115,5 +115,5 @@ def test_labels_in_another_order_are_the_same_labels():
 
 
 def test_an_unknown_name_gets_the_known_ones():
-    with pytest.raises(DataError, match="There is no label set 'ham'"):
+    with pytest.raises(DataError, match="Unknown label set 'ham'"):
         meet(model(HAM10000), records(ISIC2019), "ham")

@@ -57,10 +57,10 @@ def test_names_and_sets_pass_through():
         ("id,colour\na,red\n", "column 'colour'"),
         ("id,id\na,b\n", "occurs twice"),
         ("id,name\na\nb,second\n", "row 2 has 1 fields"),
-        ("id\na\n", "at least two"),
+        ("id\na\n", "has 1 labels"),
         ("id,malignant\na,perhaps\nb,no\n", "malignant 'perhaps'"),
         ("id,melanoma\na,yes\nb,yes\n", "both marked as melanoma"),
-        ("id,melanoma\nmel,\nnv,\n", "states no melanoma"),
+        ("id,melanoma\nmel,\nnv,\n", "declares no melanoma"),
     ],
 )
 def test_a_broken_table_names_the_file_and_the_reason(write, text, reason):
@@ -79,7 +79,7 @@ def test_broken_json_too(write, text):
 def test_an_absent_file_is_not_taken_for_a_name(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_label_set(tmp_path / "none.csv")
-    with pytest.raises(DataError, match="There is no label set 'none'"):
+    with pytest.raises(DataError, match="Unknown label set 'none'"):
         read_label_set("none")
 
 
@@ -94,7 +94,7 @@ def test_a_users_mapping(write):
 
 
 def test_a_users_mapping_must_be_complete(write):
-    with pytest.raises(DataError, match=r"map\.csv: .*doesn't say what scc, vasc becomes"):
+    with pytest.raises(DataError, match=r"map\.csv: .*has no target for scc, vasc"):
         read_mapping(
             write("from,to\nak,akiec\nbcc,bcc\nbkl,bkl\ndf,df\nmel,mel\nnv,nv\n", "map.csv"), ISIC2019, HAM10000
         )

@@ -81,13 +81,13 @@ def test_ids_that_could_not_name_a_column_are_refused(id):
 @pytest.mark.parametrize(
     ("labels", "melanoma", "reason"),
     [
-        (TWO[:1], None, "at least two"),
+        (TWO[:1], None, "has 1 labels"),
         ((*TWO, TWO[0]), None, "twice"),
         ((*TWO, Label("A", "third")), None, "names both a and A"),
         ((*TWO, Label("c", "third", aliases=("First",))), None, "names both a and c"),
         (TWO, "c", "no such label"),
-        ((TWO[0], Label("m", "second", False)), "m", "melanoma, but not malignant"),
-        ((TWO[0], Label("x", "Melanoma", True)), None, "states no melanoma"),
+        ((TWO[0], Label("m", "second", False)), "m", "melanoma but not malignant"),
+        ((TWO[0], Label("x", "Melanoma", True)), None, "declares no melanoma"),
         ((Label("melanoma", "of the eye"), Label("mel", "of the skin")), "mel", "not its label melanoma"),
     ],
 )

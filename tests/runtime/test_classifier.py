@@ -94,7 +94,7 @@ class TestMany:
     @pytest.mark.parametrize("one", ["a.jpg", Path("a.jpg"), b"x", np.zeros((9, 9, 3), np.uint8), io.BytesIO()])
     def test_one_image_is_not_taken_apart(self, classifier, one):
         for call in (classifier.classify_many, classifier.classify_batch):
-            with pytest.raises(ImageError, match="one image, where several"):
+            with pytest.raises(ImageError, match="single image instead of several"):
                 call(one)
 
     def test_what_the_model_fails_on_is_a_failure(self, altered, photo, monkeypatch):

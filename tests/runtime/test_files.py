@@ -30,7 +30,7 @@ def test_what_is_no_image_is_counted_on_standard_error(bundle_path, folder, caps
     (folder / "scan").write_bytes(bytes(128) + b"DICM")
     results = list(classify_files([folder], model=bundle_path))
     assert "DICOM" in next(r.error for r in results if r.source.endswith("scan"))
-    assert "Not classified: 1 file that is no image (.txt 1)." in capsys.readouterr().err
+    assert "Not classified: 1 file that is not an image (.txt 1)." in capsys.readouterr().err
 
 
 def test_images_that_are_not_gradable_are_counted(bundle_path, folder):
@@ -105,8 +105,8 @@ class TestHeatmaps:
         next(folder.glob("0.heatmap.png")).rename(folder / "renamed.jpg")
         results = list(classify_files([folder], model=bundle_path))
         assert len(results) == 5
-        assert "Not classified: 4 heat maps that lentigo drew." in capsys.readouterr().err
-        with pytest.raises(ImageError, match=r"renamed\.jpg: a heat map that lentigo drew"):
+        assert "Not classified: 4 heat maps drawn by lentigo." in capsys.readouterr().err
+        with pytest.raises(ImageError, match=r"renamed\.jpg: a heat map drawn by lentigo"):
             classify_files([folder / "renamed.jpg"], model=bundle_path)
 
     def test_inputs_are_never_overwritten(self, bundle_path, folder, photo):
@@ -114,7 +114,7 @@ class TestHeatmaps:
         (folder / "0.heatmap.png").write_bytes(Path(photo).read_bytes())
         before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
         for overwrite in (False, True):
-            with pytest.raises(OutputError, match="no heat map of lentigo"):
+            with pytest.raises(OutputError, match="not a lentigo heat map"):
                 classify_files([folder], model=bundle_path, explain=folder, overwrite=overwrite)
         assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 

@@ -95,11 +95,11 @@ class TestPicture:
             "Evidence for melanoma (malignant)",
             f"Probability {verdict.melanoma:.4f} at balanced prior",
             f"Decision: {verdict.decision}",
-            "outlined square is what the model saw",
+            "outlined square is the model's input",
             f"Model tiny, sha256 {verdict.model_sha256[:12]}",
             "needs a clinician regardless of this result",
-            "0: none, or against it",
-            "1: the strongest in this image",
+            "0: none, or evidence against",
+            "1: strongest in this image",
         ):
             assert part in text
         assert f"Most probable is {verdict.diagnoses[0][0]}" in text or verdict.top == "mel"
@@ -123,7 +123,7 @@ class TestFiles:
             with Image.open(renamed) as image:
                 assert image.text["Software"] == "lentigo heat map"
             for source in (renamed, str(renamed), renamed.read_bytes(), renamed.open("rb"), Image.open(renamed)):
-                with pytest.raises(ImageError, match="heat map that lentigo drew"):
+                with pytest.raises(ImageError, match="heat map drawn by lentigo"):
                     classifier.classify(source)
 
     def test_a_jpeg_of_it_is_recognised_too(self, verdict):
@@ -140,7 +140,7 @@ class TestFiles:
 
     def test_it_replaces_nothing_but_a_heat_map_and_that_on_demand(self, verdict, photo, tmp_path):
         path = verdict.save_overlay(tmp_path / "new" / "a.png")
-        with pytest.raises(OutputError, match="exists already"):
+        with pytest.raises(OutputError, match="already exists"):
             verdict.save_overlay(path)
         assert verdict.save_overlay(path, "mel", overwrite=True) == path
         precious = tmp_path / "lesion.png"
@@ -149,7 +149,7 @@ class TestFiles:
         (tmp_path / "link.png").symlink_to(precious)
         (tmp_path / "dangling.png").symlink_to(tmp_path / "absent.png")
         for place in (precious, tmp_path / "link.png", tmp_path / "dangling.png", tmp_path):
-            with pytest.raises(OutputError, match="no heat map"):
+            with pytest.raises(OutputError, match="not a lentigo heat map"):
                 verdict.save_overlay(place, overwrite=True)
         assert precious.read_bytes() == content
         assert not (tmp_path / "absent.png").exists()

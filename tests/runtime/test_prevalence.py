@@ -108,11 +108,11 @@ class TestText:
         ("text", "words"),
         [
             ("mel=0.02,mel=0.03", "'mel' twice"),
-            ("mel=a", "no number"),
+            ("mel=a", "not a number"),
             ("mel=0.02,nv", "no '='"),
-            ("absent.json", "absent.json: no prevalence"),
-            (".", "no prevalence"),
-            ("", "no prevalence"),
+            ("absent.json", "absent.json: not a readable prevalence"),
+            (".", "not a readable prevalence"),
+            ("", "not a readable prevalence"),
         ],
     )
     def test_what_can_not_be_read(self, text, words):

@@ -38,8 +38,8 @@ def test_each_file_of_a_folder_has_a_row_or_is_counted(clinic):
     selection = select([clinic])
     assert names(selection) == ["0.png", "1.JPG", "2", "3.dcm", "4.heic", "5.png"]
     assert selection.notice == (
-        "Not classified: 3 files that are no images (.csv 2, no suffix 1); 2 hidden or left by the system; "
-        f"{clinic / '6.png'} (broken link: it links to nothing)."
+        "Not classified: 3 files that are not images (.csv 2, no suffix 1); 2 hidden or system files; "
+        f"{clinic / '6.png'} (broken link: its target does not exist)."
     )
     assert select([clinic / "0.png"]).notice == ""
 
@@ -74,13 +74,13 @@ def test_a_file_named_like_a_pattern_is_taken_as_it_is(tmp_path):
 def test_nothing_found_is_an_error_that_says_what_is_there(tmp_path, clinic):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ImageError, match=r"No image was named.*empty \(folder: no image in it"):
+    with pytest.raises(ImageError, match=r"No images found.*empty \(folder: no image in it"):
         select([empty])
     assert "no image in it" in select([empty, clinic]).notice
     (empty / "notes.txt").write_text("a mole")
-    with pytest.raises(ImageError, match="1 file that is no image"):
+    with pytest.raises(ImageError, match="1 file that is not an image"):
         select([empty])
     with pytest.raises(ImageError, match="matches"):
         select([str(tmp_path / "*.jpg")])
-    with pytest.raises(ImageError, match="No image was named"):
+    with pytest.raises(ImageError, match="No images found"):
         select([])

@@ -70,7 +70,7 @@ class TestNotGradable:
     @pytest.mark.parametrize("kind", ["scene", "radiograph", "text"])
     def test_what_shows_no_lesion(self, classifier, kind):
         verdict = classifier.classify(wrong_image(kind, seed=1))
-        assert "unlike the dermoscopic images" in verdict.rejection_reasons[0]
+        assert "unlike the dermoscopic training images" in verdict.rejection_reasons[0]
         assert verdict.ood_score > verdict.ood_threshold
 
     def test_a_prevalence_changes_nothing_of_it(self, classifier):
@@ -96,7 +96,7 @@ class TestNotGradable:
 def test_a_score_that_is_no_number_is_out_of_distribution():
     noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     reasons = rejection_reasons(noise, np.full(7, 1 / 7, np.float32), np.nan, size=32, ood_threshold=1.0)
-    assert "unlike the dermoscopic images" in reasons[0]
+    assert "unlike the dermoscopic training images" in reasons[0]
 
 
 def test_only_the_central_square_counts_as_blank():
@@ -156,14 +156,14 @@ class TestDecision:
 
 def test_a_model_without_an_ood_score_says_so(classifier, photo, monkeypatch):
     verdict = replace(classifier.classify(photo), ood_score=None, ood_threshold=None)
-    assert "can't tell images that show no lesion" in verdict.next_step
+    assert "cannot detect images that don't show a lesion" in verdict.next_step
     assert verdict.to_dict()["ood_threshold"] is None
     for some in ([verdict], [verdict, verdict]):
-        assert "".join(render(some, "table")).count("can't tell images") == 1
+        assert "".join(render(some, "table")).count("cannot detect images") == 1
     said = []
     monkeypatch.setattr("PIL.ImageDraw.ImageDraw.text", lambda self, at, text, **how: said.append(text))
     verdict.overlay()
-    assert "can't tell images" in " ".join(said)
+    assert "cannot detect images" in " ".join(said)
 
 
 class TestViews:

@@ -14,7 +14,7 @@ from lentigo.errors import DataWarning, LentigoError, next_step, reason
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the signal's number."""
+"""Exit code after Ctrl-C, as in shells: 128 plus the signal number."""
 
 _show_as_python_does = warnings.showwarning
 
@@ -50,7 +50,7 @@ def _options(
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: object, **options: object) -> None:
-    """A line on standard error for a warning of lentigo's own; others as Python shows them."""
+    """Print lentigo's own warnings as one line on standard error, others as Python does."""
     if issubclass(category, DataWarning):
         typer.secho(f"Warning: {message}", fg="yellow", err=True)
     else:
@@ -58,9 +58,9 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: objec
 
 
 def main() -> None:
-    """Entry point: what goes wrong for a known reason becomes one message and an exit code.
+    """Entry point: expected errors become one message and an exit code.
 
-    1: an error that lentigo raises on purpose, or that the operating system does; 130: interrupted by Ctrl-C.
+    1: an error of `lentigo.errors` or of the operating system; 130: interrupted by Ctrl-C.
     """
     # Before torch is loaded: threads that wait for each other by spinning take the cores from whatever else runs, and a
     # training beside other work then takes many times as long.
@@ -69,7 +69,7 @@ def main() -> None:
         app()
     except LentigoError as error:
         _fail(error.message, error.hint)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except BrokenPipeError:  # the reader of a pipe, such as head, has closed it
         sys.stderr.close()
     except OSError as error:
         _fail(f"{error.filename or 'The operating system'}: {reason(error)}.", next_step(error))

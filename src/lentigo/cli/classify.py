@@ -11,11 +11,11 @@ app = typer.Typer()
 SOME_UNREADABLE = 3
 """Exit code when at least one image could not be read."""
 SOME_NOT_GRADABLE = 4
-"""Exit code when all images could be read and at least one is not gradable."""
+"""Exit code when every image could be read but at least one is not gradable."""
 
 
 class Style(StrEnum):
-    """How results are printed."""
+    """Output formats."""
 
     table = "table"
     json = "json"
@@ -28,25 +28,25 @@ def classify(
         list[str],
         typer.Argument(help="Images, folders, patterns in quotes, or - for standard input.", metavar="PATH..."),
     ],
-    model: Annotated[str | None, typer.Option(help="A model's name, or a bundle's path.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of an installed model, or path of a bundle.")] = None,
     style: Annotated[
-        Style, typer.Option("--format", help="How to print the results; json writes one object a line.")
+        Style, typer.Option("--format", help="Output format; json writes one object per line.")
     ] = Style.table,
     prevalence: Annotated[
         str | None,
         typer.Option(
-            help="How common each diagnosis is where the images come from: a JSON file, or mel=0.02,nv=0.9,... for all "
-            "diagnoses. Restates the probabilities; decisions stay in the view that thresholds were chosen in."
+            help="Prevalence of each diagnosis where the images come from: a JSON file, or mel=0.02,nv=0.9,... for all "
+            "diagnoses. Adjusts the probabilities by Bayes' rule; decisions stay in the view of each threshold."
         ),
     ] = None,
     explain: Annotated[
-        Path | None, typer.Option(help="Folder for heat maps: where the model saw evidence. No input is overwritten.")
+        Path | None, typer.Option(help="Folder for heat maps of the model's evidence. No input is overwritten.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier heat maps in that folder.")] = False,
 ) -> None:
     """Classify images and report risks.
 
-    Exit code 0: every image was judged. 3: at least one could not be read. 4: at least one is not gradable.
+    Exit code 0: every image has a result. 3: at least one could not be read. 4: at least one is not gradable.
     """
     import sys
 

@@ -6,23 +6,23 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Fetch a data set, look at it, find its faults, part it without leaks.", no_args_is_help=True)
+app = typer.Typer(help="Download, describe, audit and split a data set without leaks.", no_args_is_help=True)
 
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
 Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of leaving bad rows out.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of skipping bad rows.")]
 
-Outside = Annotated[bool, typer.Option("--outside", help="Let a table name images outside of its own folder.")]
+Outside = Annotated[bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")]
 
 
 @app.command()
 def fetch(
     name: Annotated[str | None, typer.Argument(help="Name of a data set, such as ham10000.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to download into; without it, one of that name.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to download into (default: the data set's name).")] = None,
 ) -> None:
-    """Download a data set, after showing its licence; offline, say what to download by hand.
+    """Download a data set after showing its licence; offline, list what to download by hand.
 
-    Without NAME, list the data sets that can be fetched, and their licences.
+    Without NAME, list the available data sets and their licences.
     """
     from lentigo import data
     from lentigo.data import sources
@@ -36,12 +36,12 @@ def fetch(
 @app.command()
 def describe(
     root: Root,
-    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their numbers.")] = Path("described"),
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their data.")] = Path("described"),
     labels: Labels = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Draw a page that shows what is in a data set."""
+    """Write a page that describes a data set."""
     from lentigo import audit, data
 
     typer.echo(audit.describe(data.read(root, labels=labels, strict=strict, outside=outside), out))
@@ -52,13 +52,13 @@ def audit(
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("audit"),
     split_file: Annotated[
-        Path | None, typer.Option("--split", help="A split to search for leaks: ours, or a CSV of anybody's.")
+        Path | None, typer.Option("--split", help="A split to check for leaks: a saved split of lentigo, or any CSV.")
     ] = None,
     labels: Labels = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Find duplicates, conflicts, faults and leaks, with pictures."""
+    """Find duplicates, conflicting labels, damaged images and leaks, with pictures."""
     from lentigo import audit, data
 
     typer.echo(audit.write_audit(data.read(root, labels=labels, strict=strict, outside=outside), out, split=split_file))
@@ -68,9 +68,9 @@ def audit(
 def leakage(
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for leakage.md and leakage.json.")],
-    size: Annotated[int, typer.Option(help="Side of the squares that are compared, in pixels.")] = 28,
+    size: Annotated[int, typer.Option(help="Side of the downscaled images that are compared, in pixels.")] = 28,
 ) -> None:
-    """Measure what leaks are worth: a 1-NN baseline, under leaky and honest protocols."""
+    """Measure how much leaks inflate results: a 1-NN baseline under leaky and leak-proof protocols."""
     from lentigo import audit, data
 
     command = shlex.join(["lentigo", "data", "leakage", str(root), "--size", str(size), "--out", str(out)])
@@ -81,19 +81,19 @@ def leakage(
 @app.command()
 def split(
     root: Root,
-    out: Annotated[Path, typer.Option(help="CSV file for the manifest.")] = Path("split.csv"),
-    protocol: Annotated[str, typer.Option(help="How to split the images.")] = "grouped",
-    fold: Annotated[int, typer.Option(help="Which fold to keep for testing, from 0.")] = 0,
+    out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("split.csv"),
+    protocol: Annotated[str, typer.Option(help="Split protocol.")] = "grouped",
+    fold: Annotated[int, typer.Option(help="Test fold, from 0.")] = 0,
     folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
     pairs: Annotated[
-        Path | None, typer.Option(help="Images that show one lesion: an audit's folder, or a CSV table of pairs.")
+        Path | None, typer.Option(help="Pairs of images of the same lesion: an audit's folder, or a CSV table.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
     labels: Labels = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Split a data set by a named protocol and freeze the result under a hash."""
+    """Split a data set by a named protocol and save the split with its hash."""
     from lentigo import data
 
     records = data.read(root, labels=labels, strict=strict, outside=outside)
@@ -103,9 +103,9 @@ def split(
 @app.command()
 def pixels(
     root: Root,
-    out: Annotated[Path, typer.Option(help="CSV file to write; its metadata are written beside it.")],
-    size: Annotated[int, typer.Option(help="Side of the squares in pixels; Kaggle has 28 and 8.")] = 28,
-    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    out: Annotated[Path, typer.Option(help="CSV file to write; its metadata go beside it.")],
+    size: Annotated[int, typer.Option(help="Side of the square images in pixels; Kaggle has 28 and 8.")] = 28,
+    grey: Annotated[bool, typer.Option("--grey", help="Greyscale instead of RGB.")] = False,
     labels: Labels = None,
     strict: Strict = False,
     outside: Outside = False,
@@ -121,10 +121,10 @@ def pixels(
 @app.command()
 def augmentations(
     root: Root,
-    out: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")] = Path("augmentations.png"),
-    seed: Annotated[int, typer.Option(help="Seed of the choice of lesions and of all draws.")] = 0,
+    out: Annotated[Path, typer.Option(help="Figure to write: .png, .svg or .pdf.")] = Path("augmentations.png"),
+    seed: Annotated[int, typer.Option(help="Random seed for the lesions and the augmentations.")] = 0,
 ) -> None:
-    """Draw what each augmentation does to a lesion of the data set."""
+    """Draw a figure of each augmentation applied to lesions of the data set."""
     from lentigo import data
     from lentigo.data import augment
 

@@ -13,20 +13,18 @@ def report(
     predictions: Annotated[
         list[Path], typer.Argument(help="Tables of predictions, or evaluated runs.", metavar="PREDICTIONS...")
     ],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write into; without it 'report' beside the predictions.")
-    ] = None,
-    bundle: Annotated[str | None, typer.Option(help="The model that made them: a name, or a bundle's path.")] = None,
-    root: Annotated[Path | None, typer.Option("--data", help="The images, for pictures of the mistakes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder (default: 'report' beside the predictions).")] = None,
+    bundle: Annotated[str | None, typer.Option(help="The model that made them: name, or path of a bundle.")] = None,
+    root: Annotated[Path | None, typer.Option("--data", help="The data set, for pictures of the errors.")] = None,
     melanoma: Annotated[
-        float | None, typer.Option("--melanoma-prevalence", help="Share of melanomas in your clinic, 0 to 1.")
+        float | None, typer.Option("--melanoma-prevalence", help="Prevalence of melanoma in your clinic, 0 to 1.")
     ] = None,
     malignancy: Annotated[
-        float | None, typer.Option("--malignancy-prevalence", help="Share of malignant lesions there, 0 to 1.")
+        float | None, typer.Option("--malignancy-prevalence", help="Prevalence of malignant lesions there, 0 to 1.")
     ] = None,
-    replicates: Annotated[int, typer.Option(help="Bootstrap resamples behind the intervals.")] = 1000,
+    replicates: Annotated[int, typer.Option(help="Number of bootstrap resamples for the intervals.")] = 1000,
 ) -> None:
-    """Turn predictions into a page, a model card and filled checklists; several tables into a comparison."""
+    """Write a report from predictions: page, model card and completed checklists; for several tables, a comparison."""
     from lentigo.report import report as write
 
     stated = {"melanoma": melanoma, "malignancy": malignancy}

@@ -14,20 +14,20 @@ def reproduce(
         str, typer.Argument(help="efficient_cnn, binary_melanoma, compressed_cnn, explainable_cnn, leakage, or all.")
     ],
     root: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
-    out: Annotated[Path, typer.Option(help="Folder to write into; what is in it already is not run again.")],
+    out: Annotated[Path, typer.Option(help="Output folder; trainings already finished in it are reused.")],
     budget: Annotated[str, typer.Option(help="quick, cpu or full.")] = "cpu",
     protocol: Annotated[
-        list[str] | None, typer.Option(help="Which protocols; without it the study's own and the honest one.")
+        list[str] | None, typer.Option(help="Split protocols (default: the study's own and the leak-proof one).")
     ] = None,
-    tables: Annotated[str, typer.Option(help="Tables to write, such as III,IV; without it all.")] = "",
+    tables: Annotated[str, typer.Option(help="Tables to reproduce, such as III,IV (default: all).")] = "",
     weights: Annotated[
-        list[str] | None, typer.Option(help="Start a network from a safetensors file.", metavar="NETWORK=FILE")
+        list[str] | None, typer.Option(help="Initial weights of a network, as safetensors.", metavar="NETWORK=FILE")
     ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch ImageNet weights for pretrained networks without a file.")
+        bool, typer.Option("--download", help="Download ImageNet weights for pretrained networks without a file.")
     ] = False,
 ) -> None:
-    """Run a published study again: published value, arithmetic, its own protocol, and the honest one, side by side."""
+    """Reproduce a published study: published and recomputed values, its own protocol and the leak-proof one."""
     from lentigo import studies
     from lentigo.models import parse_options
 

@@ -1,4 +1,4 @@
-"""The verb search: hyper-parameters by trial and validation."""
+"""The verb search: hyper-parameter search on validation images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,22 +12,22 @@ app = typer.Typer()
 def search(
     model: Annotated[str, typer.Argument(help="Name of a network, such as explainable_cnn.")],
     root: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
-    out: Annotated[Path, typer.Option(help="Where to write; a search that lies there goes on.")],
-    sampler: Annotated[str, typer.Option(help="How to choose: tpe, grid or genetic.")] = "tpe",
-    trials: Annotated[int, typer.Option(help="How many trainings, at most.")] = 20,
-    space: Annotated[Path | None, typer.Option(help="JSON file that says what to choose from.")] = None,
-    protocol: Annotated[str, typer.Option(help="The split protocol.")] = "grouped",
-    fold: Annotated[int, typer.Option(help="Which of five folds to keep for testing, 0 to 4.")] = 0,
-    recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries that are not searched.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Most passes over the training part, each trial.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the choices.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Output folder; an interrupted search there is resumed.")],
+    sampler: Annotated[str, typer.Option(help="Sampler: tpe, grid or genetic.")] = "tpe",
+    trials: Annotated[int, typer.Option(help="Maximum number of trainings.")] = 20,
+    space: Annotated[Path | None, typer.Option(help="JSON file with the search space.")] = None,
+    protocol: Annotated[str, typer.Option(help="Split protocol.")] = "grouped",
+    fold: Annotated[int, typer.Option(help="Test fold of five, 0 to 4.")] = 0,
+    recipe: Annotated[Path | None, typer.Option(help="JSON file with fixed recipe entries.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the square input, in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Maximum number of epochs per trial.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the sampler.")] = 0,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")] = "auto",
     labels: Annotated[
         str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")
     ] = None,
 ) -> None:
-    """Search for a network's hyper-parameters on the validation part; re-run to resume."""
+    """Search for hyper-parameters of a network on the validation part; re-run to resume."""
     from lentigo import studies, training
 
     found = training.search_from(

@@ -1,4 +1,4 @@
-"""Verbs of model making: train, export, demo."""
+"""Verbs for building models: train, export, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,27 +8,27 @@ import typer
 app = typer.Typer()
 
 Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
-Out = Annotated[Path, typer.Option(help="Where to write.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Out = Annotated[Path, typer.Option(help="Output folder.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")]
 
 
 @app.command()
 def train(
     model: Annotated[str, typer.Argument(help="Name of a network, such as compact.")],
     out: Out,
-    root: Annotated[Path | None, typer.Option("--data", help="The data set's folder; --resume knows it.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="The split protocol; without it, grouped.")] = None,
-    fold: Annotated[int | None, typer.Option(help="Which fold to keep for testing, from 0.")] = None,
-    folds: Annotated[int | None, typer.Option(help="How many folds there are; without it, 5.")] = None,
-    split: Annotated[Path | None, typer.Option(help="A saved split of lentigo data split to take instead.")] = None,
+    root: Annotated[Path | None, typer.Option("--data", help="The data set's folder; --resume remembers it.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Split protocol (default: grouped).")] = None,
+    fold: Annotated[int | None, typer.Option(help="Test fold, from 0.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Number of folds (default: 5).")] = None,
+    split: Annotated[Path | None, typer.Option(help="A split saved by `lentigo data split` to use instead.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="JSON file with recipe entries.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the square that the network sees, in pixels.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Most passes over the training part.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the square input, in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Maximum number of epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed for weights, shuffling and augmentation.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Of the network, such as head=hidden; may be given again.", metavar="N=V")
+        list[str] | None, typer.Option(help="Option of the network, such as head=hidden; repeatable.", metavar="N=V")
     ] = None,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights, downloaded.")] = False,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights (downloaded).")] = False,
     weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, with its recipe.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
@@ -62,11 +62,11 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
-    name: Annotated[str | None, typer.Option(help="The model's name; without it the file's.")] = None,
-    root: Annotated[Path | None, typer.Option("--data", help="Where the run's images lie now, if they moved.")] = None,
+    name: Annotated[str | None, typer.Option(help="The model's name (default: the file's name).")] = None,
+    root: Annotated[Path | None, typer.Option("--data", help="Folder of the run's images, if it was moved.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Write a run's one-file model, verified against the trained network."""
+    """Export a run as a one-file ONNX bundle, verified against the trained network."""
     from lentigo import export as exporting
     from lentigo import training
 
@@ -77,9 +77,9 @@ def export(
 @app.command()
 def demo(
     out: Out = Path("demo"),
-    root: Annotated[Path | None, typer.Option("--data", help="Real images; without it synthetic ones.")] = None,
+    root: Annotated[Path | None, typer.Option("--data", help="Folder of real images (default: synthetic).")] = None,
 ) -> None:
-    """Train, evaluate, export, classify and draw, from nothing."""
+    """Run the whole pipeline on synthetic images: train, evaluate, export, classify, heat map."""
     from lentigo.demo import demo as run_demo
 
     typer.echo(run_demo(out, root))

@@ -1,4 +1,4 @@
-"""Records, pixels and splits. This layer knows no model.
+"""Records, pixels and splits, independent of any model.
 
 >>> from lentigo import data
 >>> records = data.read("HAM10000/")

@@ -36,7 +36,7 @@ def unpack(archive: Path, folder: Path) -> None:
         DataError: no zip archive, damaged, or refused; the message names the entry.
     """
     if folder.exists():
-        raise DataError(f"{folder}: it is already there.", "Remove it to unpack the archive again.")
+        raise DataError(f"{folder}: already exists.", "Remove it to unpack the archive again.")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted run
     try:
@@ -53,7 +53,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     shutil.copyfileobj(source, file, 1 << 20)
         partial.replace(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{archive}: damaged, or no zip archive ({error}).", "Delete it and download again.") from None
+        raise DataError(f"{archive}: damaged, or not a zip archive ({error}).", "Download it again.") from None
     except OSError as error:
         raise OutputError.of(error.filename or folder, error) from None
     finally:
@@ -80,7 +80,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
     free = shutil.disk_usage(_existing(place)).free
     if unpacked > free:
         raise DataError(
-            f"{place}: unpacking {archive.name} takes {unpacked:,} bytes, of which {free:,} are free.",
+            f"{place}: unpacking {archive.name} needs {unpacked:,} bytes, but only {free:,} are free.",
             "Free some space, or choose another folder.",
         )
     return list(first.values())
@@ -90,7 +90,7 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
     """What is wrong with an entry, as the end of a sentence."""
     name = entry.filename
     if "\\" in name or "\0" in name or PureWindowsPath(name).drive or not PurePosixPath(name).parts:
-        return "has a name that is no plain path"
+        return "has an unsafe name"
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         return "would land outside the folder"
     kind = stat.S_IFMT(entry.external_attr >> 16)

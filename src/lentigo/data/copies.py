@@ -1,4 +1,4 @@
-"""Copies of images among the records. Only a protocol that oversamples before it parts makes them.
+"""Copies of images among the records. Only a protocol that oversamples before splitting makes them.
 
 A copy shares everything with its original but the id, which ends with `MARK` and a number: 'ISIC_0024306+copy2'.
 """
@@ -40,7 +40,7 @@ def with_copies(records: Records, image_ids: Iterable[str]) -> Records:
 
 
 def refuse_copies(records: Records) -> None:
-    """Stop where one image stands in two rows: resampled before it is split, it would be on both sides.
+    """Refuse records with the same image in two rows: resampled before splitting, it would be in two parts.
 
     Raises:
         LeakError: two records have the same file.
@@ -49,5 +49,5 @@ def refuse_copies(records: Records) -> None:
     if len(twice):
         raise LeakError(
             f"{records.name}: {len(twice)} records share their image file with another, the first is {twice.iloc[0]}.",
-            "Resample the training part of a split, never the records before they are split.",
+            "Resample only the training part of a split, never before splitting.",
         )

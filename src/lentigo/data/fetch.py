@@ -35,8 +35,8 @@ def fetch(
 ) -> Path:
     """Download a data set into a folder that `lentigo.data.read` can read.
 
-    A file that is there already, from an earlier run or by hand, is checked and kept. An interrupted download goes on
-    where it stopped when the same command is run again. A zip archive stays beside the folder that it was unpacked
+    A file that is there already, from an earlier run or by hand, is checked and kept. An interrupted download resumes
+    when the same command is run again. A zip archive stays beside the folder that it was unpacked
     into, and may then be deleted.
 
     Args:
@@ -63,7 +63,7 @@ def fetch(
             for file in manifest.files:
                 _fetch_file(manifest, file, folder)
     except Timeout:
-        raise DataError(f"{folder}: another process is fetching into it.", "Wait until it has finished.") from None
+        raise DataError(f"{folder}: another process is downloading into it.", "Wait until it has finished.") from None
     except LentigoError:
         raise
     except OSError as error:
@@ -102,7 +102,7 @@ def _check_present(file: RemoteFile, path: Path) -> None:
         if actual == file.checksum:
             return
         fault = f"its checksum is {actual}, the publisher's is {file.checksum}"
-    raise DataError(f"{path}: {fault}: damaged, unfinished or another version.", "Delete it and fetch again.")
+    raise DataError(f"{path}: {fault}: damaged, incomplete or another version.", "Delete it and download again.")
 
 
 def _download(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
@@ -116,12 +116,12 @@ def _download(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
     except RequestException as error:
         raise DataError(
             f"{manifest.name}: {file.name} can't be downloaded from {file.address} ({_reason(error)}).",
-            f"Run the same command again to go on where it stopped. {_by_hand(manifest, folder)}",
+            f"Re-run the same command to resume. {_by_hand(manifest, folder)}",
         ) from None
     except ValueError as error:  # pooch has then deleted what it got
         raise DataError(
-            f"{manifest.name}: {file.name} came with a wrong checksum and was deleted ({error}).",
-            f"Fetch again; if it comes wrong again, the publisher has changed it. See {manifest.homepage}.",
+            f"{manifest.name}: {file.name} had a wrong checksum and was deleted ({error}).",
+            f"Download it again; if it fails again, the publisher has changed it. See {manifest.homepage}.",
         ) from None
 
 
@@ -145,7 +145,7 @@ class _Download:
         if self.file.size not in (None, actual):
             partial.unlink()
             raise DataError(
-                f"{self.file.name}: {actual:,} bytes came, the publisher's file has {self.file.size:,}.", "Fetch again."
+                f"{self.file.name}: {actual:,} bytes received instead of {self.file.size:,}.", "Download it again."
             )
         partial.replace(output_file)
 
@@ -174,12 +174,12 @@ class _Download:
         import requests
 
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise requests.RequestException("a web page came instead of the file")
+            raise requests.RequestException("received a web page instead of the file")
         left = int(response.headers.get("Content-Length", 0))
         free = shutil.disk_usage(partial.parent).free
         if left > free:
             raise DataError(
-                f"{partial.parent}: {self.file.name} takes {left:,} more bytes, of which {free:,} are free.",
+                f"{partial.parent}: {self.file.name} needs {left:,} more bytes, but only {free:,} are free.",
                 "Free some space, or choose another folder.",
             )
         return left
@@ -190,11 +190,11 @@ def _reason(error: "RequestException") -> str:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answered {error.response.status_code} {error.response.reason}"
+        return f"the server responded {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
-        return "the server didn't answer in time"
+        return "the server did not respond in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
+        return "the connection was lost"
     return "no connection" if isinstance(error, requests.ConnectionError) else str(error)
 
 

@@ -28,11 +28,11 @@ def measure(pixels: NDArray[np.uint8], rows: NDArray[np.int64] | None = None) ->
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
         raise DataError(
-            f"Pixels of type {pixels.dtype} and shape {pixels.shape} can't be measured.", "Give [N, H, W, 3]."
+            f"Pixels of type {pixels.dtype} and shape {pixels.shape} are not images.", "Pass uint8 [N, H, W, 3]."
         )
     chosen = np.arange(len(pixels)) if rows is None else np.sort(rows)  # in the order of a memory map
     if len(chosen) == 0 or pixels.size == 0:
-        raise DataError("There are no pixels to measure.", "Give a training part that has images.")
+        raise DataError("There are no pixels to measure.", "Use a training part that has images.")
     histogram = np.zeros((3, 256), dtype=np.int64)
     chunks = range(0, len(chosen), CHUNK)
     for start in track(chunks, "Measuring colours", len(chunks)):

@@ -1,4 +1,4 @@
-"""Where results may be written: never over anything that was read, and never over what lentigo didn't make."""
+"""Where results may be written: never over inputs, and never over files that lentigo didn't write."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ __all__ = ["output_folder", "refuse_foreign", "refuse_inputs"]
 
 
 def refuse_inputs(path: str | os.PathLike[str], records: Records, others: Iterable[Path] = ()) -> None:
-    """Stop before a result takes the place of something that was read.
+    """Refuse to overwrite an input.
 
     Args:
         path: the file that would be written.
@@ -25,31 +25,31 @@ def refuse_inputs(path: str | os.PathLike[str], records: Records, others: Iterab
     target, root = Path(path).resolve(), Path(records.root).resolve()
     inside = target.exists() and root in target.parents
     if target == root or inside or target in {other.resolve() for other in others}:
-        raise OutputError(f"{path}: that is one of the inputs, which are never overwritten.", "Choose another --out.")
+        raise OutputError(f"{path}: this is one of the inputs, which are never overwritten.", "Choose another --out.")
 
 
 def refuse_foreign(path: str | os.PathLike[str], start: bytes, kind: str) -> None:
-    """Stop before a file is overwritten that is not one of lentigo's of a kind: those begin with `start`.
+    """Refuse to overwrite a file unless it is lentigo's own of this kind, which starts with `start`.
 
     Raises:
         OutputError: a folder or another file lies there, or what lies there can't be read.
     """
     target = Path(path)
     if target.is_dir():
-        raise OutputError(f"{target}: that is a folder.", "Give the name of a file.")
+        raise OutputError(f"{target}: this is a folder.", "Name a file.")
     if not target.exists():
         return
     try:
         with target.open("rb") as file:
             found = file.read(len(start))
     except OSError as error:
-        raise OutputError(f"{target}: can't be looked into ({reason(error)}).", next_step(error)) from None
+        raise OutputError(f"{target}: can't be read ({reason(error)}).", next_step(error)) from None
     if found != start:
-        raise OutputError(f"{target}: a file that is not a {kind} lies there.", "Choose another --out.")
+        raise OutputError(f"{target}: exists and is not a {kind}.", "Choose another --out.")
 
 
 def output_folder(out: str | os.PathLike[str], records: Records) -> Path:
-    """The folder for the results on a data set, made if absent: before hours of work and not after them.
+    """Create the output folder for a data set's results: before hours of work, not after.
 
     Raises:
         OutputError: it lies in the data set's own folder, where the next reader would take what is written for data;
@@ -57,8 +57,8 @@ def output_folder(out: str | os.PathLike[str], records: Records) -> Path:
     """
     folder, root = Path(out), Path(records.root).resolve()
     if root.is_dir() and (folder.resolve() == root or root in folder.resolve().parents):
-        raise OutputError(f"{folder}: lies inside the data set.", "Choose a folder outside it with --out.")
+        raise OutputError(f"{folder}: is inside the data set.", "Choose a folder outside it with --out.")
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: you may not write there.", "Choose another --out.")
+        raise OutputError(f"{folder}: no permission to write there.", "Choose another --out.")
     return folder

@@ -87,7 +87,7 @@ def _from_audit(file: Path) -> Iterator[tuple[str, str]]:
             yield str(duplicate["first"]), str(duplicate["second"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{file}: not an audit of lentigo ({error}).", "Make one with lentigo data audit, or give a CSV table."
+            f"{file}: not a lentigo audit ({error}).", "Create one with lentigo data audit, or give a CSV table."
         ) from None
 
 
@@ -100,5 +100,5 @@ def _from_csv(file: Path) -> Iterator[tuple[str, str]]:
         if not any(cell.strip() for cell in row):
             continue
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
-            raise DataError(f"{file}, line {number}: not two images.", "Give two image ids a line, split by a comma.")
+            raise DataError(f"{file}, line {number}: not two images.", "Write two image ids a line, comma-separated.")
         yield row[0], row[1]

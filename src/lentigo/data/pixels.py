@@ -111,7 +111,7 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
     except OSError as error:
         raise DataError(
             f"{folder}: can't write the pixel cache ({error.strerror or error}).",
-            "Free some space, or set LENTIGO_CACHE to another folder; what is decoded so far is kept.",
+            "Free some space, or set LENTIGO_CACHE to another folder; finished blocks are kept.",
         ) from error
     if strict and problems:
         raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Repair or remove them.")

@@ -1,4 +1,4 @@
-"""The table of images that everything starts from, and the problems met while reading it."""
+"""The table of images, and the problems found while reading it."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ __all__ = ["COLUMNS", "Problem", "Records"]
 COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source", "path")
 """Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
 absolute path or, for sources that hold pixels in one file, that file's path, '#' and the row. What a source doesn't
-know is missing (NA); only `image_id` and `path` are always there, and `malignant` where the label set knows it of each
-label. `dx` holds ids of the records' label set. A source without lesion ids gets one lesion an image; a source that
+know is NA; only `image_id` and `path` are always there, and `malignant` where the label set knows it of each
+label. `dx` holds ids of the records' label set. A source without lesion ids gets one lesion per image; a source that
 knows only benign and malignant has no `dx`. A source that knows its patients has one
 more column, `patient_id`, and groups then never split a patient."""
 
 
-_SEVERITIES = {"dropped": "left out", "ignored": "ignored", "kept": "kept with a fault"}
+_SEVERITIES = {"dropped": "skipped", "ignored": "ignored", "kept": "kept with a problem"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Problem:
         file: the file, or image id, that it concerns.
         reason: what is wrong with it.
         kind: short name to count by, such as 'missing image'.
-        severity: 'dropped' when the row was left out, 'kept' when it was kept as it is, 'ignored' for a file that
+        severity: 'dropped' if the row was skipped, 'kept' if it was kept unchanged, 'ignored' for a file that
             belongs to no row.
     """
 
@@ -51,17 +51,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Records:
-    """A data set: one row an image.
+    """A data set: one row per image.
 
     Attributes:
         table: columns `COLUMNS`, index 0 to N - 1.
         name: name of the source, such as 'ham10000', or of its layout where the images are not known to be those, such
             as 'ham10000_layout' or 'table'.
         root: the folder or file that it was read from.
-        problems: everything that was found wrong, dropped rows included.
-        known_pairs: pairs of image ids that are published as showing one lesion under two lesion ids.
+        problems: everything that was found wrong, including dropped rows.
+        known_pairs: pairs of image ids published as the same lesion under two lesion ids.
         pixels: uint8 [M, H, W, 3] for a source that holds its images as one array; rows are named after '#' in `path`.
-        licence: licence of the images, in a few words.
+        licence: licence of the images.
         citation: what to cite.
         label_set: the diagnoses that the source tells apart; `labels.BINARY` where there are no diagnoses at all.
     """
@@ -88,7 +88,7 @@ class Records:
         strange = self.table.loc[self.table["dx"].notna() & ~self.table["dx"].isin(self.label_set.classes), "dx"]
         if len(strange):
             raise DataError(
-                f"{self.root}: {len(strange)} records have a label that {self.label_set} doesn't have, the first "
+                f"{self.root}: {len(strange)} records have a label that is not in {self.label_set}, the first "
                 f"{strange.iloc[0]!r}.",
                 "Read the data with their own label set (--labels).",
             )
@@ -118,7 +118,7 @@ class Records:
             return self.table["malignant"].to_numpy(dtype=np.int64)
         missing = int(self.table["dx"].isna().sum())
         raise DataError(
-            f"{self.name}: {missing} of {len(self)} images have no diagnosis of {self.label_set}.", "Leave them out."
+            f"{self.name}: {missing} of {len(self)} images have no diagnosis of {self.label_set}.", "Exclude them."
         )
 
     def mapped(self, mapping: LabelMapping) -> "Records":
@@ -134,10 +134,10 @@ class Records:
         after = np.array(mapping.ids(before), dtype=object)
         kept = np.array([label is not None for label in after], dtype=bool)
         if not kept.any():
-            raise DataError(f"{self.name}: none of its {len(self)} labels has a place in {mapping.result}.")
-        kinds = {c: f"{c} has no place in {mapping.result.name}" for c in mapping.left_out}
+            raise DataError(f"{self.name}: none of its {len(self)} labels has a target in {mapping.result}.")
+        kinds = {c: f"{c} has no target in {mapping.result.name}" for c in mapping.left_out}
         lost = zip(self.ids[~kept], np.array(before, dtype=object)[~kept], strict=True)
-        problems = tuple(Problem(str(i), f"{c} is left out by the mapping {mapping}", kinds[c]) for i, c in lost)
+        problems = tuple(Problem(str(i), f"{c} is excluded by the mapping {mapping}", kinds[c]) for i, c in lost)
         table = make_table(
             self.table.assign(dx=after)[kept].drop(columns="malignant"),
             mapping.result,
@@ -158,7 +158,7 @@ class Records:
         return replace(self, table=self.table.iloc[position].reset_index(drop=True))
 
     def decode(self, path: str) -> NDArray[np.uint8]:
-        """The picture that an entry of the column `path` names, a file or a row of `pixels`: RGB, uint8 [H, W, 3].
+        """Decode the image of an entry of the column `path`, a file or a row of `pixels`: RGB, uint8 [H, W, 3].
 
         Raises:
             ImageError: it can't be read.
@@ -178,7 +178,7 @@ class Records:
         return dict(Counter(p.kind for p in self.problems if severity in (None, p.severity)).most_common())
 
     def problem_summary(self) -> str:
-        """What was left out, ignored or kept with a fault, in one line; '' where nothing is wrong."""
+        """What was skipped, ignored or kept with a problem, in one line; '' if nothing is wrong."""
         parts = []
         for severity, words in _SEVERITIES.items():
             kinds = self.problem_counts(severity)

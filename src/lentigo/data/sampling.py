@@ -1,7 +1,7 @@
-"""Answers to class imbalance: class weights, weighted draws and oversampling, of a split's training part alone.
+"""Remedies for class imbalance: class weights, weighted sampling and oversampling, for a split's training part only.
 
-Every function takes a `Split` and gives weights or positions in `split.train`; none makes or parts records. What is
-drawn twice is drawn twice for training, so 'oversample, then split' cannot be written with this module.
+Every function takes a `Split` and returns weights or positions in `split.train`; none creates or splits records.
+Duplicates stay within training, so 'oversample, then split' cannot be expressed with this module.
 """
 
 from typing import Literal, get_args
@@ -45,7 +45,7 @@ def class_weights(
     if scheme not in get_args(Scheme):
         raise DataError(f"Unknown scheme {scheme!r}.", f"Known schemes: {', '.join(get_args(Scheme))}.")
     if not 0 <= beta < 1:
-        raise DataError(f"There is no effective number of samples for beta {beta}.", "Give one from 0 to below 1.")
+        raise DataError(f"Beta must be at least 0 and below 1, not {beta}.", "0.999 is usual.")
     counts = _counts(split, target)
     present = counts > 0
     weights = np.zeros(len(counts))
@@ -90,7 +90,7 @@ def oversample(split: Split, *, seed: int = 0, target: Target = "dx") -> NDArray
         raise MissingExtraError("Oversampling", "train") from missing
     labels = _labels(split, target)
     if len(np.unique(labels)) < 2:
-        raise DataError("The training part has images of one class only.", "Nothing is rarer; train without it.")
+        raise DataError("The training part has images of one class only.", "Train without oversampling.")
     sampler = RandomOverSampler(random_state=seed)
     sampler.fit_resample(np.arange(len(labels))[:, None], labels)
     return sampler.sample_indices_.astype(np.int64)
@@ -102,7 +102,7 @@ def _labels(split: Split, target: Target) -> NDArray[np.int64]:
         raise DataError(f"Unknown target {target!r}.", f"Known targets: {', '.join(get_args(Target))}.")
     train = split.train
     if len(train) == 0:
-        raise DataError("The split has no training images.", "Make one that has.")
+        raise DataError("The split has no training images.", "Choose another fold or protocol.")
     return train.labels if target == "dx" else train.mapped(find_mapping(BINARY, train.label_set)).labels
 
 

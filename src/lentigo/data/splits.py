@@ -33,15 +33,15 @@ PARTS = frozenset({"train", "validation", "test", "unused"})
 
 @dataclass(frozen=True)
 class Split:
-    """Which image is for what. Make one with `split`, read one with `load_split`.
+    """A split of a data set. Create one with `split`, read one with `load_split`.
 
     Attributes:
         records: the images that are split.
         manifest: columns image_id, group, part; part is 'train', 'validation', 'test' or 'unused'.
         protocol: name of the protocol; leaky ones say so in it.
-        leaky: whether one group may lie on two sides.
+        leaky: whether a group may be in two parts.
         fold: number of the fold, from 0.
-        folds: number of folds that were asked for.
+        folds: requested number of folds.
         seed: seed of the shuffle.
         hash: SHA-256 over manifest, protocol, fold and seed, hexadecimal.
         pairs: number of pairs of images that were given to join groups by, beside those that the source publishes.
@@ -138,7 +138,7 @@ def split(
 
     Args:
         records: the images.
-        protocol: a key of `PROTOCOLS`; 'grouped' is the honest one.
+        protocol: a key of `PROTOCOLS`; 'grouped' is leak-proof.
         fold: which fold is the test part, 0 to `folds` - 1.
         folds: number of folds; the published splits have one, and 'external' has one a source.
         seed: seed of the shuffle.
@@ -153,7 +153,7 @@ def split(
         raise DataError(f"Unknown protocol {protocol!r}.", did_you_mean(protocol, PROTOCOLS))
     fold, folds, seed = (_whole(n, v) for n, v in (("fold", fold), ("number of folds", folds), ("seed", seed)))
     if not 0 <= seed < 2**32:
-        raise DataError(f"There is no seed {seed}.", "Seeds are 0 to 4,294,967,295.")
+        raise DataError(f"Seed {seed} is out of range.", "Seeds are 0 to 4,294,967,295.")
     joined = tuple(pairs)
     refuse_copies(records)
     maker = PROTOCOLS[protocol]
@@ -178,7 +178,7 @@ def write_split(
     seed: int = 0,
     pairs: str | os.PathLike[str] | None = None,
 ) -> str:
-    """Split a data set and save the manifest; say what went where.
+    """Split a data set and save the manifest; returns a summary.
 
     Args:
         records: the images.
@@ -201,10 +201,10 @@ def write_split(
 
 
 def _refuse_other(path: Path, made: Split) -> None:
-    """Stop where another split lies at `path`: a run may rest on it."""
+    """Refuse to overwrite another split: a run may depend on it."""
     refuse_foreign(path, HEADER.encode(), "split")
     if path.exists() and made.hash not in path.read_text(encoding="utf-8").partition("\n")[0]:
-        raise OutputError(f"{path}: another split lies there.", "Choose another --out, or remove that file first.")
+        raise OutputError(f"{path}: another split exists there.", "Choose another --out, or remove that file first.")
 
 
 def freeze(
@@ -230,7 +230,7 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     """
     header, manifest = _read(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
-        raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
+        raise DataError(f"{path}: the split was changed after it was saved.", "Create it again: lentigo data split.")
     if header.labels is not None and header.labels["sha256"] != records.label_set.hash:
         raise DataError(
             f"{path}: the split is of images with the labels of {header.labels['name']}, but {records.root} has those "
@@ -241,7 +241,7 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     if len(records) > placed.table["path"].nunique():
         raise DataError(
             f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
-            "Make a split of these images.",
+            "Create a split of these images.",
         )
     return freeze(placed, manifest, **{k: getattr(header, k) for k in _SETTINGS})
 
@@ -257,13 +257,13 @@ def _read(path: Path) -> tuple[_Header, pd.DataFrame]:
     except ValidationError as error:
         wrong = error.errors()[0]
         reason = ": ".join([*map(str, wrong["loc"]), wrong["msg"]])
-        raise DataError(f"{path}: not a split of lentigo ({reason}).", "Make one with lentigo data split.") from None
+        raise DataError(f"{path}: not a lentigo split ({reason}).", "Create one with lentigo data split.") from None
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a split of lentigo ({error}).", "Make one with lentigo data split.") from None
+        raise DataError(f"{path}: not a lentigo split ({error}).", "Create one with lentigo data split.") from None
     if unknown := set(manifest["part"]) - PARTS:
         raise DataError(f"{path}: unknown part {min(unknown)!r}.", f"Parts are {', '.join(sorted(PARTS))}.")
     if header.checksum not in (None, _checksum(header, body)):
-        raise DataError(f"{path}: the manifest was changed after it was saved.", "Make it anew: lentigo data split.")
+        raise DataError(f"{path}: the split was changed after it was saved.", "Create it again: lentigo data split.")
     return header, manifest
 
 
@@ -279,7 +279,7 @@ def _whole(name: str, value: object) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise DataError(f"The {name} is no whole number: {value!r}.", "Give one, such as 0.") from None
+        raise DataError(f"The {name} is not a whole number: {value!r}.", "Use one, such as 0.") from None
 
 
 def _versions() -> dict[str, str]:
@@ -298,4 +298,4 @@ def _refuse_leak(manifest: pd.DataFrame) -> None:
     used = manifest[manifest["part"] != "unused"]
     sides = used.groupby("group")["part"].nunique()
     if (sides > 1).any():
-        raise LeakError(f"Group {sides[sides > 1].index[0]} lies on {int(sides.max())} sides of an honest split.")
+        raise LeakError(f"Group {sides[sides > 1].index[0]} is in {int(sides.max())} parts of a leak-proof split.")

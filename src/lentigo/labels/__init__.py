@@ -1,4 +1,4 @@
-"""What a data set or a model tells apart, as a value: label sets, and the stated mappings from one to another.
+"""The diagnoses of a data set or a model as values: label sets, and explicit mappings between them.
 
 >>> from lentigo import labels
 >>> labels.HAM10000.classes

@@ -1,8 +1,8 @@
 """Label sets and mappings from a user's files: CSV or JSON.
 
-A CSV of labels has the column `id`, and of the others what is known: `name`, `malignant` (yes, no, or empty), `aliases`
-(split by '|'), `snomed_ct`, `snomed_term`, `note`, and `melanoma` (yes in the row of the label that is melanoma). What
-a row leaves empty is taken from the taxonomy where that knows the id or the name. A JSON file holds
+A CSV of labels has the column `id` and optionally: `name`, `malignant` (yes, no, or empty), `aliases`
+(split by '|'), `snomed_ct`, `snomed_term`, `note`, and `melanoma` (yes in the row of the label that is melanoma). Empty
+cells are filled from the taxonomy if it knows the id or the name. A JSON file contains
 `LabelSet.to_dict`. A CSV of a mapping has the columns `from` and `to`; JSON is an object of ids.
 """
 
@@ -29,10 +29,10 @@ _FLAGS: dict[str, bool | None] = {
 
 
 def read_label_set(name: str | os.PathLike[str] | LabelSet) -> LabelSet:
-    """A label set: one that ships, by name, or a user's own from a CSV or JSON file.
+    """Read a label set: a built-in one by name, or a user's own from a CSV or JSON file.
 
     Raises:
-        DataError: no such name or file, or no label set in it.
+        DataError: no such name or file, or not a label set.
     """
     if isinstance(name, LabelSet):
         return name
@@ -48,12 +48,12 @@ def read_label_set(name: str | os.PathLike[str] | LabelSet) -> LabelSet:
 
 
 def read_mapping(name: str | os.PathLike[str] | LabelMapping, source: LabelSet, result: LabelSet) -> LabelMapping:
-    """A mapping from one set to another: one that ships, by the name of what it leads to, or from a file.
+    """Read a mapping between label sets: a built-in one by its target's name, or from a file.
 
-    Labels in the file are ids, names or aliases. An empty `to` leaves such images out.
+    Labels in the file are ids, names or aliases. An empty `to` excludes such images.
 
     Raises:
-        DataError: no such name or file, a mapping between other sets, or one that isn't complete.
+        DataError: no such name or file, a mapping between other sets, or an incomplete one.
     """
     if isinstance(name, LabelMapping):
         return name
@@ -72,7 +72,7 @@ def read_mapping(name: str | os.PathLike[str] | LabelMapping, source: LabelSet, 
 
 
 def _is_file(name: str | os.PathLike[str]) -> bool:
-    """Whether a file is meant: anything with one of the suffixes, so that an absent one is reported as absent."""
+    """Whether a file is meant: anything with one of the suffixes, so that a missing file is reported as missing."""
     path = Path(name)
     if path.suffix.lower() not in (".csv", ".tsv", ".json"):
         return False
@@ -89,7 +89,7 @@ def _json_object(path: Path) -> dict[str, Any]:
 
 
 def _read_csv(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows by column, every one complete; columns in small letters."""
+    """Complete rows by column; column names in lower case."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -100,11 +100,11 @@ def _read_csv(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> li
         raise DataError(f"not a readable CSV table ({error}).", "Export it again.") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
     if missing := [c for c in needed if c not in header]:
-        raise DataError(f"the column {missing[0]!r} is missing.", f"Its columns can be {', '.join(known)}.")
+        raise DataError(f"the column {missing[0]!r} is missing.", f"Known columns: {', '.join(known)}.")
     if strange := [c for c in header if c not in known]:
-        raise DataError(f"there is a column {strange[0]!r}, which means nothing here.", f"Known: {', '.join(known)}.")
+        raise DataError(f"unknown column {strange[0]!r}.", f"Known columns: {', '.join(known)}.")
     if len(set(header)) < len(header):
-        raise DataError("a column occurs twice.", "Rename one of them.")
+        raise DataError("a column name occurs twice.", "Rename one of them.")
     if ragged := [i for i, row in enumerate(rows) if len(row) != len(header)]:
         raise DataError(f"row {ragged[0] + 1} has {len(rows[ragged[0]])} fields, the header has {len(header)}.")
     return [dict(zip(header, (value.strip() for value in row), strict=True)) for row in rows[1:]]
@@ -150,5 +150,5 @@ def _known(row: dict[str, str]) -> taxonomy.Diagnosis | None:
 def _flag(row: dict[str, str], column: str) -> bool | None:
     text = row.get(column, "").lower()
     if text not in _FLAGS:
-        raise DataError(f"{row['id']} has {column} {row[column]!r}.", "Write yes, no, or nothing where it isn't known.")
+        raise DataError(f"{row['id']} has {column} {row[column]!r}.", "Write yes, no, or leave it empty if unknown.")
     return _FLAGS[text]

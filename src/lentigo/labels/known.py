@@ -1,4 +1,4 @@
-"""The label sets that ship: those of the public data sets, and benign against malignant.
+"""The built-in label sets: those of the public data sets, and benign versus malignant.
 
 Sources: HAM10000, Tschandl, Rosendahl, Kittler, Scientific Data 5:180161, 2018; ISIC 2019, Hernández-Pérez et al.,
 Scientific Data 11:641, 2024; PAD-UFES-20, Pacheco et al., Data in Brief 32:106221, 2020.
@@ -14,7 +14,7 @@ __all__ = ["BINARY", "HAM10000", "ISIC2019", "KNOWN", "PAD_UFES_20", "find_label
 
 
 def label_of(diagnosis: Diagnosis, id: str = "") -> Label:
-    """A diagnosis of the taxonomy as a label, perhaps under the id that a data set has for it."""
+    """A diagnosis of the taxonomy as a label, optionally under a data set's own id."""
     return Label(
         id=id or diagnosis.id,
         name=diagnosis.name,
@@ -60,16 +60,16 @@ BINARY = LabelSet(
 )
 
 KNOWN = MappingProxyType({s.name.lower(): s for s in (HAM10000, ISIC2019, PAD_UFES_20, BINARY)})
-"""By name in small letters."""
+"""By lower-case name."""
 
 
 def find_label_set(name: str) -> LabelSet:
-    """A label set that ships, by its name, whatever the case and '_' or '-'.
+    """A built-in label set by name, ignoring case, '_' and '-'.
 
     Raises:
-        DataError: there is none of that name.
+        DataError: unknown name.
     """
     found = KNOWN.get(name.strip().lower().replace("_", "-"))
     if found is None:
-        raise DataError(f"There is no label set {name!r}.", f"Known: {', '.join(KNOWN)}; or give a CSV or JSON file.")
+        raise DataError(f"Unknown label set {name!r}.", f"Known: {', '.join(KNOWN)}; or give a CSV or JSON file.")
     return found

@@ -1,4 +1,4 @@
-"""The value: an ordered set of labels, which of them are malignant, and which one is melanoma."""
+"""An ordered set of labels: which of them are malignant, and which one is melanoma."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from lentigo.taxonomy import plain_name
 __all__ = ["Label", "LabelSet"]
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-"""Ids become names of columns, metrics and files."""
+"""Ids are used in names of columns, metrics and files."""
 _RESERVED = frozenset(
     {"macro", "weighted", "pairwise", "other", "none", "nan", "na", "null"}  # averages, answers, missing values
     | {"source", "diagnosis", "malignancy", "decision", "gradable", "error", "model"}  # columns of results
@@ -30,14 +30,14 @@ _MELANOMA = frozenset({"mel", "melanoma", "malignant melanoma"})
 
 @dataclass(frozen=True)
 class Label:
-    """One of the answers.
+    """One class of a label set.
 
     Attributes:
         id: short id: letters, digits, '_' and '-', at most 40.
         name: full name in clinical English.
-        malignant: whether it counts as malignant; None where that is not known.
+        malignant: whether it counts as malignant; None if unknown.
         snomed_ct, snomed_term: SNOMED CT concept id and its term, or empty.
-        aliases: other names that it is found by.
+        aliases: synonyms that it is found by.
         note: what the id covers.
     """
 
@@ -54,28 +54,28 @@ class Label:
         if not isinstance(self.id, str) or not _SAFE_ID.fullmatch(self.id):
             raise DataError(f"{self.id!r} can't be the id of a label.", "Use up to 40 letters, digits, '_' and '-'.")
         if self.id.lower() in _RESERVED:
-            raise DataError(f"{self.id!r} can't be the id of a label: results use that word.", "Give it another id.")
+            raise DataError(f"{self.id!r} can't be the id of a label: results use this name.", "Choose another id.")
         if not isinstance(self.name, str) or not self.name.strip():
             raise DataError(f"The label {self.id} has no name.", "Give its full name.")
         if self.malignant not in (True, False, None):
-            raise DataError(f"The label {self.id} has malignant {self.malignant!r}.", "It is true, false or unknown.")
+            raise DataError(f"The label {self.id} has malignant {self.malignant!r}.", "Use true, false or null.")
         object.__setattr__(self, "malignant", None if self.malignant is None else bool(self.malignant))
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """An ordered set of labels. Two with the same labels in the same order are equal, whatever they are called.
+    """An ordered set of labels. Sets with the same labels in the same order are equal, regardless of their names.
 
     Attributes:
-        name: what to call it, such as 'HAM10000'.
-        labels: the labels; probabilities and positions are in their order.
-        melanoma: id of the label that is melanoma; None where none is.
-        majority: the commonest label, whose share stands beside accuracy; without it, the commonest in training.
-        outside: labels that occur in such data but are no answer, such as UNK of ISIC 2019; their images are left out
+        name: its name, such as 'HAM10000'.
+        labels: the labels, in the order of probabilities and positions.
+        melanoma: id of the label that is melanoma; None if there is none.
+        majority: the most frequent label, whose share is reported beside accuracy (default: most frequent in training).
+        outside: labels that occur in such data but are not classes, such as UNK of ISIC 2019; their images are excluded
             and counted.
 
     Raises:
-        DataError: fewer than two labels, an id or name twice, or a melanoma that is not among the labels.
+        DataError: fewer than two labels, a duplicate id or name, or a melanoma that is not among the labels.
     """
 
     name: str = field(compare=False)
@@ -88,20 +88,20 @@ class LabelSet:
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "outside", tuple(self.outside))
         if len(self.labels) < 2:
-            raise DataError(f"The label set {self.name} has {len(self.labels)} labels.", "There must be at least two.")
+            raise DataError(f"The label set {self.name} has {len(self.labels)} labels.", "At least two are required.")
         self._refuse_ambiguous()
         if self.melanoma is not None and self.melanoma not in self.classes:
             raise DataError(
-                f"The label set {self.name} says that {self.melanoma!r} is melanoma, but has no such label.",
+                f"The label set {self.name} declares {self.melanoma!r} as melanoma, but has no such label.",
                 f"Its labels: {', '.join(self.classes)}.",
             )
         if self.melanoma is not None and self[self.melanoma].malignant is False:
-            raise DataError(f"The label {self.melanoma} of {self.name} is melanoma, but not malignant.", "Correct one.")
+            raise DataError(f"The label {self.melanoma} of {self.name} is melanoma but not malignant.", "Correct one.")
         if self.majority is not None and self.majority not in self.classes:
-            raise DataError(f"The label set {self.name} has no label {self.majority!r} to be the commonest.")
+            raise DataError(f"The label set {self.name} has no label {self.majority!r}, its stated majority class.")
         stray = next((label.id for label in self.labels if _MELANOMA & {_key(label.id), _key(label.name)}), None)
         if stray is not None and self.melanoma is None:
-            raise DataError(f"{self.name} has the label {stray}, but states no melanoma.", "State which label it is.")
+            raise DataError(f"{self.name} has the label {stray}, but declares no melanoma.", "Declare which it is.")
         if "melanoma" in map(_key, self.classes) and _key(self.melanoma or "") != "melanoma":
             raise DataError(f"The melanoma of {self.name} is {self.melanoma}, not its label melanoma.", "Correct one.")
 
@@ -127,12 +127,12 @@ class LabelSet:
 
     @cached_property
     def benign(self) -> tuple[str, ...]:
-        """Ids of the labels that are known to be benign."""
+        """Ids of the labels known to be benign."""
         return tuple(label.id for label in self.labels if label.malignant is False)
 
     @cached_property
     def alarm(self) -> str | None:
-        """The label that must not be missed: melanoma, or else the only malignant one; None where there is neither."""
+        """The label that must not be missed: melanoma, or the only malignant one; None if there is neither."""
         if self.melanoma is not None:
             return self.melanoma
         return self.malignant[0] if len(self.malignant) == 1 else None
@@ -144,7 +144,7 @@ class LabelSet:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of what makes label sets equal, hexadecimal."""
+        """SHA-256 of what defines equality of label sets, hexadecimal."""
         content = [[label.id, label.name, label.malignant, label.snomed_ct] for label in self.labels]
         return hashlib.sha256(json.dumps([content, self.melanoma]).encode()).hexdigest()
 
@@ -162,10 +162,10 @@ class LabelSet:
         return np.array([position[i] for i in wanted], dtype=np.int64)
 
     def find(self, text: str) -> Label:
-        """The label with this id, name or alias, whatever its case.
+        """The label with this id, name or alias, ignoring case.
 
         Raises:
-            DataError: there is none; the message names the nearest.
+            DataError: there is none; the message suggests the closest.
         """
         if (found := self._names.get(_key(text))) is None:
             raise DataError(f"{self.name} has no label {text!r}.", self._hint(text))
@@ -184,14 +184,14 @@ class LabelSet:
         """Back from plain values.
 
         Raises:
-            DataError: an entry that is missing or unknown, or labels that don't make a set.
+            DataError: a missing or unknown entry, or invalid labels.
         """
         try:
             rest = {k: v for k, v in values.items() if k not in ("labels", "outside")}
             labels = tuple(Label(**label) for label in values["labels"])
             return cls(labels=labels, outside=tuple(Label(**label) for label in values.get("outside", ())), **rest)
         except (TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"Not a label set ({error}).", "It has a name and labels with id and name.") from None
+            raise DataError(f"Not a label set ({error}).", "It needs a name, and labels with id and name.") from None
 
     @cached_property
     def _by_id(self) -> dict[str, Label]:
@@ -206,7 +206,7 @@ class LabelSet:
         return f"Did you mean {near[0]!r}?" if near else f"Known ids: {', '.join(self.classes)}."
 
     def _refuse_ambiguous(self) -> None:
-        """One text must not name two labels, nor must two ids differ by their case alone."""
+        """Names must be unique, and ids must differ by more than case."""
         owner: dict[str, str] = {}
         for label in (*self.labels, *self.outside):
             for key in _keys(label):
@@ -215,11 +215,11 @@ class LabelSet:
         ids: Sequence[str] = [label.id for label in (*self.labels, *self.outside)]
         if len(set(ids)) < len(ids):
             twice = next(i for i in ids if ids.count(i) > 1)
-            raise DataError(f"The label set {self.name} has the label {twice} twice.", "Give each label once.")
+            raise DataError(f"The label set {self.name} lists the label {twice} twice.", "List each label once.")
 
 
 def _key(text: str) -> str:
-    """A text as it is compared: in any case and spelling."""
+    """A text normalised for comparison: case and spelling."""
     return plain_name(text)
 
 

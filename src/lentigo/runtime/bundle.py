@@ -1,11 +1,11 @@
-"""The bundle: one .onnx file that is the whole model, preprocessing, calibration, maps and provenance included.
+"""The bundle: a single .onnx file with the model, its preprocessing, calibration, class-activation maps and provenance.
 
 Input `image`: uint8 [N, H, W, 3], RGB, any size, and optional inputs that the metadata declare. Outputs
 `probabilities`: float32 [N, K]; `cam`: float32 [N, K, h, w], class-activation maps over the central square of the
-image, absent of networks without exact maps; `ood_score`: float32 [N], how unlike the training images it is.
+image, absent for networks without exact maps; `ood_score`: float32 [N], how unlike the training images it is.
 
-The file holds a SHA-256 over its own content, computed while 64 zeros stand in its place, so that one changed byte is
-found when it is opened. Files of format 1, which have none, are still read.
+The file holds a SHA-256 over its own content, computed with 64 zeros in its place, so that a single changed byte is
+detected when the file is opened. Files of format 1, which have none, are still read.
 """
 
 import base64
@@ -37,7 +37,7 @@ HASH_KEY = "lentigo.sha256"
 """Key of the content's hash in the ONNX file's own metadata."""
 _UNSEALED = b"0" * 64
 _SEAL = re.compile(re.escape(HASH_KEY.encode()) + rb"\x12\x40([0-9a-f]{64})")
-"""The hash as a protocol buffer holds it: its key, the field's tag and its length come first."""
+"""The hash as encoded in a protocol buffer: preceded by its key, the field's tag and its length."""
 _TYPES = {"number": ("tensor(float)", np.float32), "category": ("tensor(int64)", np.int64)}
 
 
@@ -46,11 +46,11 @@ class Bundle:
 
     Args:
         path: the .onnx file.
-        threads: threads of the computation; 0 leaves it to ONNX Runtime.
+        threads: number of inference threads; 0 lets ONNX Runtime choose.
 
     Raises:
-        BundleError: no such file, no ONNX model, no bundle of lentigo, of a newer format, changed since it was
-            written, or with a graph that is not what its metadata say.
+        BundleError: there is no such file, not an ONNX model, not a lentigo bundle, a newer format, modified since it
+            was written, or a graph that doesn't match its metadata.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
@@ -69,7 +69,7 @@ class Bundle:
         self.metadata = self._read_metadata()
         self._outputs = self._check_graph()
         self.sha256 = hashlib.sha256(content).hexdigest()
-        """Hash of the file, hexadecimal."""
+        """SHA-256 of the file, hexadecimal."""
 
     def __repr__(self) -> str:
         m = self.metadata
@@ -90,7 +90,7 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Side of the square that the network sees, in pixels."""
+        """Side of the network's square input, in pixels."""
         return self.metadata.size
 
     @property
@@ -100,7 +100,7 @@ class Bundle:
 
     @cached_property
     def origin(self) -> Origin:
-        """What it learned from."""
+        """What it was trained on."""
         m = self.metadata
         try:
             train, validation, test = (
@@ -128,10 +128,10 @@ class Bundle:
 
         Args:
             images: RGB.
-            known: values [N] of optional inputs by name; the others are taken as not known.
+            known: values [N] of optional inputs by name; the others are treated as missing.
 
         Raises:
-            BundleError: an input that the bundle doesn't have.
+            BundleError: an input that the bundle does not have.
         """
         declared = {i.name: i for i in self.metadata.inputs}
         if unknown := sorted(set(known) - set(declared)):
@@ -144,7 +144,7 @@ class Bundle:
 
     def _read(self) -> bytes:
         if not self.path.is_file():
-            raise BundleError(f"{self.path}: there is no such file.", "See `lentigo models` for what is installed.")
+            raise BundleError(f"{self.path}: there is no such file.", "`lentigo models` lists the installed models.")
         try:
             return self.path.read_bytes()
         except OSError as error:
@@ -154,7 +154,7 @@ class Bundle:
         """The metadata as written."""
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
-            raise BundleError(f"{self.path}: an ONNX model, but no bundle of lentigo.", "Make one with lentigo export.")
+            raise BundleError(f"{self.path}: an ONNX model, but not a lentigo bundle.", "Create one: `lentigo export`.")
         try:
             values = dict(json.loads(text))
             known = int(values["format"])
@@ -170,8 +170,8 @@ class Bundle:
         seals = _SEAL.findall(content)
         if len(seals) != 1 or _digest(content) != seals[0].decode():
             raise BundleError(
-                f"{self.path}: the file's content is not what was written (its hash differs).",
-                "Copy or export it again; don't use it.",
+                f"{self.path}: the file has changed since it was written (content hash mismatch).",
+                "Don't use it: copy or export it again.",
             )
 
     def _read_metadata(self) -> BundleMetadata:
@@ -184,7 +184,7 @@ class Bundle:
             ) from None
 
     def _check_graph(self) -> dict[str, str]:
-        """The names of the graph's outputs, by those of `Outputs`; refuses a graph that the metadata don't describe."""
+        """The graph's output names by field of `Outputs`; refuses a graph that doesn't match the metadata."""
         names = format_1.OUTPUTS if self._values["format"] == 1 else {name: name for name in Outputs._fields}
         inputs = {i.name: i.type for i in self._session.get_inputs()}
         outputs = {o.name: o.shape for o in self._session.get_outputs()}
@@ -192,7 +192,7 @@ class Bundle:
         classes = len(self.labels)
         faults = []
         if inputs != declared:
-            faults.append(f"its inputs are {_listed(inputs)}, declared are {_listed(declared)}")
+            faults.append(f"its inputs are {_listed(inputs)}, but {_listed(declared)} are declared")
         if "probabilities" not in outputs:
             faults.append("it has no output 'probabilities'")
         for name in ("probabilities", "cam"):
@@ -202,28 +202,28 @@ class Bundle:
         if len(self.metadata.training_prevalence) != classes:
             faults.append(f"it states the prevalence of {len(self.metadata.training_prevalence)} of {classes} classes")
         if (self.metadata.ood_score is None) != (names["ood_score"] not in outputs):
-            faults.append("an OOD score needs a threshold, and a threshold a score")
+            faults.append("an OOD score needs an OOD threshold, and vice versa")
         if faults:
-            what = f"{self.path}: the graph is not what its metadata say: {'; '.join(faults)}."
+            what = f"{self.path}: the graph does not match its metadata: {'; '.join(faults)}."
             raise BundleError(what, "Export it again.")
         return {name: names[name] for name in Outputs._fields if names[name] in outputs}
 
 
 def sealed(content: bytes) -> bytes:
-    """The bytes of an ONNX file with the hash of its content in the place of the 64 zeros under `HASH_KEY`."""
+    """The bytes of an ONNX file, with its content hash instead of the 64 zeros under `HASH_KEY`."""
     return content.replace(
         HASH_KEY.encode() + b"\x12\x40" + _UNSEALED, HASH_KEY.encode() + b"\x12\x40" + _digest(content).encode()
     )
 
 
 def _digest(content: bytes) -> str:
-    """SHA-256 of the content with zeros in the place of its hash."""
+    """SHA-256 of the content, with zeros in place of the hash."""
     zeroed = _SEAL.sub(HASH_KEY.encode() + b"\x12\x40" + _UNSEALED, content)
     return hashlib.sha256(zeroed).hexdigest()
 
 
 def _filled(declared: OptionalInput, values: NDArray | None, count: int) -> NDArray:
-    """Values of an optional input, or as many that stand for not known."""
+    """Values of an optional input, or as many missing values."""
     dtype = _TYPES[declared.kind][1]
     return np.full(count, declared.missing, dtype) if values is None else np.asarray(values, dtype)
 

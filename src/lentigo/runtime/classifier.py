@@ -27,17 +27,17 @@ from lentigo.runtime.verdict import Verdict
 __all__ = ["Classifier"]
 
 _BATCH_PIXELS = 16_000_000
-"""Pixels that one call of the model takes at most."""
+"""Maximum number of pixels in one batch."""
 
 
 class Classifier:
     """A model, ready to classify images. Make one with `Classifier.load`.
 
-    It pickles and copies by the path of its file, which must then hold the same model: process pools work.
+    It is pickled and copied by its file's path, which must then still contain the same model: process pools work.
 
     Attributes:
         bundle: the model's file, opened.
-        labels: the diagnoses that it tells apart, in the order of its outputs.
+        labels: the diagnoses that it distinguishes, in the order of its outputs.
         sha256: hash of its file, hexadecimal.
     """
 
@@ -46,18 +46,18 @@ class Classifier:
         self.labels = bundle.labels
         self.sha256 = bundle.sha256
         self._threads = threads
-        self._path = str(bundle.path.absolute())  # the working folder may be another when it is pickled
+        self._path = str(bundle.path.absolute())  # the working directory may differ when it is unpickled
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> "Classifier":
         """Open a model.
 
         Args:
-            model: name of a model that ships with lentigo, or path of a bundle; without it the default one.
-            threads: threads of the computation; 0 leaves it to ONNX Runtime.
+            model: name of a model that ships with lentigo, or path of a bundle; None is the default model.
+            threads: number of inference threads; 0 lets ONNX Runtime choose.
 
         Raises:
-            BundleError: no such model, or not a bundle.
+            BundleError: unknown model, or not a bundle.
         """
         return cls(Bundle(find_bundle(model), threads=threads), threads=threads)
 
@@ -86,7 +86,7 @@ class Classifier:
                 were chosen.
 
         Raises:
-            ImageError: the image can't be read, or is a heat map that lentigo drew.
+            ImageError: the image can't be read, or is a heat map drawn by lentigo.
             DataError: the prevalence is incomplete or impossible.
         """
         return self._classify(source, self._stated(prevalence))
@@ -94,17 +94,17 @@ class Classifier:
     def classify_many(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> Iterator[Verdict | Failure]:
-        """Classify many images, in order, as a generator that holds only a few of them in memory at a time.
+        """Classify many images lazily and in order, with only a few of them in memory at a time.
 
         Args:
             sources: any number of what `classify` takes.
             prevalence: as for `classify`, for all of them.
 
         Yields:
-            A `Verdict`, or a `Failure` in the place of an image that can't be read; the others go on.
+            A `Verdict`, or a `Failure` for an image that can't be read; the remaining images are still classified.
 
         Raises:
-            ImageError: one image instead of several.
+            ImageError: a single image instead of several.
             DataError: the prevalence is incomplete or impossible.
         """
         return self._in_threads(_several(sources), self._stated(prevalence))
@@ -112,17 +112,17 @@ class Classifier:
     def classify_batch(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> list[Verdict | Failure]:
-        """Classify images that fit into memory together: those of one size go through the model in one call.
+        """Classify images that fit in memory together; images of the same size are batched.
 
         Args:
-            sources: what `classify` takes, several of it; also an array uint8 [N, H, W, 3].
+            sources: several of what `classify` takes, or an array uint8 [N, H, W, 3].
             prevalence: as for `classify`, for all of them.
 
         Returns:
             A `Verdict` or a `Failure` for each, in order.
 
         Raises:
-            ImageError: one image instead of several.
+            ImageError: a single image instead of several.
             DataError: the prevalence is incomplete or impossible.
         """
         stated = self._stated(prevalence)
@@ -157,7 +157,7 @@ class Classifier:
         workers = os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
             waiting: deque[Future[Verdict | Failure]] = deque()
-            # Only as many images in memory as keep all workers busy.
+            # No more images in memory than it takes to keep all workers busy.
             for source in sources:
                 waiting.append(pool.submit(one, source))
                 if len(waiting) > 4 * workers:
@@ -174,8 +174,8 @@ class Classifier:
     def _run(self, images: NDArray[np.uint8], name: str) -> Outputs:
         try:
             return self.bundle.predict(images)
-        except Exception as error:  # ONNX Runtime's errors share no base class; memory is what fails on huge images
-            raise ImageError(f"{name}: the model fails on it ({error}).", "Scale the image down first.") from None
+        except Exception as error:  # ONNX Runtime's errors share no base class; huge images run out of memory
+            raise ImageError(f"{name}: inference failed ({error}).", "Downscale the image first.") from None
 
     def _verdict(
         self,
@@ -186,7 +186,7 @@ class Classifier:
         k: int,
         stated: Mapping[str, float] | None,
     ) -> Verdict:
-        """What the k-th outputs report for an image."""
+        """The verdict on one image, from the k-th outputs."""
         described = self.bundle.metadata
         balanced = dict(zip(self.labels.classes, map(float, outputs.probabilities[k]), strict=True))
         score = None if outputs.ood_score is None else float(outputs.ood_score[k])
@@ -226,12 +226,12 @@ def _reopen(path: str, sha256: str, threads: int) -> Classifier:
     """The inverse of pickling."""
     found = Classifier.load(Path(path), threads=threads)
     if found.sha256 != sha256:
-        raise BundleError(f"{path}: another model than the one that was pickled.", "Load it again and pickle that.")
+        raise BundleError(f"{path}: the model has changed since it was pickled.", "Load it again and pickle that.")
     return found
 
 
 def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
-    """What the pixels can be had from again, and the pixels."""
+    """Where the pixels can be read again, and the pixels."""
     name, kept = _name(source), source
     if hasattr(source, "read") and not isinstance(source, Image.Image):
         try:
@@ -240,8 +240,8 @@ def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
             raise ImageError(f"{name}: {error.message}", error.hint) from None
     if is_heatmap(kept):
         raise ImageError(
-            f"{name}: a heat map that lentigo drew, not an image of a lesion.",
-            "Classify the image that it was drawn from.",
+            f"{name}: a heat map drawn by lentigo, not an image of a lesion.",
+            "Classify the original image.",
         )
     try:
         return kept, decode(kept)
@@ -250,7 +250,7 @@ def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
 
 
 def _name(source: object) -> str:
-    """How results name an image."""
+    """The name of an image in results."""
     if isinstance(source, str | os.PathLike):
         return str(Path(os.fsdecode(source)))
     if isinstance(source, bytes | bytearray | memoryview):
@@ -264,17 +264,17 @@ def _name(source: object) -> str:
 
 
 def _several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
-    """Refuse one image where several are meant: a path would be read letter by letter, an image row by row."""
+    """Refuse a single image where several are expected: a path would be iterated by character, an image by row."""
     one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(
         sources, "read"
     )
     if one or (isinstance(sources, np.ndarray) and sources.ndim != 4):
-        raise ImageError(f"{_name(sources)}: one image, where several are expected.", "Give a list, or use classify.")
+        raise ImageError(f"{_name(sources)}: a single image instead of several.", "Pass a list, or use classify().")
     return sources
 
 
 def _of_one_size(shapes: Mapping[int, tuple[int, ...]]) -> Iterator[Sequence[int]]:
-    """Positions of images of one shape, in groups of at most `_BATCH_PIXELS`."""
+    """Positions of images of the same shape, in batches of at most `_BATCH_PIXELS`."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, shape in shapes.items():
         by_shape.setdefault(shape, []).append(i)

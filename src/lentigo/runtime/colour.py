@@ -1,9 +1,9 @@
-"""From what an image says about its colours to sRGB, which the models learned from.
+"""Conversion from an image's declared colour space to sRGB, which the models were trained on.
 
-Embedded profiles are applied with relative intent and black-point compensation; one that amounts to sRGB changes no
-bit. An RGB profile on a grey picture counts for equal channels. Without a profile, RGB and grey are taken as sRGB,
-which is what the web and most cameras mean by it, and Exif's mark of Adobe RGB (DCF option R03) as Adobe RGB. Inks
-without a profile, a damaged profile, and one of another kind of colour are refused: their colours would be a guess.
+Embedded profiles are applied with relative colorimetric intent and black-point compensation; one equivalent to sRGB
+changes no bit. An RGB profile on a grey image applies to equal channels. Without a profile, RGB and grey are assumed
+sRGB, as on the web and in most cameras, and Exif's mark of Adobe RGB (DCF option R03) as Adobe RGB. CMYK
+without a profile, a damaged profile, and a profile for another colour mode are refused: their colours would be a guess.
 """
 
 import io
@@ -34,15 +34,15 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """A loaded image of 8 bits a channel as uint8 sRGB [H, W, 3]; transparency is laid on white.
+    """A loaded image of 8 bits a channel as uint8 sRGB [H, W, 3]; transparency is composited on white.
 
     Raises:
-        ImageError: its colours or scale can't be told.
+        ImageError: its colours or value range are ambiguous.
     """
     if image.mode.startswith(("I", "F")):
         raise ImageError(
-            f"grey of {'real numbers' if image.mode == 'F' else 'deep integers'}, whose white isn't stated.",
-            "Save it with 8 bits a channel, as it looks correct on screen.",
+            f"{'floating-point' if image.mode == 'F' else '32-bit integer'} grey with no stated white level.",
+            "Save it with 8 bits per channel, adjusted to look correct on screen.",
         )
     profile = _stated_profile(image)
     if image.has_transparency_data:
@@ -60,7 +60,7 @@ def exif_of(image: Image.Image) -> Image.Exif:
     """The Exif data of an image; empty if there are none or they can't be read."""
     try:
         return image.getexif()
-    except Exception:  # it raises what it meets; the picture is worth reading without it
+    except Exception:  # it may raise anything; the image is still worth reading without it
         return Image.Exif()
 
 
@@ -79,7 +79,7 @@ def make_profile(gamma: float, primaries: Primaries) -> bytes:
         curve = b"curv" + struct.pack(">4xIHxx", 1, round(gamma * 256))
         points = [_xyz(_D50), *(_xyz(matrix[:, i]) for i in range(3))]
     except (np.linalg.LinAlgError, struct.error, ValueError, OverflowError):
-        raise ImageError("its colour space is stated in numbers that can't be.", _EXPORT) from None
+        raise ImageError("its colour space is specified with impossible values.", _EXPORT) from None
     tags = dict(zip((b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ"), points, strict=True))
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     start = 128 + 4 + 12 * len(tags)
@@ -121,7 +121,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         return _apply(_lab_transform(), image)
     if not profile:
         if image.mode == "CMYK":
-            raise ImageError("CMYK without a colour profile: how its inks look isn't stated.", _EXPORT)
+            raise ImageError("CMYK without a colour profile: its colours are undefined.", _EXPORT)
         return image.convert("RGB")
     space = _SPACES.get(profile[16:20], "")
     if space == "RGB" and image.mode == "L":
@@ -142,7 +142,7 @@ def _apply(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.I
 
 @lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB; None if it is sRGB, to a level of 255, so that such images stay as they are.
+    """The transform from a profile to sRGB; None for sRGB (within one level of 255), which stays unchanged.
 
     Raises:
         ImageError: a damaged profile.

@@ -1,4 +1,4 @@
-"""Risks against the thresholds of a model: what is decided, in which view, and in which words."""
+"""A model's risks compared with its thresholds: the decision, the view it is made in, and its wording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ NEGATIVE = "negative at threshold"
 NO_THRESHOLD = "no threshold"
 NOT_GRADABLE = "not gradable"
 DECISIONS = (SUSPICIOUS, NEGATIVE, NO_THRESHOLD, NOT_GRADABLE)
-"""Everything that a verdict can decide. None of them says that a lesion is harmless."""
+"""All possible decisions. None of them says that a lesion is harmless."""
 
 BALANCED_PRIOR = "balanced prior"
 """View in which every diagnosis of the model is equally common."""
@@ -50,10 +50,10 @@ class Risk:
     Attributes:
         at_balanced_prior: probability at balanced prior, 0 to 1.
         at_stated_prevalence: the same by Bayes' rule for the stated prevalence; None where none was stated.
-        threshold: from it on a lesion is suspicious. None where the model has none for the target.
+        threshold: a lesion is suspicious at this risk or above. None if the model has none for the target.
         threshold_view: the view that the threshold was chosen in and is compared in; None without a threshold.
         at_threshold_view: probability in that view; None without a threshold.
-        target_sensitivity: what the threshold was chosen for on validation; None without one.
+        target_sensitivity: the sensitivity on validation that the threshold was chosen for; None without one.
     """
 
     at_balanced_prior: float
@@ -72,7 +72,7 @@ class Risk:
 
 
 def printed(probability: float | None, digits: int = 4) -> str:
-    """A probability for people, never as 0 or 1: no model is that sure. '-' for none."""
+    """A probability as text, never 0 or 1: no model is that certain. '-' for None."""
     if probability is None:
         return "-"
     least = 10.0**-digits
@@ -123,7 +123,7 @@ def risks(
             for p in points
             if p.target == target
         ]
-        # Of several thresholds for a target any that is reached decides.
+        # With several thresholds for a target, reaching any of them is decisive.
         found[target] = max(with_threshold, key=_excess, default=plain)
     return found
 
@@ -146,23 +146,23 @@ def decide(found: Mapping[str, Risk]) -> str:
 
 
 def views_differ(found: Mapping[str, Risk]) -> str:
-    """A sentence where a risk at the stated prevalence lies on the other side of its threshold; else nothing."""
+    """A sentence if a risk at the stated prevalence is on the other side of its threshold; else nothing."""
     words = [
         f"the {target} risk is {printed(r.at_stated_prevalence)} at {STATED_PREVALENCE} and "
-        f"{printed(r.at_threshold_view)} at {r.threshold_view}, where its threshold of {r.threshold:.4f} holds"
+        f"{printed(r.at_threshold_view)} at {r.threshold_view}, where its threshold of {r.threshold:.4f} applies"
         for target, r in found.items()
         if r.threshold is not None
         and r.at_stated_prevalence is not None
         and (r.at_stated_prevalence >= r.threshold) != r.suspicious
     ]
-    return f"Mind the views: {'; '.join(words)}." if words else ""
+    return f"Note the different views: {'; '.join(words)}." if words else ""
 
 
 def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet, lacks: Mapping[str, str]) -> str:
-    """The thresholds in words, and that there is none where there is none, with the reason by target in `lacks`."""
+    """The thresholds in words, including which targets lack one and why (`lacks`)."""
     if not points:
         reasons = "".join(f"; {target}: {reason}" for target, reason in lacks.items())
-        return f"this model has no threshold, so nothing is decided{reasons}"
+        return f"this model has no threshold, so it makes no decision{reasons}"
     lacking = [t for t in TARGETS if members(t, labels) and t not in {p.target for p in points}]
     words = [
         f"{p.target} risk of at least {p.threshold:.4f} at {view_of(p)} (sensitivity {p.target_sensitivity:.2f} "

@@ -1,4 +1,4 @@
-"""An image that could not be read, as a result among others."""
+"""The result for an image that could not be read."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Failure:
     Attributes:
         source: path or name of the image.
         error: what is wrong with it and what to do.
-        model: name of the model that was asked.
+        model: name of the model.
         model_sha256: hash of its file, hexadecimal.
-        classes: ids of the diagnoses that it tells apart.
+        classes: ids of the diagnoses that it distinguishes.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Classify what a user names: files, folders and patterns, with pictures of where the model looked."""
+"""Classify what a user names: files, folders and patterns, with heat maps of the evidence."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ from lentigo.runtime.verdict import Verdict
 __all__ = ["FileResults", "classify_files"]
 
 STDIN = Path("-")
-"""What stands for standard input."""
+"""The argument that means standard input."""
 
 
 class FileResults(Iterator[Verdict | Failure]):
-    """The results of `classify_files`, one after the other, and how many there were of which kind so far.
+    """An iterator over the results of `classify_files`, with counts of each kind so far.
 
     Attributes:
         files: number of images to classify.
@@ -45,7 +45,7 @@ class FileResults(Iterator[Verdict | Failure]):
 
     @property
     def notices(self) -> list[str]:
-        """A sentence for each thing that must not be overlooked."""
+        """A sentence for each problem that must not be overlooked."""
         of = f"of {self.files} images"
         counted = (
             (self.unreadable, f"{self.unreadable} {of} could not be read."),
@@ -65,26 +65,26 @@ def classify_files(
 ) -> FileResults:
     """Classify files, all images in folders, and what patterns match, in order.
 
-    What lies in folders and is no image, and heat maps that lentigo drew, are left out and counted on standard error.
+    Other files in folders, and heat maps drawn by lentigo, are left out and counted on standard error.
 
     Args:
         paths: files, folders, patterns such as 'clinic/*.jpg', or '-' for an image on standard input.
-        model: name or path of a bundle; without it the default one.
-        explain: folder for the heat maps, one an image, called after it and ending in '.heatmap.png'. No input and
+        model: name or path of a bundle; None is the default model.
+        explain: folder for the heat maps, one per image, named after it and ending in '.heatmap.png'. No input and
             nothing but an earlier heat map is ever replaced there.
         prevalence: how common each diagnosis is where the images come from, by id or name; without it, balanced.
         overwrite: replace earlier heat maps in `explain`.
         progress: show a bar on standard error if that is a terminal.
 
     Returns:
-        An iterator over a `Verdict` for each image, or a `Failure` for one that can't be read; the others go on.
+        An iterator over a `Verdict` for each image, or a `Failure` for one that can't be read.
 
     Raises:
         ImageError: a pattern or folder without any image, nothing that exists, or a heat map that would replace a file.
         BundleError: no such model.
         DataError: the prevalence is incomplete or impossible.
     """
-    find_bundle(model)  # a mistyped name is said before anything is read
+    find_bundle(model)  # report a mistyped name before anything is read
     found = _selected([paths] if isinstance(paths, str | os.PathLike) else list(paths))
     if found.notice:
         note(found.notice)
@@ -109,7 +109,7 @@ def _explained(
         if file in pictures and isinstance(result, Verdict):
             try:
                 result.save_overlay(pictures[file], overwrite=overwrite)
-            except ImageError as error:  # it was exchanged meanwhile: which of the two was classified?
+            except ImageError as error:  # it was replaced meanwhile: which of the two was classified?
                 yield Failure(result.source, str(error), result.model, result.model_sha256, result.classes)
                 continue
         yield result
@@ -118,9 +118,7 @@ def _explained(
 def _selected(named: list[str | os.PathLike[str]]) -> Selection:
     """As `select`, with `-` for standard input in its place."""
     if not all(map(_is_named, named)):
-        raise ImageError(
-            "A path is empty.", "Give files, folders or patterns; an empty variable of a shell gives none."
-        )
+        raise ImageError("A path is empty.", "Give files, folders or patterns; perhaps a shell variable is empty.")
     if any(os.fspath(one) == "-" for one in named):
         found = Selection()
         for one in named:
@@ -130,32 +128,32 @@ def _selected(named: list[str | os.PathLike[str]]) -> Selection:
             found.skipped += part.skipped
         return found
     found = select(named)
-    found.files = [file.absolute() if file == STDIN else file for file in found.files]  # a file that is called so
+    found.files = [file.absolute() if file == STDIN else file for file in found.files]  # a file with that name
     return found
 
 
 def _is_named(path: str | os.PathLike[str]) -> bool:
-    """Whether it names anything: '' would mean the folder that one happens to be in."""
+    """Whether it names anything: '' would mean the current folder."""
     return bool(os.fspath(path).strip())
 
 
 def _without_heatmaps(found: list[Path]) -> list[Path]:
-    """The files without heat maps, which are counted on standard error."""
+    """The files except heat maps, which are counted on standard error."""
     files = [file for file in found if file == STDIN or not is_heatmap(file)]
     left_out = len(found) - len(files)
     if not files:
         raise ImageError(
-            f"{found[0]}: a heat map that lentigo drew, not an image of a lesion"
+            f"{found[0]}: a heat map drawn by lentigo, not an image of a lesion"
             + (f", and so are {left_out - 1} more." if left_out > 1 else "."),
-            "Classify the images that they were drawn from.",
+            "Classify the original images.",
         )
     if left_out:
-        note(f"Not classified: {left_out} heat {'map' if left_out == 1 else 'maps'} that lentigo drew.")
+        note(f"Not classified: {left_out} heat {'map' if left_out == 1 else 'maps'} drawn by lentigo.")
     return files
 
 
 def _refuse_absent(files: list[Path]) -> None:
-    """Where nothing that was named exists, a mistake in typing is likelier than a row for it is useful."""
+    """If nothing that was named exists, a typing mistake is more likely than a use for rows that say so."""
     if not any(file == STDIN or os.path.lexists(file) for file in files):
         others = f", nor are the {len(files) - 1} others there" if len(files) > 1 else ""
         raise ImageError(f"{files[0]}: there is no such file{others}.", "Check the path.")
@@ -175,9 +173,9 @@ def _is(count: int) -> str:
 
 
 def _picture_names(files: list[Path]) -> dict[Path, str]:
-    """A name for each heat map; files of the same name in different folders get their folders' names too."""
+    """A unique name for each heat map; files with the same name in different folders get their folders' names too."""
     names: dict[Path, str] = {}
-    taken: set[str] = set()  # in small letters: some file systems know no others
+    taken: set[str] = set()  # lower case: some file systems ignore case
     for file in files:
         stem = "stdin" if file == STDIN else file.stem
         name = stem
@@ -185,7 +183,7 @@ def _picture_names(files: list[Path]) -> dict[Path, str]:
             if _shortened(name).lower() not in taken:
                 break
             name = f"{parent.name}-{name}"
-        while _shortened(name).lower() in taken:  # a.jpg and a.png of one folder
+        while _shortened(name).lower() in taken:  # a.jpg and a.png in one folder
             name = f"{name}-{file.suffix.lstrip('.') or 'again'}"
         taken.add(_shortened(name).lower())
         names[file] = f"{_shortened(name)}{SUFFIX}"
@@ -193,7 +191,7 @@ def _picture_names(files: list[Path]) -> dict[Path, str]:
 
 
 def _shortened(name: str) -> str:
-    """At most 200 bytes, with a hash for what was cut: file systems take 255 for a whole name."""
+    """At most 200 bytes, with a hash for what was cut: file systems allow 255."""
     content = os.fsencode(name)
     if len(content) <= 200:
         return name

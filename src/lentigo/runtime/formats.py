@@ -1,7 +1,7 @@
-"""Tell what a file is by its first bytes: an image that is read here, one that isn't, or no image at all.
+"""Recognise a file by its first bytes: a supported image format, an unsupported one, or not an image.
 
-Names lie in both directions (a JPEG without suffix, a web page called .jpg), so a name only counts where the content
-is unknown.
+Names mislead in both directions (a JPEG without suffix, a web page called .jpg), so a name only counts where the
+content is unknown.
 """
 
 import os
@@ -21,7 +21,7 @@ class Format:
     Args:
         name: what people call it.
         suffixes: how its files are named.
-        next_step: what to do with one that isn't read here; empty for the kinds that are.
+        next_step: what to do with an unsupported one; empty for supported formats.
     """
 
     name: str
@@ -50,7 +50,7 @@ READABLE = (_JPEG, _PNG, _BMP, _TIFF, _WEBP, _GIF)
 
 _HEIC = _format("HEIC", ".heic .heif .hif", f"{_CONVERT} (on a phone: share or export it as JPEG).")
 _AVIF = _format("AVIF", ".avif .avifs", f"{_CONVERT}.")
-_DICOM = _format("DICOM", ".dcm .dicom .dic", "Export it as PNG or JPEG from the viewer or archive that it came from.")
+_DICOM = _format("DICOM", ".dcm .dicom .dic", "Export it as PNG or JPEG from its viewer or archive.")
 _JP2 = _format("JPEG 2000", ".jp2 .j2k .j2c .jpc .jpx .jpf", f"{_CONVERT}.")
 _JXL = _format("JPEG XL", ".jxl", f"{_CONVERT}.")
 _JLS = _format("JPEG-LS", ".jls", f"{_CONVERT}.")
@@ -102,7 +102,7 @@ _STARTS = (
     (b"gimp xcf", _OTHER),
 )
 
-# Shorter marks that a text or table could begin with by chance: what follows them is looked at too.
+# Shorter signatures that a text or table could start with by chance: what follows them is checked too.
 _PATTERNS = (
     (re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), _BMP),
     (re.compile(rb"\0\0[\1\2]\0[^\0]\0...\0", re.DOTALL), _ICO),
@@ -121,16 +121,16 @@ _BRANDS = {
     b"avif": _AVIF,
     b"avis": _AVIF,
     b"crx ": _RAW,  # Canon CR3
-    b"mif1": _HEIC,  # any still in this container; a name above that stands beside it says more
+    b"mif1": _HEIC,  # any still in this container; a more specific brand above takes precedence
     b"msf1": _HEIC,
 }
 
 START = 512
-"""Bytes of a file that `sniff` looks at."""
+"""Number of leading bytes that `sniff` examines."""
 
 
 def sniff(start: bytes) -> Format | None:
-    """The format of a file from its first bytes (512 are enough), or None where they are those of no known image."""
+    """The format of a file from its first bytes (512 are enough), or None for no known image format."""
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return _WEBP
     if start[4:8] == b"ftyp":
@@ -148,13 +148,13 @@ def sniff(start: bytes) -> Format | None:
 
 
 def claimed_format(path: Path) -> Format | None:
-    """The image format that a file's name promises, or None."""
+    """The image format that a file's name suggests, or None."""
     suffix = path.suffix.lower()
     return next((kind for kind in (*READABLE, *FOREIGN) if suffix in kind.suffixes), None)
 
 
 def image_format(path: str | os.PathLike[str]) -> Format | None:
-    """What image a file is by its content or, where that is unknown or can't be read, by its name; None for others."""
+    """A file's image format by its content or, if that is unknown or unreadable, by its name; None for other files."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -165,7 +165,7 @@ def image_format(path: str | os.PathLike[str]) -> Format | None:
 
 
 def _brand(start: bytes) -> Format | None:
-    """HEIC, AVIF and CR3 share a container; the names of its kinds stand after 'ftyp', the main one first."""
+    """HEIC, AVIF and CR3 share a container; its brands follow 'ftyp', the major one first."""
     length = min(int.from_bytes(start[:4], "big"), len(start))
     names = [start[8:12], *(start[i : i + 4] for i in range(16, length, 4))]
     known = [_BRANDS[name] for name in names if name in _BRANDS]

@@ -1,4 +1,4 @@
-"""Whether an image can be graded at all, and if not, why."""
+"""Whether an image is gradable, and if not, why."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 __all__ = ["rejection_reasons"]
 
 _BLANK_STD = 2.0
-"""Below this standard deviation of every channel, of 255 levels, nothing is to be seen."""
+"""Below this standard deviation of every channel (of 255 levels), an image counts as blank."""
 _LOOKED_AT = 512
-"""Side of the grid of pixels that is enough to tell a blank square."""
+"""Side of the grid of pixels that suffices to detect a blank square."""
 
 
 def rejection_reasons(
@@ -19,34 +19,34 @@ def rejection_reasons(
     size: int,
     ood_threshold: float | None,
 ) -> tuple[str, ...]:
-    """Why an image can't be graded; empty if it can.
+    """Why an image is not gradable; empty if it is.
 
     Args:
         image: uint8 [H, W, 3].
-        probabilities: what the model gave for it [C].
-        ood_score: how unlike the training images it is; None of a model that computes none.
-        size: side of the square that the model sees, in pixels.
-        ood_threshold: a score above it is out of distribution; None of a model without a score.
+        probabilities: the model's output [C].
+        ood_score: how unlike the training images it is; None for a model without one.
+        size: side of the model's square input, in pixels.
+        ood_threshold: a score above it is out of distribution; None for a model without a score.
     """
     height, width = image.shape[:2]
     reasons = []
     if min(height, width) < size:
-        reasons.append(f"{width}x{height} pixels are fewer than the {size}x{size} that the model sees")
+        reasons.append(f"{width}x{height} pixels are fewer than the model's input of {size}x{size}")
     if _is_blank(image):
-        reasons.append("the square that the model sees is blank")
+        reasons.append("the central square, which is all that the model sees, is blank")
     if not np.isfinite(probabilities).all():
         reasons.append("the model gives no probabilities for it")
-    # Not a number is out of distribution too.
+    # NaN is out of distribution too.
     if ood_threshold is not None and ood_score is not None and not ood_score <= ood_threshold:
         reasons.append(
-            f"it is unlike the dermoscopic images that the model learned from (OOD score {ood_score:.2f}, "
+            f"it is out of distribution: unlike the dermoscopic training images (OOD score {ood_score:.2f}, "
             f"threshold {ood_threshold:.2f})"
         )
     return tuple(reasons)
 
 
 def _is_blank(image: NDArray[np.uint8]) -> bool:
-    """Whether the central square, which is all that the model sees, is of one colour."""
+    """Whether the central square, which is all that the model sees, has a single colour."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

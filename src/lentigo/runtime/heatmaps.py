@@ -1,4 +1,4 @@
-"""Where the model saw evidence, drawn for people: the image beside its heat map, with scale, square and caption."""
+"""Figures of the model's evidence: the image beside its heat map, with colour scale, model input and caption."""
 
 from functools import cache
 
@@ -19,14 +19,14 @@ COLOURS: NDArray[np.uint8] = np.stack(
     ],
     axis=1,
 )
-"""viridis [256, 3]: even steps to the eye, in grey and for colour-blind people too (matplotlib, CC0)."""
+"""viridis [256, 3]: perceptually uniform, also in grey and for colour-blind people (matplotlib, CC0)."""
 
 _SHORT, _LONG = 360, 900
-"""Sides of a panel in pixels: the shorter is brought to the first unless the longer would pass the second."""
+"""Sides of a panel in pixels: the shorter is scaled to the first unless the longer would exceed the second."""
 _MARGIN, _GAP = 16, 12
 _MIN_WIDTH = 2 * _SHORT + _GAP
 _STRENGTH = 0.6
-"""Share of the colour in the overlay, the same everywhere so that colours match the scale; the rest is the image."""
+"""Opacity of the overlay, the same everywhere so that colours match the scale."""
 _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (90, 90, 90)
 
 
@@ -48,7 +48,7 @@ def heat(cam: NDArray[np.float32], height: int, width: int) -> NDArray[np.float3
 
 
 def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str, notes: list[str]) -> Image.Image:
-    """The picture: image, heat map on it, colour scale, caption.
+    """The figure: image, overlaid heat map, colour scale, caption.
 
     Args:
         pixels: the image, uint8 [H, W, 3].
@@ -65,7 +65,7 @@ def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str,
     width = max(across * panel.width + (across - 1) * _GAP, _MIN_WIDTH)
     empty = cam is not None and not np.maximum(cam, 0).max() > 0
     if empty:
-        notes = ["The map is empty: nothing in the square speaks for this diagnosis more than against it.", *notes]
+        notes = ["The map is empty: no region of the square has net evidence for this diagnosis.", *notes]
     lines = [(title, _font(19), _INK)] + [(line, _font(14), _FAINT) for line in notes]
     wrapped = [(part, font, ink) for text, font, ink in lines for part in _wrap(text, font, width)]
     down = 1 if beside else len(panels)
@@ -86,7 +86,7 @@ def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str,
 
 
 def _square(width: int, height: int) -> tuple[int, int, int]:
-    """Left, top and side of the central square, which is what the model sees."""
+    """Left, top and side of the central square, which is the model's input."""
     side = min(width, height)
     return (width - side) // 2, (height - side) // 2, side
 
@@ -96,13 +96,13 @@ def _scaled(pixels: NDArray[np.uint8]) -> Image.Image:
     height, width = pixels.shape[:2]
     scale = min(_SHORT / min(height, width), _LONG / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Enlarged a lot, an image shows the pixels that there are rather than a blur that there isn't.
+    # Greatly enlarged images show their pixels rather than an interpolated blur.
     how = Image.Resampling.NEAREST if scale > 3 else Image.Resampling.LANCZOS
     return Image.fromarray(pixels).resize(size, how)
 
 
 def _overlaid(panel: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
-    """The heat map on a grey copy of the image: skin's own colours would be read as evidence."""
+    """The heat map on a grey copy of the image: skin colours could be mistaken for evidence."""
     values = heat(cam, panel.height, panel.width)
     grey = _evened(np.asarray(panel.convert("L"), np.float32))[..., None].repeat(3, axis=2)
     mixed = 140 + 0.45 * grey  # outside of the square, which the model doesn't see
@@ -111,19 +111,19 @@ def _overlaid(panel: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
     if values.any():
         colours = COLOURS[(values[inside] * 255).round().astype(np.uint8)].astype(np.float32)
         mixed[inside] = (1 - _STRENGTH) * grey[inside] + _STRENGTH * colours
-    else:  # the colour of 0 everywhere would look like a map
+    else:  # the colour of 0 everywhere would look like a heat map
         mixed[inside] = grey[inside]
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
 
 
 def _evened(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Greys stretched to one range, so that colours read alike on dark skin and on light skin."""
+    """Grey levels stretched to a fixed range, so that the overlay looks alike on dark and light skin."""
     low, high = np.percentile(grey, (1, 99))
     return 60 + 160 * np.clip((grey - low) / max(high - low, 1.0), 0, 1)
 
 
 def _outline(panel: Image.Image) -> None:
-    """The square that the model saw: white between black lines, to be seen on any skin."""
+    """The model's input square: white between black lines, visible on any skin."""
     left, top, side = _square(*panel.size)
     pen = ImageDraw.Draw(panel)
     for inset, ink in ((0, (0, 0, 0)), (1, (255, 255, 255)), (2, (255, 255, 255)), (3, (0, 0, 0))):
@@ -132,15 +132,15 @@ def _outline(panel: Image.Image) -> None:
 
 
 def _scale(canvas: Image.Image, y: int, width: int) -> None:
-    """The colours from no evidence to the strongest, blended with grey as on the image."""
+    """The colour scale from no evidence to the strongest, blended with grey as in the overlay."""
     shown = (1 - _STRENGTH) * 140 + _STRENGTH * COLOURS.astype(np.float32)
     bar = Image.fromarray(shown.round().astype(np.uint8)[None].repeat(16, axis=0)).resize((width, 16))
     canvas.paste(bar, (_MARGIN, y))
     pen, font = ImageDraw.Draw(canvas), _font(13)
     for x, anchor, text in (
-        (0, "la", "0: none, or against it"),
+        (0, "la", "0: none, or evidence against"),
         (width / 2, "ma", "0.5"),
-        (width, "ra", "1: the strongest in this image"),
+        (width, "ra", "1: strongest in this image"),
     ):
         pen.text((_MARGIN + x, y + 19), text, fill=_INK, font=font, anchor=anchor)
 
@@ -156,7 +156,7 @@ def _line_height(font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Lines that are no wider than `width` pixels; a word that is wider alone is cut."""
+    """Lines of at most `width` pixels; a single wider word is cut."""
     lines = [""]
     for word in text.split():
         joined = f"{lines[-1]} {word}".strip()

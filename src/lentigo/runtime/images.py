@@ -1,4 +1,4 @@
-"""Decode pictures into pixels: right where their format fixes what is meant, refused where it doesn't. Torch-free."""
+"""Decode images into pixels: exact where the format defines them, refused where it doesn't. Torch-free."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from lentigo.runtime.formats import START, claimed_format, sniff
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageSource", "contents_of", "decode"]
 
 MAX_BYTES = 8 * MAX_PIXELS
-"""Longest file that is read: the largest picture with four uncompressed channels of 16 bits."""
+"""Maximum file size: the largest image with four uncompressed channels of 16 bits."""
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | NDArray | Image.Image
 
@@ -47,19 +47,20 @@ _READERS: dict[str, Callable[[bytes], Image.Image | NDArray[np.uint8]]] = {
 def decode(source: ImageSource) -> NDArray[np.uint8]:
     """Read one image as uint8 sRGB [H, W, 3], upright.
 
-    The first bytes tell the format, whatever the name. Colour profiles are converted to sRGB (`lentigo.runtime.colour`
-    says how), cameras' rotation flags are applied, grey is spread over three channels, 16-bit channels keep their high
-    bytes, transparency is laid on white. What would be a guess is refused: inks without a profile, real numbers and
-    integers whose white isn't stated, 12 bits passed off as 16, animations and several pages (of the stereo or
-    gain-map pairs of phones the main picture is read). Damage is refused where the format lets it be seen.
+        The first bytes determine the format, not the name. Colour profiles are converted to sRGB (see
+        `lentigo.runtime.colour`), Exif orientation is applied, grey is replicated over three channels, 16-bit channels
+        keep their high bytes, transparency is composited on white. Ambiguous input is refused: CMYK without a profile,
+    floats and integers without a stated white level, 12 bits stored as 16, animations and several pages (of the
+        stereo or gain-map pairs of phones the main image is read). Damaged files are refused where the format reveals
+        the damage.
 
-    Args:
-        source: a path, the bytes of a file, an open binary file, a Pillow image, or an array uint8 [H, W], [H, W, 1],
-            [H, W, 3] or [H, W, 4], values 0 to 255, taken as sRGB.
+        Args:
+            source: a path, the bytes of a file, an open binary file, a Pillow image, or an array uint8 [H, W], [H, W,
+                1], [H, W, 3] or [H, W, 4], values 0 to 255, taken as sRGB.
 
-    Raises:
-        ImageError: absent, empty, no image, damaged, truncated, of unclear colours or depth, larger than `MAX_PIXELS`
-            or `MAX_BYTES`, or nothing that could be an image.
+        Raises:
+            ImageError: missing, empty, not an image, damaged, truncated, ambiguous colours or depth, larger than
+                `MAX_PIXELS` or `MAX_BYTES`, or an unsupported type.
     """
     name = _name(source)
     try:
@@ -67,7 +68,7 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     except ImageError as error:
         raise ImageError(f"{name}: {error.message}", error.hint) from None
     except MemoryError:
-        raise ImageError(f"{name}: it needs more memory than there is.", "Scale it down first.") from None
+        raise ImageError(f"{name}: not enough memory to decode it.", "Downscale it first.") from None
     except Exception as error:  # Pillow reports damage with any kind of exception, depending on the format.
         refusal = damaged(error)
         raise ImageError(f"{name}: {refusal.message}", refusal.hint) from None
@@ -87,21 +88,21 @@ def _read(source: ImageSource) -> Image.Image | NDArray[np.uint8]:
         return _from_bytes(contents_of(source))
     raise ImageError(
         f"{type(source).__name__} is not an image.",
-        "Give a path, the bytes of a file, an open binary file, a Pillow image or a uint8 array.",
+        "Pass a path, the bytes of a file, an open binary file, a Pillow image or a uint8 array.",
     )
 
 
 def _from_bytes(data: bytes, path: Path | None = None) -> Image.Image | NDArray[np.uint8]:
-    """Decode a whole file with the reader that its first bytes call for; `path` helps to name what it isn't."""
+    """Decode a whole file with the reader for its first bytes; `path` helps to name an unsupported format."""
     if not data:
-        raise ImageError("the file is empty, not an image.", "Fetch or export the image again.")
+        raise ImageError("the file is empty, not an image.", "Download or export the image again.")
     kind = sniff(data[:START])
     if kind and kind.readable:
         return _READERS[kind.name](data)
     kind = kind or (claimed_format(path) if path else None)
     if kind and not kind.readable:
-        raise ImageError(f"{kind.name} files are not read here.", kind.next_step)
-    raise ImageError("not an image that can be read.", _READABLE)
+        raise ImageError(f"{kind.name} files are not supported.", kind.next_step)
+    raise ImageError("not an image in a supported format.", _READABLE)
 
 
 def _contents_of_path(path: Path) -> bytes:
@@ -113,14 +114,14 @@ def _contents_of_path(path: Path) -> bytes:
     except IsADirectoryError:
         raise ImageError("this is a folder.", "Give an image file.") from None
     except (OSError, ValueError) as error:
-        if path.is_dir():  # which Windows reports as a lack of permission
+        if path.is_dir():  # which Windows reports as missing permission
             raise ImageError("this is a folder.", "Give an image file.") from None
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"can't be read ({reason}).", "Check the path and permissions.") from None
 
 
 def contents_of(file: IO[bytes]) -> bytes:
-    """What an open binary file holds from where it stands.
+    """The content of an open binary file from its current position.
 
     Raises:
         ImageError: opened as text, or longer than `MAX_BYTES`.
@@ -128,7 +129,7 @@ def contents_of(file: IO[bytes]) -> bytes:
     contents = bytearray()
     while part := file.read(1 << 20):
         if not isinstance(part, bytes | bytearray | memoryview):
-            raise ImageError("a file that yields no bytes.", "Open it in binary mode: open(path, 'rb').")
+            raise ImageError("a file that does not yield bytes.", "Open it in binary mode: open(path, 'rb').")
         contents += part
         _refuse_length(len(contents))
     return bytes(contents)
@@ -136,15 +137,15 @@ def contents_of(file: IO[bytes]) -> bytes:
 
 def _refuse_length(length: int) -> None:
     if length > MAX_BYTES:
-        raise ImageError(f"longer than the {MAX_BYTES:,} bytes that are read.", "Scale it down first.")
+        raise ImageError(f"larger than the limit of {MAX_BYTES:,} bytes.", "Downscale it first.")
 
 
 def _from_pillow(image: Image.Image) -> Image.Image | NDArray[np.uint8]:
-    """An image of Pillow's: from its file, as any other, if it is open and none of its pixels have been read."""
+    """A Pillow image: decoded from its file like any other if that is open and no pixels have been loaded."""
     if isinstance(image, ImageFile.ImageFile) and image.tile and image.tell() == 0:
         file = image.fp
         if file is None or file.closed:
-            raise ImageError("its file was closed before its pixels were read.", "Call load() while the file is open.")
+            raise ImageError("its file was closed before it was loaded.", "Call load() while the file is open.")
         place = file.tell()
         file.seek(0)
         try:
@@ -164,11 +165,11 @@ def _from_array(values: NDArray) -> Image.Image | NDArray[np.uint8]:
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or 0 in values.shape or np.ma.is_masked(values):
         raise ImageError(
             f"an array of dtype {values.dtype} and shape {values.shape} is not an image.",
-            "Give uint8 [H, W], [H, W, 3] or [H, W, 4], values 0 to 255; scale and convert it yourself.",
+            "Pass uint8 [H, W], [H, W, 3] or [H, W, 4], values 0 to 255; scale and convert it first.",
         )
     channels = values.shape[2] if values.ndim == 3 else 1
     if channels not in (1, 3, 4):
-        raise ImageError(f"an array with {channels} channels is not an image.", "Give 1, 3 or 4 channels, last.")
+        raise ImageError(f"an array with {channels} channels is not an image.", "Pass 1, 3 or 4 channels, last.")
     refuse_size(values.shape[1], values.shape[0])
     values = np.ascontiguousarray(values)
     if channels == 3:
@@ -184,7 +185,7 @@ def _upright_rgb(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _name(source: object) -> str:
-    """What an error calls a source; bytes of a file name that are no text are escaped."""
+    """The name of a source in errors; undecodable bytes in a file name are escaped."""
     name: object
     if isinstance(source, str | os.PathLike):
         name = os.fsdecode(source)

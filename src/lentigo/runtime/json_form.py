@@ -10,7 +10,7 @@ from lentigo.runtime.decisions import Risk
 __all__ = ["FORMAT", "KEYS", "label_values", "risk_values", "rounded", "verdict_schema"]
 
 FORMAT = 1
-"""Version of the objects."""
+"""Version of the schema."""
 KEYS = (
     "format",
     "source",
@@ -38,7 +38,7 @@ KEYS = (
 
 
 def verdict_schema() -> dict[str, object]:
-    """The JSON schema (2020-12) of what `classify --format json` writes, one object a line."""
+    """The JSON schema (2020-12) of what `classify --format json` writes, one object per line."""
     found: dict[str, object] = json.loads(Path(__file__).with_name("verdict.schema.json").read_text(encoding="utf-8"))
     return found
 
@@ -56,7 +56,7 @@ def label_values(label: Label, probability: float) -> dict[str, object]:
 
 
 def risk_values(risk: Risk) -> dict[str, object]:
-    """A risk in its views, beside its threshold."""
+    """A risk in its views, with its threshold."""
     return {
         "balanced_prior": rounded(risk.at_balanced_prior),
         "stated_prevalence": rounded(risk.at_stated_prevalence),
@@ -68,5 +68,5 @@ def risk_values(risk: Risk) -> dict[str, object]:
 
 
 def rounded(value: float | None) -> float | None:
-    """Six decimals; None for what JSON has no number for."""
+    """Rounded to six decimals; None for NaN and infinities, which JSON lacks."""
     return round(value, 6) if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The pixels of an image that was classified, for its heat map: read again from its file rather than kept in memory."""
+"""The pixels of a classified image, for its heat map: read again from its file rather than kept in memory."""
 
 import os
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ __all__ = ["KeptImage"]
 
 @dataclass(frozen=True)
 class KeptImage:
-    """Where an image's pixels can be had again.
+    """Where to read an image's pixels again.
 
     Attributes:
         source: a path or a file's bytes, to decode again; or the pixels themselves, uint8 [H, W, 3].
-        state: the file's size and time of change when it was classified.
+        state: the file's size and modification time when it was classified.
         shape: height and width.
     """
 
@@ -33,16 +33,16 @@ class KeptImage:
         shape = (pixels.shape[0], pixels.shape[1])
         if isinstance(source, bytes):
             return cls(source, None, shape)
-        if isinstance(source, str | os.PathLike) and Path(os.fsdecode(source)).is_file():  # a pipe is read but once
+        if isinstance(source, str | os.PathLike) and Path(os.fsdecode(source)).is_file():  # a pipe is read only once
             return cls(Path(os.fsdecode(source)).absolute(), _state(source), shape)
-        # The caller may fill the same array with the next picture.
+        # The caller may reuse the array for the next image.
         return cls(pixels.copy(), None, shape)
 
     def pixels(self) -> NDArray[np.uint8]:
         """The pixels, uint8 [H, W, 3].
 
         Raises:
-            ImageError: the file has gone or has changed since it was classified.
+            ImageError: the file was removed or changed since it was classified.
         """
         if isinstance(self.source, np.ndarray):
             return self.source

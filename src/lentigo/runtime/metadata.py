@@ -1,4 +1,4 @@
-"""What a bundle's metadata hold: format 2, a JSON text in the ONNX file."""
+"""A bundle's metadata: format 2, a JSON text in the ONNX file."""
 
 from typing import Any, Literal
 
@@ -21,12 +21,12 @@ class OperatingPoint(_Part):
 
     target: Literal["melanoma", "malignancy"]
     view: Literal["equal_prevalence", "training_prevalence"] = "equal_prevalence"
-    """The prior that the risk is taken at: the balanced one, as the probabilities are, or that of the training part."""
+    """The prior that the risk is computed at: balanced, like the probabilities, or the training prevalence."""
     target_sensitivity: float
     threshold: float = Field(ge=0, le=1)
-    """A lesion whose risk reaches it is suspicious."""
+    """A lesion whose risk reaches this threshold is suspicious."""
     validation_images: int
-    """Number of validation images with the target that the threshold rests on."""
+    """Number of positive validation images that the threshold is based on."""
 
 
 class OODThreshold(_Part):
@@ -34,13 +34,13 @@ class OODThreshold(_Part):
 
     threshold: float
     target_fpr: float
-    """Share of lesions like those of training that may be rejected."""
+    """Share of in-distribution lesions that may be rejected."""
     validation_images: int
-    """Number of validation images that the threshold rests on."""
+    """Number of validation images that the threshold is based on."""
 
 
 class Head(_Part):
-    """One output that holds probabilities."""
+    """One output of probabilities."""
 
     name: str
     """The question that it answers, such as 'diagnosis'."""
@@ -51,7 +51,7 @@ class Head(_Part):
 
 
 class OptionalInput(_Part):
-    """What may be known of a patient besides the image; `missing` stands for not known."""
+    """Optional clinical input besides the image; `missing` is the value for unknown."""
 
     name: str
     """Name of the graph's input [N]."""
@@ -83,11 +83,11 @@ class BundleMetadata(BaseModel):
     heads: tuple[Head, ...] = Field(min_length=1)
     """The first one is the diagnosis."""
     members: int = 1
-    """Networks in the graph whose probabilities are averaged."""
+    """Number of networks in the graph whose probabilities are averaged."""
     inputs: tuple[OptionalInput, ...] = ()
-    """What the graph takes besides `image`."""
+    """Inputs of the graph besides `image`."""
     size: int
-    """Side of the square that the network sees, in pixels."""
+    """Side of the network's square input, in pixels."""
     crop: Literal["central_square"] = "central_square"
     interpolation: Literal["antialiased_bilinear"] = "antialiased_bilinear"
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
@@ -98,7 +98,7 @@ class BundleMetadata(BaseModel):
     """Hash over the ids of the images that quantization was calibrated on."""
     temperature: float
     training_prevalence: tuple[float, ...]
-    """Share of each class in the training part. The probabilities assume equal shares instead."""
+    """Share of each class in the training part. The probabilities assume a balanced prior instead."""
     operating_points: tuple[OperatingPoint, ...]
     no_operating_point: dict[str, str] = {}
     """Why there is none, by target: 'melanoma' or 'malignancy'."""
@@ -110,7 +110,7 @@ class BundleMetadata(BaseModel):
     metrics: dict[str, Any]
     """What `lentigo evaluate` measured on the test part, or empty."""
     parity: dict[str, Any]
-    """What the export's check against the trained network measured."""
+    """Results of the export's parity check against the trained network."""
     fingerprints: Fingerprints
     licence: str
     citation: str

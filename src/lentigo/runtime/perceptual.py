@@ -1,11 +1,12 @@
-"""Perceptual hashes: 64 bits of a picture that survive scaling, compression and brightness, but not another lesion.
+"""Perceptual hashes: 64 bits per image, robust to scaling, compression and brightness, but specific to the lesion.
 
-A bundle can carry those of its training images, and so notice that a data set which is said to be new is made of them.
+A bundle can carry those of its training images and so detect that a supposedly new data set is made of them.
 
-Measured on HAM10000 (10,015 images of 200x150 pixels, 3,000 asked for, `benchmarks/perceptual.py`): at most
-`BITS_APART` bits lie between an image and its version of 28 pixels, stretched to a square as DermaMNIST and the hmnist
-tables have it (99 % of them), its central square at 224 px (all), its 15 % brighter version (98 %), or one of half the
-size at JPEG quality 60 (94 %). An image of another lesion comes as close for 0.2 % of the images. Other photographs of
+Measured on HAM10000 (10,015 images of 200x150 pixels, 3,000 queried, `benchmarks/perceptual.py`): at most
+`BITS_APART` bits differ between an image and its version of 28 pixels, stretched to a square as DermaMNIST and the
+hmnist tables have it (99 % of them), its central square at 224 px (all), its 15 % brighter version (98 %), or one of
+half the size at JPEG quality 60 (94 %). An image of another lesion comes as close for 0.2 % of the images. Other
+photographs of
 one lesion, closer crops, rotated and mirrored copies are not found: those are for `lentigo.audit`.
 
 Source: Zauner, 'Implementation and benchmarking of perceptual image hash functions', 2010 (signs of the discrete cosine
@@ -19,35 +20,35 @@ from PIL import Image
 __all__ = ["BITS_APART", "FALSE_HITS", "near_duplicates", "perceptual_hash", "perceptual_hashes"]
 
 BITS_APART = 3
-"""Bits of 64 in which the hashes of one picture may differ."""
+"""Maximum Hamming distance, of 64 bits, between hashes of the same image."""
 FALSE_HITS = 0.002
-"""Share of unrelated dermoscopic images that come so close to one of 10,000 hashes by chance."""
+"""False-positive rate: unrelated dermoscopic images that come this close to one of 10,000 hashes."""
 
 SIDE = 48
 """Side of the square that the transform is taken of, in pixels."""
 STRETCHED = 3 / 4
 """Height over width of the pictures that DermaMNIST and the hmnist tables stretch to squares."""
 CHUNK = 512
-"""Hashes that are compared with all others at once."""
+"""Number of hashes compared with all others at once."""
 
-# A sign for each low frequency but those that are even in both directions: that a dark lesion lies in the middle of
-# paler skin, which is true of nearly all, decides their sign.
+# A sign for each low frequency except those even in both directions: their sign only says that a dark lesion is in
+# the middle of paler skin, which is true of nearly all images.
 FREQUENCIES = sorted(
     ((u, v) for u in range(10) for v in range(10) if u % 2 or v % 2), key=lambda f: (f[0] + f[1], f[0])
 )[:64]
 
 
 def perceptual_hash(rgb: NDArray[np.uint8]) -> np.uint64:
-    """The hash of the largest square around the centre of an image, uint8 [H, W, 3]."""
+    """The hash of the largest central square of an image, uint8 [H, W, 3]."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     return _hash(rgb, (side, side))
 
 
 def perceptual_hashes(rgb: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """The hashes to look for among those of other images: [1], or [2] for a square, which may be a stretched picture.
+    """The hashes to look for among those of other images: [1], or [2] for a square, which may be a stretched image.
 
-    The second is of the central square of what the image was before it was stretched, if that was three by four.
+    The second is for the central square of the original image, assuming that it was 4:3 before it was stretched.
     """
     height, width = rgb.shape[:2]
     boxes = [(min(height, width),) * 2] + ([(height, width * STRETCHED)] if height == width else [])
@@ -72,7 +73,7 @@ def _hash(rgb: NDArray[np.uint8], box: tuple[float, float]) -> np.uint64:
     luma = Image.fromarray(rgb).convert("L")
     square = luma.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=(left, top, left + wide, top + tall))
     low = _COSINES @ np.asarray(square, dtype=np.float64) @ _COSINES.T
-    # Rounded: a blank image has zeros for signs, and not the noise of the arithmetic.
+    # Rounded: the signs of a blank image are zeros, not numerical noise.
     bits = np.array([low[f] for f in FREQUENCIES]) > 1e-6
     return np.packbits(bits).view(">u8")[0].astype(np.uint64)
 

@@ -1,4 +1,4 @@
-"""Images in, outputs out: all that evaluation asks of a model, be it a run, a bundle, an ensemble or a service."""
+"""Images in, outputs out: the interface that evaluation uses for a run, a bundle, an ensemble or a service."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ class Outputs(NamedTuple):
 
     Attributes:
         probabilities: float32 [N, K], calibrated, at the balanced prior: as if all classes were equally common.
-        cam: class-activation maps over the central square, float32 [N, K, h, w]; None of a network without exact maps.
+        cam: class-activation maps over the central square, float32 [N, K, h, w]; None for a network without exact maps.
         ood_score: how unlike the training images each is, float32 [N]; None where it is not computed.
     """
 
@@ -32,7 +32,7 @@ class Outputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model learned from, and how to know it again.
+    """A model's training data, and how to recognise it again.
 
     Attributes:
         data: name of the data set.
@@ -40,9 +40,10 @@ class Origin:
         training_prevalence: share of each class in the training part [K].
         temperature: that the logits were divided by.
         train, validation: image and lesion ids of these parts.
-        test: the same of the test part; empty where that is not known.
-        hashed: of a bundle of format 1, ids of training and validation part in one; `train` and `validation` are empty.
-        pictures: perceptual hashes of training images, or of some of them, uint64 [N]; None where it carries none.
+        test: the same for the test part; empty if unknown.
+        hashed: for a bundle of format 1, the ids of training and validation part together; `train` and `validation` are
+            empty.
+        pictures: perceptual hashes of training images, or of some of them, uint64 [N]; None if it carries none.
     """
 
     data: str
@@ -63,15 +64,15 @@ class Origin:
 
 
 class Predictor(Protocol):
-    """A model that can be measured."""
+    """A model that can be evaluated."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Human-readable name."""
 
     @property
     def sha256(self) -> str:
-        """Hash of what predicts, hexadecimal: two predictors with one hash give one answer."""
+        """Hash of the model, hexadecimal: predictors with the same hash give the same outputs."""
 
     @property
     def labels(self) -> LabelSet:
@@ -79,18 +80,18 @@ class Predictor(Protocol):
 
     @property
     def size(self) -> int:
-        """Side of the square that the network sees, in pixels."""
+        """Side of the network's square input, in pixels."""
 
     @property
     def origin(self) -> Origin:
-        """What it learned from."""
+        """What it was trained on."""
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
         """Outputs for images uint8 [N, H, W, 3] of any one size."""
 
 
 class Ensemble:
-    """Several models as one: the mean of their probabilities, the largest of their OOD scores, no maps.
+    """An ensemble: the mean of its members' probabilities, the largest of their OOD scores, no maps.
 
     Args:
         members: with the same classes, in any order.
@@ -101,7 +102,7 @@ class Ensemble:
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         if not members:
-            raise BundleError("An ensemble needs a member.", "Give one model or more.")
+            raise BundleError("An ensemble needs at least one member.", "Name one or more models.")
         self.members = tuple(members)
         first = members[0]
         for member in members[1:]:
@@ -117,7 +118,7 @@ class Ensemble:
 
     @property
     def origin(self) -> Origin:
-        """That of the first member, with the training and validation ids of all; test ids that no member has seen."""
+        """The first member's, with the training and validation ids of all, and test ids that no member has seen."""
         origins = [member.origin for member in self.members]
         train, validation = origins[0].train, origins[0].validation
         for other in origins[1:]:

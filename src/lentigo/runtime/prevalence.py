@@ -1,4 +1,4 @@
-"""How common each diagnosis is where an image comes from: checked in one place, and Bayes' rule with it."""
+"""The prevalence of each diagnosis where an image comes from: validation, and Bayes' rule."""
 
 import json
 import math
@@ -22,10 +22,10 @@ def check_prevalence(prevalence: object, labels: LabelSet) -> dict[str, float]:
 
     Args:
         prevalence: a mapping from each diagnosis, by id or by any name in use, to its share, percentage or count.
-        labels: the diagnoses that the model tells apart.
+        labels: the diagnoses that the model distinguishes.
 
     Raises:
-        DataError: no mapping; a diagnosis that is missing, unknown or stated twice; a value that is no number above 0.
+        DataError: not a mapping; a diagnosis that is missing, unknown or stated twice; a value that is not above 0.
     """
     step = _STEP.format(", ".join(labels.classes))
     if not isinstance(prevalence, Mapping):
@@ -45,12 +45,12 @@ def check_prevalence(prevalence: object, labels: LabelSet) -> dict[str, float]:
 
 
 def read_prevalence(text: str) -> dict[str, object]:
-    """A prevalence from the command line: a JSON file with one object, or pairs such as `mel=0.02,nv=0.9`.
+    """Parse a prevalence from the command line: a JSON file with one object, or pairs such as `mel=0.02,nv=0.9`.
 
-    What the values mean is for `check_prevalence` to judge.
+    The values are validated by `check_prevalence`.
 
     Raises:
-        DataError: no such file, no JSON object, a pair that is none, or a diagnosis that stands there twice.
+        DataError: there is no such file, not a JSON object, a malformed pair, or a diagnosis that is stated twice.
     """
     if "=" in text and not Path(text).is_file():
         return _unique(_pair(part) for part in text.split(",") if part.strip())
@@ -59,7 +59,7 @@ def read_prevalence(text: str) -> dict[str, object]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(
-            f"{text}: no prevalence can be read from it ({reason}).",
+            f"{text}: not a readable prevalence ({reason}).",
             'Give a JSON file such as {"mel": 0.02, ...}, or pairs such as mel=0.02,nv=0.9,...',
         ) from None
     if not isinstance(found, dict):
@@ -68,13 +68,13 @@ def read_prevalence(text: str) -> dict[str, object]:
 
 
 def restate(probabilities: Mapping[str, float], prevalence: Mapping[str, float]) -> dict[str, float]:
-    """Probabilities at balanced prior, restated for a population by Bayes' rule.
+    """Probabilities at balanced prior, converted to a population's prevalence by Bayes' rule.
 
     Args:
         probabilities: of each diagnosis, summing to 1.
         prevalence: the share of each diagnosis, as `check_prevalence` gives it.
     """
-    # In logarithms: the product of two tiny numbers would be 0, and a sum of 0 can't be divided by.
+    # In log space: the product of two tiny numbers would underflow to 0, and the sum of zeros can't be a divisor.
     logs = {c: math.log(max(p, _TINY)) + math.log(max(prevalence[c], _TINY)) for c, p in probabilities.items()}
     top = max(logs.values())
     weighted = {c: math.exp(log - top) for c, log in logs.items()}
@@ -83,10 +83,10 @@ def restate(probabilities: Mapping[str, float], prevalence: Mapping[str, float])
 
 
 def _find(key: object, labels: LabelSet) -> str:
-    """The id of a diagnosis that the model tells apart."""
+    """The id of a diagnosis that the model distinguishes."""
     if not isinstance(key, str):
         hint = f"Known ids: {', '.join(labels.classes)}."
-        raise DataError(f"The prevalence names {_shown(key)}, which is no diagnosis.", hint)
+        raise DataError(f"The prevalence names {_shown(key)}, which is not a diagnosis.", hint)
     try:
         return labels.find(key).id
     except DataError as error:
@@ -96,12 +96,12 @@ def _find(key: object, labels: LabelSet) -> str:
 def _share(key: object, value: object) -> float:
     try:
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         number = math.inf
     if math.isfinite(number) and number > 0:
         return number
     if number == 0:
-        hint = "Nothing can be ruled out before the image was seen: give a small share, such as 0.0001."
+        hint = "No diagnosis can be ruled out before the image is seen: give a small share, such as 0.0001."
     else:
         hint = "Give a number above 0: a share, a percentage or a count."
     raise DataError(f"The prevalence of {key!r} is {_shown(value)}.", hint)
@@ -112,8 +112,8 @@ def _pair(text: str) -> tuple[str, object]:
     try:
         return name.strip(), float(value)
     except ValueError:
-        said = f"{value.strip()!r} is no number" if equals else "it has no '='"
-        raise DataError(f"The prevalence holds {text.strip()!r}, and {said}.", "Write mel=0.02,nv=0.9,...") from None
+        said = f"{value.strip()!r} is not a number" if equals else "it has no '='"
+        raise DataError(f"The prevalence contains {text.strip()!r}, but {said}.", "Write mel=0.02,nv=0.9,...") from None
 
 
 def _unique(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Verdicts as a table for people, as JSON lines and as CSV for programs; each result is written at once."""
+"""Verdicts as a readable table, as JSON lines or as CSV; each result is written immediately."""
 
 import csv
 import io
@@ -18,11 +18,11 @@ Result = Verdict | Failure
 
 
 def render(results: Iterable[Result], style: str) -> Iterator[str]:
-    """Text of the results, piece by piece.
+    """The results as text, piece by piece.
 
     Args:
         results: what `classify_files` or `Classifier.classify_many` gives; taken one at a time.
-        style: 'table', 'json' (an object a line, as `verdict.schema.json` describes it) or 'csv'.
+        style: 'table', 'json' (one object per line, as `verdict.schema.json` describes it) or 'csv'.
 
     Raises:
         DataError: no such style.
@@ -61,7 +61,7 @@ _COLUMNS_AFTER = (
 
 
 def _csv(results: Iterable[Result]) -> Iterator[str]:
-    """A row an image; between the fixed columns one for the probability of each of the model's diagnoses."""
+    """One row per image; between the fixed columns, one with the probability of each diagnosis."""
     classes = None
     for result in results:
         if classes is None:
@@ -78,14 +78,14 @@ def _csv(results: Iterable[Result]) -> Iterator[str]:
 
 
 def _class_column(c: str) -> str:
-    """A diagnosis' id, unless a fixed column is called so."""
+    """A diagnosis' id, unless a fixed column has that name."""
     return f"p_{c}" if c in _COLUMNS_BEFORE + _COLUMNS_AFTER else c
 
 
 def _csv_line(values: Sequence[object]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
-    # Names that are no UTF-8 keep the bytes as escapes: a file of mixed encodings can't be read.
+    # Names that are not UTF-8 have their bytes escaped: a file of mixed encodings can't be read.
     return line.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -93,7 +93,7 @@ _ROW = "{:<22} {:>8}  {:>9}  {:<51} {}\n"
 
 
 def _table(results: Iterable[Result]) -> Iterator[str]:
-    """A line an image with its name last, so that nothing wraps; of a single image all diagnoses too."""
+    """One line per image with its name last, so that nothing wraps; for a single image, all diagnoses too."""
     yield _ROW.format("decision", "melanoma", "malignant", "most probable", "image")
     count, some = 0, None
     for result in results:
@@ -148,21 +148,21 @@ def _alone(verdict: Verdict) -> Iterator[str]:
 
 
 def _views(verdict: Verdict) -> str:
-    """In which views the numbers are."""
+    """Explains the views of the numbers."""
     balanced = (
-        f"Probabilities at {BALANCED_PRIOR}: as if all {len(verdict.classes)} diagnoses were equally common; rare ones "
-        "are rarer in life.\n"
+        f"Probabilities at {BALANCED_PRIOR}: as if all {len(verdict.classes)} diagnoses were equally common; rare "
+        "diagnoses are less likely in practice.\n"
     )
     if verdict.prevalence is None:
         return balanced
     return (
-        f"{balanced}At {STATED_PREVALENCE}: the same by Bayes' rule, for where the diagnoses are as common as you "
+        f"{balanced}At {STATED_PREVALENCE}: converted by Bayes' rule to the prevalence that you "
         "stated. Decisions are made in the view of each threshold, not in this one.\n"
     )
 
 
 def _printable(text: str) -> str:
-    """The text with escapes for what would steer a terminal, break the line or can't be encoded."""
+    """The text with control characters, line breaks and unencodable characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

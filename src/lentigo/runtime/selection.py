@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, patterns) to the files to classify, and a count of everything else."""
+"""Expand files, folders and patterns to the files to classify, and count everything else."""
 
 import glob
 import os
@@ -15,11 +15,11 @@ __all__ = ["Selection", "select"]
 
 @dataclass
 class Selection:
-    """What was found behind the names that a user gave.
+    """What the user's files, folders and patterns expand to.
 
     Args:
-        files: what gets a row each: images, images of formats that can't be read here, and all that was named itself.
-        others: files in named folders that are no images.
+        files: what gets a row each: images, images of unsupported formats, and everything named explicitly.
+        others: files in named folders that are not images.
         skipped: hidden files, system files, broken links and unreadable folders in named folders.
     """
 
@@ -29,20 +29,20 @@ class Selection:
 
     @property
     def notice(self) -> str:
-        """One line that counts what gets no row; empty if nothing was left out."""
+        """One line that counts the files without a row; empty if nothing was left out."""
         counts = Counter(path.suffix.lower() or "no suffix" for path in self.others)
         parts = [f"{_files(len(self.others))} ({_listed(counts)})"] if self.others else []
         harmless = sum(s.harmless for s in self.skipped)
-        parts += [f"{harmless} hidden or left by the system"] if harmless else []
+        parts += [f"{harmless} hidden or system files"] if harmless else []
         parts += [f"{s.path} ({s.kind}: {s.reason})" for s in self.skipped if not s.harmless]
         return f"Not classified: {'; '.join(parts)}." if parts else ""
 
 
 def select(paths: Iterable[str | os.PathLike[str]]) -> Selection:
-    """Files, the images in folders, and what patterns match; a file that is named twice is taken once.
+    """Files, the images in folders, and what patterns match; a file that is named twice counts once.
 
     Raises:
-        ImageError: a pattern that matches nothing, or no image at all.
+        ImageError: a pattern without a match, or no image at all.
     """
     selection = Selection()
     for named in [paths] if isinstance(paths, str | os.PathLike) else paths:
@@ -53,10 +53,10 @@ def select(paths: Iterable[str | os.PathLike[str]]) -> Selection:
         elif not path.exists() and glob.has_magic(given):
             _add_matches(path, given, selection)
         else:
-            selection.files.append(path)  # if it is absent or no image, its row says so
+            selection.files.append(path)  # if it is missing or not an image, its row says so
     if not selection.files:
-        raise ImageError(f"No image was named. {selection.notice}".strip(), "Give files, folders or patterns.")
-    # Two spellings of one place count as one; a link beside its target keeps a row of its own.
+        raise ImageError(f"No images found. {selection.notice}".strip(), "Give files, folders or patterns.")
+    # Two spellings of the same path count once; a link beside its target keeps its own row.
     once: dict[str, Path] = {}
     for path in selection.files:
         once.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - it removes '..', which Path.absolute keeps
@@ -75,19 +75,19 @@ def _add_folder(folder: Path, selection: Selection) -> None:
 
 
 def _add_matches(pattern: Path, given: str, selection: Selection) -> None:
-    """What a pattern matches counts as named; folders among it are gone through."""
+    """Matches of a pattern count as named explicitly; matching folders are searched."""
     found = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
     if not found:
         raise ImageError(f"{given}: no file matches this pattern.", "Check the pattern.")
     for path in found:
         if not path.is_dir():
             selection.files.append(path)
-        elif "**" not in given:  # that one matches the files below by itself
+        elif "**" not in given:  # which matches the files below anyway
             _add_folder(path, selection)
 
 
 def _files(count: int) -> str:
-    return "1 file that is no image" if count == 1 else f"{count} files that are no images"
+    return "1 file that is not an image" if count == 1 else f"{count} files that are not images"
 
 
 def _listed(counts: Counter[str]) -> str:

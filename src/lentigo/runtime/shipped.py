@@ -12,7 +12,7 @@ from lentigo.runtime.verdict import NOTICE
 __all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
 
 DEFAULT = "lentigo-s"
-"""The model that is used when none is named."""
+"""The default model."""
 
 _VIEWS = {"equal_prevalence": BALANCED_PRIOR, "training_prevalence": TRAINING_PREVALENCE}
 _FOLDER = Path(__file__).parent.parent / "weights"
@@ -24,12 +24,13 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
-    """The file of a model that ships, or of a path.
+    """The bundle file for a model's name or a path.
 
-    A name that ships means that model, whatever lies in the current folder; './lentigo-s' and any `Path` are paths.
+    The name of a shipped model always means that model, even if the current folder has a file of that name;
+    './lentigo-s' and any `Path` are paths.
 
     Raises:
-        BundleError: neither a file nor a model that ships; the message names the nearest.
+        BundleError: neither a file nor a shipped model; the message suggests the closest name.
     """
     shipped = shipped_models()
     if model is None:
@@ -39,7 +40,7 @@ def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
     path = Path(os.fsdecode(model)).expanduser()
     if path.is_dir():
         raise BundleError(
-            f"{model}: a folder, not a bundle.", "Name its .onnx file; `lentigo export RUN FILE.onnx` makes one."
+            f"{model}: a folder, not a bundle.", "Name its .onnx file; `lentigo export RUN FILE.onnx` creates one."
         )
     if path.exists() or path.suffix == ".onnx" or not isinstance(model, str):
         return path
@@ -49,10 +50,10 @@ def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
 
 
 def describe(bundle: Bundle) -> str:
-    """A few lines on a model: size, where it comes from, what was measured, licence."""
+    """A summary of a model: size, training data, measured performance, licence."""
     described = bundle.metadata
     measured = [
-        f"  measured on its test part at {_VIEWS.get(view, view)}: "
+        f"  performance on its test part at {_VIEWS.get(view, view)}: "
         + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
         for view, values in described.metrics.items()
     ]
@@ -69,7 +70,7 @@ def describe(bundle: Bundle) -> str:
 
 
 def describe_models() -> str:
-    """What `describe` reports for each model that ships."""
+    """The summary of each model that ships."""
     texts = []
     for name, path in shipped_models().items():
         text = describe(Bundle(path, threads=1))

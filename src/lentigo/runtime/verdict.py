@@ -1,4 +1,4 @@
-"""What lentigo finds in one image, in words that never reassure falsely."""
+"""The result for one image, worded so that it never falsely reassures."""
 
 import math
 import os
@@ -35,26 +35,26 @@ NOTICE = (
     "A changing, bleeding or new lesion needs a clinician regardless of this result."
 )
 
-NO_OOD = "This model can't tell images that show no lesion: make sure that this one does."
+NO_OOD = "This model cannot detect images that don't show a lesion: make sure that this one does."
 
 
 @dataclass(frozen=True, repr=False)
 class Verdict:
     """The result for one image.
 
-    An image that is not gradable has no diagnosis, probabilities or risks; what the model gave nevertheless is `raw`.
+    An image that is not gradable has no diagnosis, probabilities or risks; the model's outputs for it are in `raw`.
 
     Attributes:
         source: path or name of the image.
-        gradable: whether the image is one that the model can judge at all.
+        gradable: whether the model can assess the image at all.
         rejection_reasons: why it is not, empty otherwise.
         decision: 'suspicious', 'negative at threshold', 'no threshold' (the model has none) or 'not gradable'.
-            Decided in the view that each threshold was chosen in, whatever prevalence was stated.
+            Decided in the view that each threshold was chosen in, regardless of any stated prevalence.
         operating_point: the thresholds in words.
         probabilities: by diagnosis id, calibrated: at the stated prevalence if there is one, else at balanced prior.
         prevalence: the share of each diagnosis that the caller stated, summing to 1; None where none was stated.
-        risks: of melanoma and malignancy in both views, beside their thresholds.
-        ood_score: how unlike the training images it is; None of a model that computes none.
+        risks: of melanoma and malignancy in both views, with their thresholds.
+        ood_score: how unlike the training images it is; None for a model without one.
         ood_threshold: a score above it is out of distribution.
         model: name of the model.
         model_sha256: hash of its file, hexadecimal.
@@ -88,7 +88,7 @@ class Verdict:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Ids of the diagnoses that the model tells apart, in its own order."""
+        """Ids of the diagnoses that the model distinguishes, in its own order."""
         return self._labels.classes
 
     def name(self, diagnosis: str) -> str:
@@ -122,9 +122,9 @@ class Verdict:
 
     @property
     def raw(self) -> dict[str, object]:
-        """What the model gave at balanced prior, gradable or not: 'probabilities', 'diagnosis' and both risks.
+        """The model's outputs at balanced prior, gradable or not: 'probabilities', 'diagnosis' and both risks.
 
-        Not to be read as a result where the image is not gradable.
+        Not a result if the image is not gradable.
         """
         finite = all(map(math.isfinite, self._balanced.values()))
         return {
@@ -136,33 +136,33 @@ class Verdict:
 
     @property
     def next_step(self) -> str:
-        """What to do with this result; never that nothing needs to be done."""
+        """The next step; never that nothing needs to be done."""
         if not self.gradable:
             reasons = "; ".join(self.rejection_reasons)
             return f"Not gradable: {reasons}. Take another image, or have the lesion examined. {NOTICE}"
         step = {
             SUSPICIOUS: "Have this lesion examined by a clinician.",
-            NO_THRESHOLD: "This model has no threshold and decides nothing: cancer is not ruled out.",
+            NO_THRESHOLD: "This model has no threshold and makes no decision: cancer is not ruled out.",
         }.get(self.decision, "This result does not rule out cancer.")
         return " ".join(filter(None, (step, views_differ(self.risks), self.blind_spot, NOTICE)))
 
     @property
     def blind_spot(self) -> str:
-        """A sentence where the model has no OOD score, so that a cat gets a diagnosis; else nothing."""
+        """A warning if the model has no OOD score, so that even a cat gets a diagnosis; else empty."""
         return NO_OOD if self.ood_threshold is None else ""
 
     def heatmap(self, diagnosis: str | None = None) -> NDArray[np.float32]:
-        """Where the evidence for a diagnosis lies: float32 [H, W] in 0..1 over the input image.
+        """Heat map of the evidence for a diagnosis: float32 [H, W] in 0..1 over the input image.
 
-        The positive part of the class-activation map, scaled to a maximum of one; zero outside of the central square,
+        The positive part of the class-activation map, scaled to a maximum of one; zero outside the central square,
         which the model doesn't see, and everywhere if there is no evidence for the diagnosis.
 
         Args:
-            diagnosis: id or name; without it the most probable one.
+            diagnosis: id or name; None is the most probable one.
 
         Raises:
             ImageError: the image is not gradable.
-            DataError: no diagnosis of the model.
+            DataError: not a diagnosis of this model.
         """
         if not self.gradable:
             reasons = "; ".join(self.rejection_reasons)
@@ -170,16 +170,16 @@ class Verdict:
         return heat(self._map(self._chosen(diagnosis)), *self._image.shape)
 
     def overlay(self, diagnosis: str | None = None) -> Image.Image:
-        """A picture for people: the image beside the heat map on it, with the scale, the square seen and a caption.
+        """A figure: the image beside its overlaid heat map, with colour scale, input square and caption.
 
-        Of an image that is not gradable, or a model without exact maps, it shows the image alone and says so.
+        For an image that is not gradable, or a model without exact maps, it shows the image alone and says why.
 
         Args:
-            diagnosis: id or name; without it the most probable one.
+            diagnosis: id or name; None is the most probable one.
 
         Raises:
-            ImageError: the file has gone or has changed since it was classified.
-            DataError: no diagnosis of the model.
+            ImageError: the file was removed or changed since it was classified.
+            DataError: not a diagnosis of this model.
         """
         pixels = self._image.pixels()
         if not self.gradable:
@@ -192,15 +192,15 @@ class Verdict:
     def save_overlay(
         self, path: str | os.PathLike[str], diagnosis: str | None = None, *, overwrite: bool = False
     ) -> Path:
-        """Write `overlay` as a PNG that `classify` recognises and never takes for a lesion; gives the path.
+        """Write `overlay` as a PNG that `classify` recognises and never mistakes for a lesion; returns the path.
 
         Args:
-            path: the file to write; it appears whole or not at all.
-            diagnosis: id or name; without it the most probable one.
-            overwrite: replace a heat map that lies there. Nothing but a heat map is ever replaced.
+            path: the file to write, atomically.
+            diagnosis: id or name; None is the most probable one.
+            overwrite: replace an existing heat map. No other file is ever replaced.
 
         Raises:
-            OutputError: something lies there already, or it can't be written.
+            OutputError: the file exists, or can't be written.
         ImageError: the image has changed since it was classified.
         """
         refuse_to_replace(Path(path), overwrite=overwrite)
@@ -250,7 +250,7 @@ class Verdict:
 
     def _map(self, chosen: str) -> NDArray[np.float32]:
         if self._cam is None:
-            raise BundleError(f"{self.model} has no class-activation maps.", "Take a model with a pooled linear head.")
+            raise BundleError(f"{self.model} has no class-activation maps.", "Use a model with a pooled linear head.")
         return self._cam[self.classes.index(chosen)]
 
     def _title(self, chosen: str) -> str:
@@ -259,7 +259,7 @@ class Verdict:
 
     def _notes(self, chosen: str | None) -> list[str]:
         """The caption below the title, in paragraphs."""
-        seen = "The outlined square is what the model saw."
+        seen = "The outlined square is the model's input."
         made = f"Model {self.model}, sha256 {self.model_sha256[:12]}."
         if chosen is None or self.probabilities is None:
             reasons = "; ".join(self.rejection_reasons)
@@ -281,7 +281,7 @@ class Verdict:
 
 
 def kind_of(label: Label) -> str:
-    """'malignant', 'benign', or that it isn't known."""
+    """'malignant', 'benign', or that it is unknown."""
     return {True: "malignant", False: "benign", None: "malignant or benign: unknown"}[label.malignant]
 
 

@@ -1,7 +1,7 @@
-"""Every file below a folder, links followed, with nothing passed over in silence.
+"""Every file below a folder, following links, with nothing silently skipped.
 
-One walk serves `classify` and the readers of data sets: what is an image is decided by content, and whatever isn't
-taken is named with the reason.
+One walk serves `classify` and the readers of data sets: content decides what is an image, and anything not
+selected is reported with the reason.
 """
 
 import os
@@ -15,18 +15,18 @@ __all__ = ["Skipped", "Survey", "Walk", "find_images", "survey", "walk"]
 
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _LITTER_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
-"""What operating systems and archives leave beside people's files; `@eaDir` holds thumbnails."""
+"""Folders left by operating systems and archives; `@eaDir` contains thumbnails."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or folder that wasn't taken.
+    """A file or folder that was skipped.
 
     Args:
-        path: where it lies.
+        path: its location.
         kind: 'hidden', 'system', 'broken link', 'unreadable folder', 'unreadable file', 'special file' or
             'linked again'.
-        reason: what is wrong with it, as half a sentence.
+        reason: what is wrong with it, as a clause.
     """
 
     path: Path
@@ -35,13 +35,13 @@ class Skipped:
 
     @property
     def harmless(self) -> bool:
-        """Whether nobody would expect it to be taken: hidden files and what systems leave behind."""
+        """Whether nobody would expect it to be included: hidden and system files."""
         return self.kind in ("hidden", "system")
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The ordinary files below a folder, and what wasn't taken; both sorted by path."""
+    """The regular files below a folder, and what was skipped; both sorted by path."""
 
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
@@ -49,14 +49,14 @@ class Walk:
 
 @dataclass(frozen=True)
 class Survey:
-    """The files below a folder by what they are; each of them is in exactly one of the four.
+    """The files below a folder by kind; each is in exactly one of the four.
 
     Args:
-        images: files that `decode` reads by their content, or that are unknown and named like it: sorted.
-        foreign: images of formats that aren't read here, with the format: sorted by path.
-        others: no images: tables, texts, archives.
-        skipped: hidden files, system files, broken links, folders that can't be read, files that can't and whose name
-            promises no image.
+        images: files of a supported format by content or, if that is unknown, by name: sorted.
+        foreign: images of unsupported formats, with the format: sorted by path.
+        others: files that are not images: tables, texts, archives.
+        skipped: hidden files, system files, broken links, unreadable folders, and unreadable files whose name
+            suggests no image.
     """
 
     images: tuple[Path, ...]
@@ -68,22 +68,22 @@ class Survey:
 def walk(root: str | os.PathLike[str]) -> Walk:
     """All files below a folder, sorted; linked files and folders are followed.
 
-    Each real folder is entered once, in its own place rather than through a link where it has both, so links in a
-    circle end. A link to a folder that `root` lies in is not followed: it would leave what the user named.
+    Each real folder is visited once, at its own path rather than through a link if it has both, so cyclic links
+    end. A link to a folder that contains `root` is not followed: it would leave the folder that the user named.
     """
     root = Path(root)
     files: list[Path] = []
     skipped: list[Skipped] = []
     seen: dict[tuple[int, int], Path] = {}
     above = {_identity(parent) for parent in root.resolve().parents}
-    # Links wait until all real folders that are reached so far have been entered.
+    # Links wait until all real folders found so far have been visited.
     real, linked = deque([root]), deque[Path]()
     while real or linked:
         folder = real.popleft() if real else linked.popleft()
         try:
             identity = _identity(folder)
             if identity in above:
-                skipped.append(Skipped(folder, "linked again", f"a link to a folder that holds {root}"))
+                skipped.append(Skipped(folder, "linked again", f"a link to a folder that contains {root}"))
                 continue
             if identity in seen:
                 skipped.append(Skipped(folder, "linked again", f"the same folder as {seen[identity]}"))
@@ -124,12 +124,12 @@ def survey(root: str | os.PathLike[str]) -> Survey:
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The images below a folder that can be read here, by content, sorted by path; `survey` also names the rest."""
+    """The supported images below a folder, by content, sorted by path; `survey` also lists the rest."""
     return list(survey(folder).images)
 
 
 def _passed_over(entry: os.DirEntry[str]) -> tuple[str, str] | None:
-    """Kind and reason if an entry of a folder is not to be taken."""
+    """Kind and reason if an entry of a folder must be skipped."""
     if entry.name.startswith("."):
         return "hidden", "its name starts with a dot"
     try:
@@ -137,12 +137,12 @@ def _passed_over(entry: os.DirEntry[str]) -> tuple[str, str] | None:
             return "system", "left by the operating system or an archive"
         if entry.is_file() or entry.is_dir():
             return None
-        if entry.is_symlink():  # and what it names is neither file nor folder
+        if entry.is_symlink():  # and its target is neither file nor folder
             there = os.path.exists(entry.path)  # noqa: PTH110 - a DirEntry's path is a string
-            return ("special file", "no ordinary file") if there else ("broken link", "it links to nothing")
-    except OSError as error:  # a link in a circle, a name too long, a share that went away
+            return ("special file", "not a regular file") if there else ("broken link", "its target does not exist")
+    except OSError as error:  # a cyclic link, a name that is too long, a share that went offline
         return "broken link" if entry.is_symlink() else "special file", error.strerror or str(error)
-    return "special file", "no ordinary file"
+    return "special file", "not a regular file"
 
 
 def _unreadable(path: Path) -> str:
@@ -155,6 +155,6 @@ def _unreadable(path: Path) -> str:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """Device and number of a folder: the same for all its names, mounts and junctions included."""
+    """Device and inode of a folder: the same for all its names, including mounts and junctions."""
     state = folder.stat()
     return state.st_dev, state.st_ino

@@ -34,7 +34,7 @@ def test_a_probability_makes_it_happen_sometimes():
     [
         ("random_afine", {}, "mean 'RandomAffine'"),
         ("cutmix", {}, "mean 'CutMix'"),
-        ("nothing like it", {}, "There are: AddHair"),
+        ("nothing like it", {}, "Known: AddHair"),
         ("RandomAffine", {"zom": 2}, "zoom"),
         ("RandomAffine", {"zoom": [1.2, 0.9]}, "above"),
         ("RandomAffine", {"zoom": [0, 1]}, "greater than 0"),

@@ -95,7 +95,7 @@ def test_2019_joins_its_metadata_and_has_eight_labels_of_its_own(tmp_path):
     assert [p.file for p in back.problems] == [names[8], names[2]]
     mapped = back.mapped(find_mapping("ham10000", ISIC2019))
     assert mapped.table["dx"].tolist() == ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
-    assert mapped.problem_counts()["scc has no place in HAM10000"] == 1
+    assert mapped.problem_counts()["scc has no target in HAM10000"] == 1
     assert back.table["lesion_id"].tolist()[:3] == ["BCN_0000001", "BCN_0000001", names[2]]
     assert back.table["age"].tolist()[0] == 55
     assert back.table["site"].unique().tolist() == ["anterior torso"]

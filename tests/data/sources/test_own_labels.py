@@ -43,7 +43,7 @@ def test_a_label_set_beside_the_data_is_taken(table, suffix):
 def test_two_label_sets_beside_the_data_are_ambiguous(table):
     for name in ("label_set.csv", "label_set.json"):
         table.with_name(name).write_text(LABELS)
-    with pytest.raises(DataError, match="both state a label set"):
+    with pytest.raises(DataError, match="both define a label set"):
         data.read(table)
 
 

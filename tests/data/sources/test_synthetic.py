@@ -39,7 +39,7 @@ def test_it_is_in_the_layout_of_ham10000(synthetic_root):
 def test_it_reads_as_synthetic_and_says_so(synthetic_root, synthetic_records):
     assert synthetic_records.name == "synthetic"
     assert synthetic_records.licence != find_manifest("ham10000").licence
-    assert "no patient was involved" in (synthetic_root / "SYNTHETIC.txt").read_text()
+    assert "without any patient" in (synthetic_root / "SYNTHETIC.txt").read_text()
     assert len(data.read(synthetic_root, strict=True)) == len(synthetic_records)
 
 
@@ -152,7 +152,7 @@ def test_too_few_lesions_and_too_small_images_are_refused(tmp_path):
 def test_a_folder_that_holds_something_else_is_never_touched(tmp_path):
     (tmp_path / "HAM10000_metadata.csv").write_text("the real one")
     before = digest(tmp_path)
-    with pytest.raises(DataError, match="holds something else"):
+    with pytest.raises(DataError, match="contains other files"):
         synthetic.make(tmp_path, lesions=7)
     assert digest(tmp_path) == before
     with pytest.raises(DataError, match="this is a file"):
@@ -174,7 +174,7 @@ def test_an_interrupted_folder_is_no_data_set_and_can_be_made_again(tmp_path, mo
         synthetic.make(root, lesions=7, width=64, height=48)
     monkeypatch.undo()
     assert len(list((root / "images").iterdir())) == 4
-    with pytest.raises(DataError, match="was interrupted"):
+    with pytest.raises(DataError, match="interrupted"):
         data.read(root)
 
     synthetic.make(root, lesions=7, width=64, height=48)

@@ -111,7 +111,7 @@ def test_two_tables_are_ambiguous(tmp_path):
         (b"path,label\n\na.jpg\n", "line 3 has 1 fields, the header has 2"),
         (b"path,label\na.jpg,\xe9\n", "not a readable CSV table"),
         (b"path,label,label\na.jpg,mel,mel\n", "'label' occurs twice"),
-        (b"path,label,Label\na.jpg,mel,mel\n", "two columns have one name"),
+        (b"path,label,Label\na.jpg,mel,mel\n", "two columns differ only in spelling"),
         (b'path,label\n"a.jpg,mel\n', "line 2 has 1 fields"),
     ],
 )

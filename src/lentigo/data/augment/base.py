@@ -34,22 +34,22 @@ part of each."""
 
 
 class Augmentation(ABC):
-    """A random change of a whole batch of images, float32 [N, 3, H, W], values 0 to 1."""
+    """A random transformation of a batch of images, float32 [N, 3, H, W], values 0 to 1."""
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator) -> Parameters:
-        """Choose what happens to each of `count` images."""
+        """Draw the parameters for each of `count` images."""
 
     @abstractmethod
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """Do what was chosen; the same parameters give the same images."""
+        """Apply drawn parameters; the same parameters give the same images."""
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Draw and apply.
 
         Args:
             images: [N, 3, H, W], float32 of 0 to 1, or uint8 of 0 to 255, which comes back as uint8.
-            generator: the only source of chance, on the CPU whatever device the images are on.
+            generator: the only source of randomness, on the CPU regardless of the images' device.
 
         Raises:
             DataError: not a batch of RGB images.
@@ -61,7 +61,7 @@ class Augmentation(ABC):
 
 
 class Compose(Augmentation):
-    """Several augmentations, one after another."""
+    """Several augmentations in sequence."""
 
     def __init__(self, steps: Sequence[Augmentation]) -> None:
         self.steps = tuple(steps)
@@ -81,11 +81,11 @@ class Compose(Augmentation):
 
 
 class Sometimes(Augmentation):
-    """An augmentation of a random part of the images; the others stay as they are.
+    """An augmentation of a random subset of the images; the others stay unchanged.
 
     Args:
         step: what is done.
-        probability: with which chance, 0 to 1, for each image by itself.
+        probability: for each image independently, 0 to 1.
     """
 
     def __init__(self, step: Augmentation, probability: Share = 0.5) -> None:
@@ -114,7 +114,7 @@ def check_batch(images: Tensor) -> None:
     """Refuse what is not a batch of RGB images in torch's order."""
     if images.ndim != 4 or images.shape[1] != 3:
         raise DataError(
-            f"Images of shape {list(images.shape)} are not a batch to augment.", "Give [N, 3, H, W], channels first."
+            f"Images of shape {list(images.shape)} are not a batch to augment.", "Pass [N, 3, H, W], channels first."
         )
 
 

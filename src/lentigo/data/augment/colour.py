@@ -1,4 +1,4 @@
-"""Changes of colour: what differs between cameras, lights and skins, and the picture as it would be under white light.
+"""Colour augmentations: variation of cameras, lights and skins, and colour constancy (the image under white light).
 
 Brightness stands for the light of the dermatoscope and the exposure of the camera, contrast for flare, glare and its
 tone curve, gains of the channels for the white balance of another camera or another lamp.
@@ -93,10 +93,10 @@ class ShadesOfGrey(Augmentation):
     """y_c = clip(x_c |e| / (sqrt(3) e_c)) with e_c = (mean over pixels of x_c^p)^(1/p), the colour of the light.
 
     Nothing is drawn. Applied to all images it is a preprocessing step, and a model trained so needs it at every later
-    use; as an augmentation it belongs into `Sometimes`.
+    use; as an augmentation, wrap it in `Sometimes`.
 
     Source: Finlayson, Trezzi, 'Shades of gray and colour constancy', Color Imaging Conference 2004, which finds p = 6
-    best; on dermoscopy Barata, Celebi, Marques, IEEE J. Biomed. Health Inform. 19(3), 2015. Taken on the values as
+    best; for dermoscopy Barata, Celebi, Marques, IEEE J. Biomed. Health Inform. 19(3), 2015. Taken on the values as
     they are stored, without undoing the camera's gamma.
 
     Args:

@@ -1,6 +1,6 @@
-"""Changes of place: rotation over the full circle, zoom, translation, mirroring, quarter turns, crops.
+"""Geometric augmentations: rotation over the full circle, zoom, translation, mirroring, quarter turns, crops.
 
-A dermatoscope has no up: every rotation and mirror image of a lesion is as likely as the picture that was taken.
+A dermatoscope has no orientation: every rotation and mirror image of a lesion is as likely as the original.
 """
 
 import math

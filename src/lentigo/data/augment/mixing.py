@@ -1,4 +1,4 @@
-"""Two images become one, and their truths are mixed in the same shares: MixUp and CutMix."""
+"""MixUp and CutMix: two images become one, and their targets are mixed in the same proportions."""
 
 from abc import ABC, abstractmethod
 
@@ -41,7 +41,7 @@ class Mixing(ABC):
         Args:
             images: float32 [N, 3, H, W], values 0 to 1.
             targets: probabilities of the classes, float [N, K]; for labels `one_hot(labels, K).float()`.
-            generator: the only source of chance, on the CPU whatever device the images are on.
+            generator: the only source of randomness, on the CPU regardless of the images' device.
 
         Raises:
             DataError: not a batch of RGB images, or the targets are labels and not probabilities.

@@ -1,4 +1,4 @@
-"""RandAugment: a few augmentations for each image, chosen at random, all of one strength."""
+"""RandAugment: a few random augmentations for each image, all of the same magnitude."""
 
 from typing import Annotated
 
@@ -21,8 +21,8 @@ class RandAugment(Augmentation):
     """`count` operations in turn, each drawn for each image from K as likely ones: K ^ count policies.
 
     The set is the one of this package: nothing, flips, quarter turns, rotation, translation, zoom, zoom and crop,
-    brightness, contrast, colour cast, colour constancy, hair. The published one has shears, posterizing, solarizing and
-    equalizing instead, which make colours and shapes that no dermatoscope shows. An operation draws its own change,
+    brightness, contrast, channel jitter, colour constancy, hair. The published one has shears, posterizing, solarizing
+    and equalizing instead, which make colours and shapes that no dermatoscope shows. An operation draws its own change,
     up to what `magnitude` allows; the published code takes that bound itself, with a random sign.
 
     Source: Cubuk, Zoph, Shlens, Le, 'RandAugment: practical automated data augmentation with a reduced search space',
@@ -40,7 +40,7 @@ class RandAugment(Augmentation):
         self, count: Annotated[int, Field(ge=1)] = 2, magnitude: Annotated[float, Field(ge=0, le=STRONGEST)] = 5.0
     ) -> None:
         if not 0 <= magnitude <= STRONGEST:
-            raise DataError(f"There is no magnitude {magnitude}.", f"Choose one of 0 to {STRONGEST}.")
+            raise DataError(f"Magnitude {magnitude} is out of range.", f"Choose one from 0 to {STRONGEST}.")
         self.count, self.magnitude = count, magnitude
         self.operations = _operations(magnitude / STRONGEST)
 

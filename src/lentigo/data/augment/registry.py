@@ -30,7 +30,7 @@ def make(name: str, *, probability: float = 1.0, **parameters: object) -> Augmen
 
     Args:
         name: one of `names()`.
-        probability: chance, 0 to 1, with which each image is changed; a `Mixing` draws its own shares and takes 1 only.
+        probability: probability, 0 to 1, that an image is changed; a `Mixing` draws its own shares and takes 1 only.
         parameters: arguments of the class of that name; those left out have its defaults.
 
     Raises:
@@ -38,10 +38,10 @@ def make(name: str, *, probability: float = 1.0, **parameters: object) -> Augmen
     """
     found = _found()
     if name not in found:
-        raise DataError(f"No augmentation is named {name!r}.", did_you_mean(name, names()))
+        raise DataError(f"There is no augmentation {name!r}.", did_you_mean(name, names()))
     step = found[name](**_checked(name, found[name], parameters))
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability <= 1:
-        raise DataError(f"{name}: a probability of {probability!r}.", "Give one of 0 to 1.")
+        raise DataError(f"{name}: a probability of {probability!r}.", "Choose one from 0 to 1.")
     if probability == 1:
         return step
     if isinstance(step, Mixing):

@@ -1,4 +1,4 @@
-"""One picture that shows what each augmentation does to a lesion, to look at before training with it."""
+"""A contact sheet of every augmentation applied to a lesion, to inspect before training."""
 
 import os
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ MIXING: dict[str, Mixing] = {"MixUp": MixUp(alpha=1.0), "CutMix": CutMix()}
 
 
 def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource | None = None, seed: int = 0) -> Path:
-    """Draw several outcomes of each augmentation of the package, one row each.
+    """Draw several samples of each augmentation, one row each.
 
     Args:
         image: a lesion; the largest square around its centre is shown.
@@ -74,7 +74,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     path = Path(out)
     given = [Path(i).resolve() for i in (image, other) if isinstance(i, str | os.PathLike)]
     if path.resolve() in given:
-        raise OutputError(f"{path}: that is one of the images, which are never overwritten.", "Choose another --out.")
+        raise OutputError(f"{path}: this is one of the images, which are never overwritten.", "Choose another --out.")
     first = _square(decode(image))
     second = 1 - first if other is None else _square(decode(other))
     second = F.interpolate(second[None], first.shape[1:], mode="bilinear", antialias=True)[0].clamp(0, 1)
@@ -93,7 +93,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
 
 
 def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) -> Path:
-    """Draw the sheet of `sheet` on a malignant and a benign lesion of a data set; where it has but one kind, on that.
+    """Draw `sheet` for a malignant and a benign lesion of a data set, or for the only kind it has.
 
     Args:
         records: the images; unreadable ones are passed over.
@@ -129,7 +129,7 @@ def _first_readable(records: Records, paths: Iterable[str]) -> NDArray[np.uint8]
 def _draws(step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
     """The image, then what it becomes."""
     changed = step(image.expand(COLUMNS - 1, -1, -1, -1), generator)
-    return [("as taken", image), *(("", one) for one in changed)]
+    return [("original", image), *(("", one) for one in changed)]
 
 
 def _corrected(fault: Augmentation, step: Augmentation, image: Tensor, generator: torch.Generator) -> Pictures:
@@ -137,7 +137,7 @@ def _corrected(fault: Augmentation, step: Augmentation, image: Tensor, generator
     faulty = fault(image.expand(COLUMNS // 2, -1, -1, -1), generator)
     faulty[0] = image
     corrected = step(faulty, generator)
-    captions = ["as taken"] + ["with fault"] * (COLUMNS // 2 - 1)
+    captions = ["original"] + ["degraded"] * (COLUMNS // 2 - 1)
     return [
         picture
         for caption, before, after in zip(captions, faulty, corrected, strict=True)

@@ -33,7 +33,7 @@ def _balance(records: Records, candidates: NDArray[np.int64], fold: int, folds: 
     malignant = records.table["malignant"].to_numpy()[candidates]
     size = min(PER_CLASS, int(malignant.sum()), int((~malignant).sum()))
     if size == 0:
-        raise DataError(f"{records.name} has only one of benign and malignant.", "Read images of both.")
+        raise DataError(f"{records.name} has only benign or only malignant images.", "Use data with both.")
     generator = np.random.default_rng(seed)
     drawn = [generator.choice(candidates[malignant == side], size, replace=False) for side in (True, False)]
     chosen = np.sort(np.concatenate(drawn))
@@ -44,10 +44,10 @@ def _balance(records: Records, candidates: NDArray[np.int64], fold: int, folds: 
 
 
 BALANCED_SUBSET = Protocol(
-    balanced, leaky=False, summary="1,200 images of as many lesions, half malignant; 960 to learn, 240 to test."
+    balanced, leaky=False, summary="1,200 images of as many lesions, half malignant; 960 to train, 240 to test."
 )
 BALANCED_SUBSET_LEAKY = Protocol(
     balanced_by_image,
     leaky=True,
-    summary="1,200 images, half malignant, drawn and split one by one; 960 to learn, 240 to test.",
+    summary="1,200 images, half malignant, drawn and split individually; 960 to train and validate, 240 to test.",
 )

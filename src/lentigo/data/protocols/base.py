@@ -81,7 +81,7 @@ def part_into_folds(classes: NDArray, groups: NDArray | None, fold: int, folds: 
         DataError: no such fold, or too few groups.
     """
     if folds < 2:
-        raise DataError(f"{folds} folds leave nothing to train on.", f"Take 2 or more; {FOLDS} is usual.")
+        raise DataError(f"{folds} folds leave nothing to train on.", f"Use 2 or more; {FOLDS} is usual.")
     check_fold(fold, folds)
     test = _choose_fold(classes, groups, folds, fold, seed)
     rest = np.setdiff1d(np.arange(len(classes)), test)

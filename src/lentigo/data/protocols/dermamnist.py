@@ -26,7 +26,7 @@ PARTS = {"train": "train", "val": "validation", "validation": "validation", "tes
 def official(records: Records, groups: NDArray, fold: int, folds: int, seed: int) -> NDArray:
     """The official parts; there is one fold, and nothing is drawn."""
     if records.name == "dermamnist_c":
-        raise DataError(f"{records.name} comes with the corrected split.", "Name the protocol 'dermamnist_corrected'.")
+        raise DataError(f"{records.name} comes with the corrected split.", "Use the protocol 'dermamnist_corrected'.")
     return _published(records, fold)
 
 
@@ -82,5 +82,5 @@ DERMAMNIST_OFFICIAL_LEAKY = Protocol(
     official, leaky=True, summary="DermaMNIST's official parts, with images of 641 lesions in training and in test."
 )
 DERMAMNIST_CORRECTED = Protocol(
-    corrected, leaky=False, summary="DermaMNIST's parts, but a lesion on two sides is for training alone."
+    corrected, leaky=False, summary="DermaMNIST's parts, but a lesion in two parts goes to training."
 )

@@ -1,4 +1,4 @@
-"""Train on some sources, test on another: what is left of a model away from the clinic that it learned from."""
+"""Train on some sources, test on another: how well a model generalises beyond its clinic."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,11 @@ def external(records: Records, groups: NDArray, fold: int, folds: int, seed: int
     sources = records.table["source"]
     if sources.isna().any():
         raise DataError(
-            f"{records.name}: {int(sources.isna().sum())} images have no source.", "Name each one's source."
+            f"{records.name}: {int(sources.isna().sum())} images have no source.", "State the source of each image."
         )
     names = sorted(sources.unique())
     if len(names) < 2:
-        raise DataError(f"{records.name} has one source only, {names[0]}.", "Join it with another data set.")
+        raise DataError(f"{records.name} has only one source, {names[0]}.", "Combine it with another data set.")
     check_fold(fold, len(names))
     test = (sources == names[fold]).to_numpy()
     learn = np.flatnonzero(~test & ~np.isin(groups, groups[test]))
@@ -33,4 +33,4 @@ def external(records: Records, groups: NDArray, fold: int, folds: int, seed: int
     return parts
 
 
-EXTERNAL = Protocol(external, leaky=False, summary="One source is test, the others are for learning; a fold a source.")
+EXTERNAL = Protocol(external, leaky=False, summary="One source for testing, the rest for training; one fold each.")

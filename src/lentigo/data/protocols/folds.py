@@ -1,4 +1,4 @@
-"""Stratified folds: by groups, which is honest, and by images, which is what most papers do."""
+"""Stratified folds: by groups, which is leak-proof, and by images, as in most papers."""
 
 from numpy.typing import NDArray
 
@@ -22,9 +22,7 @@ def image_level(records: Records, groups: NDArray, fold: int, folds: int, seed: 
     return part_into_folds(strata(records), None, fold, folds, seed)
 
 
-GROUPED = Protocol(
-    grouped, leaky=False, summary="No lesion, and no duplicate of it, lies on two sides; stratified folds."
-)
+GROUPED = Protocol(grouped, leaky=False, summary="Stratified folds; no lesion, nor a duplicate of it, is in two parts.")
 IMAGE_LEVEL_LEAKY = Protocol(
-    image_level, leaky=True, summary="Images are split one by one, so images of one lesion lie on two sides."
+    image_level, leaky=True, summary="Images are split individually, so images of the same lesion are in two parts."
 )

@@ -1,4 +1,4 @@
-"""Oversample, then split: copies of one image lie in training and in test. The worst of the leaks, and a common one."""
+"""Oversample, then split: copies of an image are in training and in test. The worst leak, and a common one."""
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,6 @@ def oversample(records: Records, seed: int) -> Records:
 OVERSAMPLED_THEN_SPLIT_LEAKY = Protocol(
     image_level,
     leaky=True,
-    summary="Rare classes are filled up with copies first, so copies of one image lie on two sides.",
+    summary="Rare classes are oversampled before splitting, so copies of an image are in two parts.",
     resample=oversample,
 )

@@ -41,8 +41,8 @@ def read(
 ) -> Records:
     """Read a data set in any layout that lentigo knows.
 
-    What is left out, ignored or kept with a fault stands in `Records.problems`, and one `DataWarning` counts it. Linked
-    files and folders are followed, wherever they lead.
+    What is skipped, ignored or kept with a problem is listed in `Records.problems`, and one `DataWarning` counts it.
+    Linked files and folders are followed, wherever they lead.
 
     Args:
         root: the folder or file that holds it; a folder that holds nothing but one other, papers and archives aside,
@@ -84,7 +84,7 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
         if len(inner) != 1:
             looked_for = (f"{reader.LAYOUT} ({reader.__name__.rpartition('.')[2]})" for reader in _readers())
             hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
-            raise DataError(f"{start}: no known data set layout found here.", hint)
+            raise DataError(f"{start}: no known data set layout was found here.", hint)
         place = inner[0]
         beside += passed
     records: Records
@@ -95,7 +95,7 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
     if stated is not None and len(records) and records.label_set != stated:
         raise DataError(
             f"{place}: this layout has the labels of {records.label_set}, not those of {stated}.",
-            "Leave the label set out; `lentigo evaluate --map` states what labels become.",
+            "Omit the label set; `lentigo evaluate --map` converts labels.",
         )
     return replace(records, problems=(*records.problems, *beside)) if beside else records
 
@@ -117,7 +117,7 @@ def _beside(place: Path) -> LabelSet | None:
     folder = place if place.is_dir() else place.parent
     found = [path for path in (folder / "label_set.csv", folder / "label_set.json") if path.is_file()]
     if len(found) > 1:
-        raise DataError(f"{folder}: label_set.csv and label_set.json both state a label set.", "Keep one of them.")
+        raise DataError(f"{folder}: label_set.csv and label_set.json both define a label set.", "Keep one of them.")
     return read_label_set(found[0]) if found else None
 
 
@@ -126,7 +126,7 @@ def _below(place: Path) -> tuple[list[Path], list[Problem]]:
     if not place.is_dir():
         return [], []
     entries = [e for e in sorted(place.iterdir()) if not e.name.startswith(".") and e.name != "__MACOSX"]
-    why = "it lies beside the folder that holds the data"
+    why = "it is beside the folder that contains the data"
     passed = [
         Problem(str(entry), why, "beside the data", "ignored")
         for entry in entries

@@ -105,7 +105,7 @@ def _check_header(path: Path, header: list[str], needed: Iterable[str]) -> list[
         spelled = [name.strip() for name in header if _plain(name) == twice[0]]
         if len(set(spelled)) == 1:
             raise DataError(f"{path}: the column {spelled[0]!r} occurs twice.", "Rename one of them.")
-        raise DataError(f"{path}: two columns have one name but for spelling, {' and '.join(spelled)}.", "Rename one.")
+        raise DataError(f"{path}: two columns differ only in spelling, {' and '.join(spelled)}.", "Rename one.")
     missing = [name for name in needed if name not in names]
     if missing:
         raise DataError(

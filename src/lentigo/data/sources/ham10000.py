@@ -49,7 +49,7 @@ def read(root: Path) -> Records:
     """
     paths = _find_metadata(root)
     if not paths:
-        raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Give the folder that holds it.")
+        raise DataError(f"{root}: no {METADATA_NAMES[0]} here.", "Name the folder that contains it.")
     path, *unread = paths
     metadata = read_table(path, NEEDED)
     labels, faults, notes = read_labels(metadata, str(path))
@@ -110,7 +110,7 @@ def _images(root: Path, ids: set[str]) -> tuple[ImageFiles, list[Problem]]:
     if not any(plain_id(path.name).lower() in plain for path in home.images):
         return everything, []
     at_home = set(home.images)
-    reason = "it lies outside of the image folders"
+    reason = "it is outside the image folders"
     return home, [
         Problem(str(path), reason, "extra image", "ignored")
         for path in everything.images

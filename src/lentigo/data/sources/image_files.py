@@ -69,17 +69,17 @@ class ImageFiles:
         """All images below a folder, links followed, told by their content."""
         found = survey(root)
         problems = [
-            Problem(str(path), f"{kind.name} is not read here; {kind.next_step}", "unread format", "ignored")
+            Problem(str(path), f"{kind.name} is not supported; {kind.next_step}", "unread format", "ignored")
             for path, kind in found.foreign
         ]
         problems += [Problem(str(s.path), s.reason, s.kind, "ignored") for s in found.skipped if not s.harmless]
         problems += [
-            Problem(str(path), "its content is that of no known image", "unknown file", "ignored")
+            Problem(str(path), "its content is not a known image format", "unknown file", "ignored")
             for path in found.others
             if not _is_paper(path)
         ]
         maps = {path for path in found.images if _is_heatmap(path)}
-        problems += [Problem(str(path), "drawn by lentigo, no lesion", "heat map", "ignored") for path in sorted(maps)]
+        problems += [Problem(str(path), "drawn by lentigo", "heat map", "ignored") for path in sorted(maps)]
         images = tuple(path.absolute() for path in found.images if path not in maps)
         return cls(root.absolute(), images, problems)
 

@@ -64,7 +64,7 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
         columns["diagnosis_1"], faults = _most_exact(table)
     columns = {name: columns[name] for name in LABEL_COLUMNS if name in columns}
     if not columns:
-        raise DataError(f"{where}: no column holds labels.", f"Name one of {', '.join(LABEL_COLUMNS)}.")
+        raise DataError(f"{where}: no column contains labels.", f"Name a column {', '.join(LABEL_COLUMNS)}.")
     named = [name for name, texts in columns.items() if any(t is not None and not is_number(t) for t in texts)]
     first = next(iter(named or columns))
     notes = []
@@ -73,7 +73,7 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
             continue
         numbers = sum(t is not None and is_number(t) for t in set(texts))
         if numbers > MOST_NUMBERS or not (numbers or any(t is not None and is_label(t) for t in texts)):
-            notes.append(Problem(where, f"the column {name!r} holds no labels", "column not used", "ignored"))
+            notes.append(Problem(where, f"the column {name!r} contains no labels", "column not used", "ignored"))
             continue
         differ = _differ_by_number(columns[first], texts) if numbers else map(contradict, columns[first], texts)
         for row, contradicts in enumerate(differ):

@@ -68,7 +68,7 @@ def interpret_labels(texts: Sequence[str | None], where: str, label_set: LabelSe
         text: _interpret(word, binary) if own is None else _of_set(text, own) for text, word in words.items()
     }
     if label_set == HAM10000:
-        plain = {text: (None, None, "unknown label", f"{word!r} is no diagnosis") for text, word in words.items()}
+        plain = {text: (None, None, "unknown label", f"{word!r} is not a diagnosis") for text, word in words.items()}
         meaning |= {text: said for text, said in plain.items() if words[text] in BINARY}
     meaning[None] = (None, None, "missing label", "it has no label")
     return pd.DataFrame([meaning[text] for text in texts], columns=["dx", "malignant", "kind", "reason"], dtype=object)
@@ -119,11 +119,11 @@ def _of_set(text: str, label_set: LabelSet) -> Meaning:
 
 
 def report_reduced(texts: Sequence[str | None], where: str) -> list[Problem]:
-    """That diagnoses count only as benign or malignant, because other labels of the source say no more."""
+    """That diagnoses count only as benign or malignant, because other labels of the source are no more specific."""
     words = Counter(plain_name(text) for text in texts if text is not None)
     plain = sum(count for word, count in words.items() if word in BINARY)
     diagnoses = sum(count for word, count in words.items() if word not in BINARY and interpret_label(word)[0])
     if not plain or not diagnoses:
         return []
-    reason = f"{plain:,} labels are plain benign or malignant, so {diagnoses:,} diagnoses count as no more than that"
+    reason = f"{plain:,} labels are only benign or malignant, so {diagnoses:,} diagnoses are reduced to that"
     return [Problem(where, reason, "diagnoses reduced to malignancy", "kept")]

@@ -103,5 +103,5 @@ def find_manifest(name: str) -> Manifest:
     """
     manifests = load_manifests()
     if name not in manifests:
-        raise DataError(f"There is no data set {name!r}.", did_you_mean(name, manifests))
+        raise DataError(f"Unknown data set {name!r}.", did_you_mean(name, manifests))
     return manifests[name]

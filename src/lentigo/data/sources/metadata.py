@@ -128,12 +128,12 @@ def _misfit(rows: pd.DataFrame, pixels: NDArray[np.uint8], candidate: Candidate,
     if alike is None:
         return "its order can't be checked: too few lesions have several images"
     return (
-        "its diagnoses fit, but images of its lesions look no more alike than others: its rows may stand in another "
+        "its diagnoses fit, but images of its lesions look no more alike than others: its rows may be in another "
         "order, so no ids are taken from it"
     )
 
 
 def report_no_lesions(where: Path, hint: str) -> Problem:
     """That a source doesn't know which images show one lesion: no split of it can be trusted as it is."""
-    reason = f"no lesion ids, so images of one lesion can't be kept together; {hint}"
+    reason = f"no lesion ids, so images of the same lesion can't be kept together; {hint}"
     return Problem(str(where), reason, "no lesion ids", "kept")

@@ -146,7 +146,7 @@ def _refuse_other_files(records: Records, *paths: Path) -> None:
         refuse_inputs(path, records)
         names = set(read_header(path)) if path.is_file() else set()
         if path.exists() and not (PIXELS_HASH in names or _pixel_names(sorted(names))):
-            raise OutputError(f"{path}: a file that is no pixel table lies there.", "Choose another --out.")
+            raise OutputError(f"{path}: exists and is not a pixel table.", "Choose another --out.")
 
 
 def _find_tables(root: Path) -> list[Path]:
@@ -191,7 +191,7 @@ def _read_rows(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int16], list[P
         wrong = (label < 0) | (label >= len(ORDER))
         for i in np.flatnonzero(dark | wrong):
             if dark[i]:
-                problem = "a value is no whole number of 0 to 255", "bad pixel"
+                problem = "a value is not a whole number from 0 to 255", "bad pixel"
             else:
                 problem = f"label {label[i]} is not one of 0 to {len(ORDER) - 1}", "label out of range"
             problems.append(Problem(f"{path}#{row + i}", *problem))

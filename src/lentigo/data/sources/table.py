@@ -144,9 +144,9 @@ def _unread(path: Path) -> NotFound | None:
     """Why a file that a table names is no image that can be read, by its content."""
     kind = image_format(path)
     if kind is None:
-        return NotFound("no image", f"{path.name} is no image")
+        return NotFound("no image", f"{path.name} is not an image")
     if not kind.readable:
-        return NotFound("unread format", f"{path.name}: {kind.name} is not read here; {kind.next_step}")
+        return NotFound("unread format", f"{path.name}: {kind.name} is not supported; {kind.next_step}")
     return None
 
 

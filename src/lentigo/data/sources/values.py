@@ -129,7 +129,7 @@ def _missing_ids(rows: pd.DataFrame, column: str) -> list[Problem]:
     if missing.all():
         return []
     what = column.removesuffix("_id")
-    reason = f"no {what} id: it counts as a {what} of its own, so other images of the same {what} can't be kept with it"
+    reason = f"no {what} id: treated as a separate {what}, so other images of it can't be kept together"
     return [Problem(str(i), reason, f"missing {what} id", "kept") for i in rows.loc[missing, "image_id"]]
 
 
@@ -147,8 +147,8 @@ def _age(text: str) -> tuple[float | None, str | None, str | None]:
         if years <= OLDEST:
             return years, "open-ended age", f"age {text!r} is read as {years:g}"
     outside = re.fullmatch(r"[+-]?\d+(?:[.,]\d+)?", words) is not None
-    reason = f"is outside of 0 to {OLDEST} years" if outside else "is no number of years"
-    return None, "bad age", f"age {text!r} {reason}; it counts as missing"
+    reason = f"is outside 0 to {OLDEST} years" if outside else "is not a number of years"
+    return None, "bad age", f"age {text!r} {reason}; treated as missing"
 
 
 def _sex(text: str) -> tuple[str | None, str | None, str | None]:
@@ -158,7 +158,7 @@ def _sex(text: str) -> tuple[str | None, str | None, str | None]:
         return _SEXES[word], None, None
     if word in _UNKNOWN or word == "u":
         return "unknown", None, None
-    return None, "unknown sex", f"sex {text!r} is no known word; it counts as missing"
+    return None, "unknown sex", f"sex {text!r} is not recognised; treated as missing"
 
 
 def _is_empty(value: object) -> bool:

@@ -74,7 +74,7 @@ def check_jpeg(data: bytes, colours: str) -> NDArray[np.uint8]:
         if "Invalid SOS parameters for sequential JPEG" in str(error) and (whole := _with_plain_scans(data)) != data:
             return check_jpeg(whole, colours)
         if "subsampling level" in str(error):
-            raise ImageError("a JPEG of unusual subsampling, which isn't read here.", "Save it as PNG.") from None
+            raise ImageError("a JPEG of unusual subsampling, which isn't supported.", "Save it as PNG.") from None
         raise damaged(error) from None
     return pixels
 

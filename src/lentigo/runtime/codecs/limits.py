@@ -27,7 +27,7 @@ def refuse_size(width: int, height: int) -> None:
         raise damaged(f"{width}x{height} pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"{width}x{height} pixels is more than the {MAX_PIXELS:,} that are decoded.", "Scale it down first."
+            f"{width}x{height} pixels is more than the {MAX_PIXELS:,} that are decoded.", "Downscale it first."
         )
 
 
@@ -46,7 +46,7 @@ def refuse_unused_range(high_bytes: NDArray[np.uint8]) -> None:
     if high_bytes.max() < 64:
         raise ImageError(
             "a 16-bit picture whose values all lie in the lowest quarter: what its white is isn't stated.",
-            "Save it with 8 bits a channel, as it looks correct on screen.",
+            "Save it with 8 bits per channel, adjusted to look correct on screen.",
         )
 
 

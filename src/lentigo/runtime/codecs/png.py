@@ -76,7 +76,7 @@ def _in_8_bits(image: Image.Image, chunks: dict[bytes, bytes]) -> Image.Image:
     if image.mode.startswith("I"):
         return from_16_bits(np.asarray(image))
     if b"tRNS" in chunks:
-        raise ImageError("a colour of 16 bits a channel is marked as transparent, which isn't read here.", _EXPORT)
+        raise ImageError("a colour of 16 bits a channel is marked as transparent, which isn't supported.", _EXPORT)
     refuse_unused_range(np.asarray(image)[..., :3])
     return image
 
@@ -98,7 +98,7 @@ def _profile(chunks: dict[bytes, bytes], image: Image.Image) -> bytes | None:
     The order in which the chunks count is the PNG specification's (third edition, 4.3).
     """
     if b"cICP" in chunks and chunks[b"cICP"][:2] != bytes([1, 13]):
-        raise ImageError("its colours are coded for video or HDR, which isn't read here.", _EXPORT)
+        raise ImageError("its colours are coded for video or HDR, which isn't supported.", _EXPORT)
     if b"cICP" in chunks:
         return None
     if b"iCCP" in chunks:

@@ -34,7 +34,7 @@ def read_gif(data: bytes) -> Image.Image:
     image = GifImageFile(io.BytesIO(data))
     refuse_size(*image.size)
     if b"ICCRGBG1012" in data:
-        raise ImageError("a GIF with a colour profile, which isn't read here.", _EXPORT)
+        raise ImageError("a GIF with a colour profile, which isn't supported.", _EXPORT)
     image.load()
     refuse_several(2 if image.is_animated else 1)
     return image

@@ -79,7 +79,7 @@ def read_tiff(data: bytes) -> Image.Image:
         A loaded image, upright, of mode 1, L, LA, P, RGB, RGBA, CMYK, YCbCr or LAB.
 
     Raises:
-        ImageError: damaged, too large, several pictures, or of a kind that TIFF allows and that isn't read here.
+        ImageError: damaged, too large, several pictures, or of a kind that TIFF allows and that isn't supported.
             Pillow may raise others.
     """
     tags = _first_tags(data)
@@ -92,7 +92,7 @@ def read_tiff(data: bytes) -> Image.Image:
     try:
         image = TiffImageFile(io.BytesIO(data))
     except SyntaxError:
-        raise ImageError("a kind of TIFF that isn't read here.", _SAVE) from None
+        raise ImageError("a kind of TIFF that isn't supported.", _SAVE) from None
     _refuse_pages(data)
     if tags.get(PLANAR_CONFIGURATION, 1) == 2 and bits == 16:
         _read_deep_planes(image)
@@ -111,7 +111,7 @@ def read_tiff(data: bytes) -> Image.Image:
 def _first_tags(data: bytes) -> ImageFileDirectory_v2:
     """What the file says about its first picture."""
     if data.startswith(b"MM\0+"):
-        raise ImageError("a big-endian TIFF of the kind for more than 4 GB, which isn't read here.", _SAVE)
+        raise ImageError("a big-endian TIFF of the kind for more than 4 GB, which isn't supported.", _SAVE)
     tags = ImageFileDirectory_v2(data[: 16 if data[2] == 43 else 8])
     file = io.BytesIO(data)
     file.seek(tags.next)
@@ -135,13 +135,13 @@ def _refuse_unknown(tags: ImageFileDirectory_v2) -> int:
     if len(depths) != 1 or not depths <= _DEPTHS.get(colour, set()):
         bits = "/".join(map(str, sorted(depths)))
         kind = _KINDS.get(colour, f"colour kind {colour}")
-        raise ImageError(f"a TIFF of {kind} with {bits} bits a channel, which isn't read here.", _SAVE)
+        raise ImageError(f"a TIFF of {kind} with {bits} bits a channel, which isn't supported.", _SAVE)
     if compression not in _COMPRESSIONS:
-        raise ImageError(f"TIFF compression {compression}, which isn't read here.", _SAVE)
+        raise ImageError(f"TIFF compression {compression}, which isn't supported.", _SAVE)
     if tags.get(PLANAR_CONFIGURATION, 1) == 2 and (colour, tags.get(SAMPLESPERPIXEL, 1)) not in _PLANES:
         raise ImageError("a TIFF of separate channels that aren't red, green and blue.", _SAVE)
     if colour == _YCBCR and compression != _JPEG and tags.get(YCBCRSUBSAMPLING) != (1, 1):
-        raise ImageError("a TIFF of subsampled YCbCr without JPEG, which isn't read here.", _SAVE)
+        raise ImageError("a TIFF of subsampled YCbCr without JPEG, which isn't supported.", _SAVE)
     return int(depths.pop())
 
 

@@ -10,5 +10,5 @@ from lentigo.data.sources.synthetic.folder import detect, make, read
 
 __all__ = ["LAYOUT", "PRECEDENCE", "detect", "make", "read"]
 
-LAYOUT = "a folder that lentigo drew, with SYNTHETIC.txt"
+LAYOUT = "a folder of synthetic lesions, with SYNTHETIC.txt"
 PRECEDENCE = 10

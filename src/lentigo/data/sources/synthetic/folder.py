@@ -27,7 +27,7 @@ JPEG_QUALITY = 92
 FIRST_NUMBER = 9_000_000
 """Image ids count from here, out of the range that HAM10000 has."""
 
-NOTE = """These images are synthetic: lentigo drew them, and no patient was involved.
+NOTE = """These images are synthetic: drawn by lentigo, without any patient.
 
 They are in the layout of HAM10000 so that every tool for it can be tried on them. A model that is trained or
 measured on them says nothing about skin.
@@ -78,9 +78,9 @@ def make(out: Path, *, lesions: int = 300, seed: int = 0, width: int = 200, heig
         DataError: too few lesions, images too small, or a folder that holds something else.
     """
     if lesions < len(SHARES):
-        raise DataError(f"{lesions} lesions can't show {len(SHARES)} diagnoses.", f"Ask for {len(SHARES)} or more.")
+        raise DataError(f"{lesions} lesions are too few for {len(SHARES)} diagnoses.", f"Use {len(SHARES)} or more.")
     if min(width, height) < 32:
-        raise DataError(f"{width}x{height} pixels are too few to draw a lesion.", "Ask for 32x32 or more.")
+        raise DataError(f"{width}x{height} pixels are too few to draw a lesion.", "Use 32x32 or more.")
     _clear(out)
     (out / MARKER).write_text(NOTE.format(lesions=lesions, seed=seed, width=width, height=height), encoding="utf-8")
     images = out / "images"
@@ -116,16 +116,16 @@ def read(root: Path) -> Records:
         DataError: `make` was interrupted there.
     """
     if not (root / METADATA).is_file():
-        raise DataError(f"{root}: the drawing of this synthetic data set was interrupted.", "Make it again.")
+        raise DataError(f"{root}: this synthetic data set is incomplete (interrupted).", "Create it again.")
     return replace(ham10000.read(root), name="synthetic", licence="CC0-1.0", citation="")
 
 
 def _clear(out: Path) -> None:
     """Prepare the folder; nothing that `make` didn't write is ever touched."""
     if out.exists() and not out.is_dir():
-        raise DataError(f"{out}: this is a file.", "Give a folder.")
+        raise DataError(f"{out}: this is a file.", "Name a folder.")
     if out.is_dir() and not detect(out) and any(out.iterdir()):
-        raise DataError(f"{out}: this folder holds something else.", "Give a new or an empty folder.")
+        raise DataError(f"{out}: this folder contains other files.", "Use a new or empty folder.")
     out.mkdir(parents=True, exist_ok=True)
     (out / METADATA).unlink(missing_ok=True)
     for path in (out / "images").glob(f"ISIC_{str(FIRST_NUMBER)[0]}*.jpg"):
