@@ -1,4 +1,4 @@
-"""From nothing to explained verdicts in one call: train, evaluate, export, classify, draw."""
+"""The whole pipeline in one call: train, evaluate, export, classify, heat maps."""
 
 import os
 import time
@@ -18,16 +18,16 @@ PICTURES = 24
 
 
 def demo(out: str | os.PathLike[str] = "demo", root: str | os.PathLike[str] | None = None) -> str:
-    """Run the whole path, on real images or on synthetic ones that are drawn first, and say where everything lies.
+    """Run the whole pipeline on real images, or on synthetic ones drawn first, and report where the results are.
 
-    A demo that was interrupted goes on where it was.
+    An interrupted demo resumes.
 
     Args:
         out: folder for everything.
-        root: a data set; without it synthetic lesions, which say nothing about skin.
+        root: a data set (default: synthetic lesions, which say nothing about skin).
 
     Returns:
-        What was made, what was measured and where it lies, for people.
+        A summary: what was created and measured, and where it is.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,9 +42,9 @@ def demo(out: str | os.PathLike[str] = "demo", root: str | os.PathLike[str] | No
     run = training.train("compact", split, recipe, out=folder / "run", resume=(folder / "run" / "recipe.json").exists())
     _say("Evaluating on the test part")
     metrics = evaluation.evaluate(run.path)
-    _say("Exporting, and comparing the bundle with the network")
+    _say("Exporting the bundle and verifying it against the network")
     bundle = export.bundle(run, folder / "demo.onnx")
-    _say("Classifying test images and drawing where the model looked")
+    _say("Classifying test images and drawing heat maps")
     test = split.test.table["path"].tolist()
     chosen = test[:: max(1, len(test) // PICTURES)][:PICTURES]
     results = list(classify_files(chosen, model=bundle.path, explain=folder / "explained", overwrite=True))
@@ -55,9 +55,9 @@ def demo(out: str | os.PathLike[str] = "demo", root: str | os.PathLike[str] | No
         f"\n{evaluation.summarise(metrics)}\n"
         f"Done in {time.perf_counter() - start:.0f} s. {'Real' if root else 'SYNTHETIC'} images: {lesions}\n"
         f"  run, log, metrics   {run.path}\n"
-        f"  the one-file model  {bundle.path}\n"
-        f"  explained images    {folder / 'explained'}\n"
-        f"Next: lentigo classify --model {bundle.path} PICTURE\n"
+        f"  one-file bundle     {bundle.path}\n"
+        f"  heat maps           {folder / 'explained'}\n"
+        f"Next: lentigo classify --model {bundle.path} IMAGE\n"
     )
 
 

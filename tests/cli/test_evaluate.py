@@ -239,7 +239,7 @@ def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):
     assert json.loads((tmp_path / "compared.json").read_text())["pairs"][0]["first"] == "a"
     code, _, err = run("combine", *tables)
     assert code == 1
-    assert "given twice" in err
+    assert "listed twice" in err
     code, said, _ = run("combine", tables[0], "--out", tmp_path / "combined.json")
     assert code == 0
     assert "1 runs, 1 splits" in said

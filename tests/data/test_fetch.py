@@ -209,14 +209,14 @@ def test_a_file_that_could_not_be_checked_is_never_gone_on_with(server, tmp_path
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"changed", checksum="md5:" + "0" * 32))
-    with pytest.raises(DataError, match=r"a\.csv came with a wrong checksum and was deleted.*publisher has changed"):
+    with pytest.raises(DataError, match=r"a\.csv had a wrong checksum and was deleted.*publisher has changed"):
         data.fetch(made, tmp_path, show=print)
     assert names(tmp_path) == []
 
 
 def test_a_wrong_size_leaves_nothing(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"changed", checksum=None, size=1000))
-    with pytest.raises(DataError, match=r"a\.csv: 7 bytes came, the publisher's file has 1,000"):
+    with pytest.raises(DataError, match=r"a\.csv: 7 bytes received instead of 1,000"):
         data.fetch(made, tmp_path, show=print)
     assert names(tmp_path) == []
 
@@ -256,7 +256,7 @@ def test_without_a_network_every_missing_file_is_named_with_its_address_and_plac
 def test_a_blocked_or_moved_address_is_told_with_the_servers_answer(server, tmp_path):
     made = manifest(remote(server, "a.csv", b"1"))
     server.files.clear()
-    with pytest.raises(DataError, match=r"the server answered 404 Not Found.*By hand: download"):
+    with pytest.raises(DataError, match=r"the server responded 404 Not Found.*By hand: download"):
         data.fetch(made, tmp_path, show=print)
 
 
@@ -291,7 +291,7 @@ def test_an_unsafe_archive_is_refused_after_download(server, tmp_path):
 def test_too_little_space_is_told_before_the_download(server, tmp_path, monkeypatch):
     made = manifest(remote(server, "a.bin", b"12345"))
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 4}))
-    with pytest.raises(DataError, match=r"a\.bin takes 5 more bytes, of which 4 are free"):
+    with pytest.raises(DataError, match=r"a\.bin needs 5 more bytes, but only 4 are free"):
         data.fetch(made, tmp_path, show=print)
 
 
@@ -301,7 +301,7 @@ def test_two_processes_do_not_fetch_into_one_folder(server, tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(DataError, match=r"There is no data set 'ham'\. Did you mean 'ham10000'\?.*isic2019"):
+    with pytest.raises(DataError, match=r"Unknown data set 'ham'\. Did you mean 'ham10000'\?.*isic2019"):
         data.fetch("ham", tmp_path)
 
 

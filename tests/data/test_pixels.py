@@ -295,7 +295,7 @@ def test_a_disk_that_fills_up_in_mid_cache_costs_no_finished_block(records, tmp_
                 opened(path, mode, **options)
             ),
         )
-        with pytest.raises(DataError, match=r"No space left.*LENTIGO_CACHE.*is kept"):
+        with pytest.raises(DataError, match=r"No space left.*LENTIGO_CACHE.*are kept"):
             load_pixels(records, 16, cache=tmp_path / "cache")
     _, journal = files(tmp_path / "cache")
     assert [json.loads(line)["start"] for line in journal.read_text().splitlines()] == [0, 32]

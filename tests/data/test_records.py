@@ -49,7 +49,7 @@ def test_labels_are_of_the_records_own_set():
     assert records.table["malignant"].tolist() == [False, True, True]
     assert records.counts() == {"ak": 1, "bcc": 0, "bkl": 0, "df": 0, "mel": 0, "nv": 1, "scc": 1, "vasc": 0}
     assert records.take(["b"]).label_set is ISIC2019
-    with pytest.raises(DataError, match=r"2 records have a label that HAM10000 .* doesn't have, the first 'scc'"):
+    with pytest.raises(DataError, match=r"2 records have a label that is not in HAM10000 .*, the first 'scc'"):
         Records(records.table, "isic", Path("isic"))
 
 

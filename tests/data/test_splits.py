@@ -240,7 +240,7 @@ def test_a_changed_file_is_refused(synthetic_records, tmp_path, tamper):
     text = path.read_text()
     assert tamper(text) != text
     path.write_text(tamper(text))
-    with pytest.raises(DataError, match=r"split\.csv: the manifest was changed after it was saved"):
+    with pytest.raises(DataError, match=r"split\.csv: the split was changed after it was saved"):
         data.load_split(path, synthetic_records)
 
 
@@ -321,7 +321,7 @@ def test_a_split_whose_writing_fails_leaves_the_old_one(synthetic_records, tmp_p
 def test_a_file_that_is_no_split_is_never_overwritten(synthetic_records, tmp_path, content):
     path = tmp_path / "HAM10000_metadata.csv"
     path.write_text(content)
-    with pytest.raises(OutputError, match=r"HAM10000_metadata\.csv: a file that is not a split lies there"):
+    with pytest.raises(OutputError, match=r"HAM10000_metadata\.csv: exists and is not a split"):
         data.split(synthetic_records).save(path)
     assert path.read_text() == content
     with pytest.raises(OutputError, match="this is a folder"):
@@ -333,7 +333,7 @@ def test_another_split_is_not_overwritten_but_the_same_is_made_again(synthetic_r
     said = data.write_split(synthetic_records, path)
     assert data.write_split(synthetic_records, path) == said
     before = path.read_bytes()
-    with pytest.raises(OutputError, match=r"split\.csv: another split lies there"):
+    with pytest.raises(OutputError, match=r"split\.csv: another split exists there"):
         data.write_split(synthetic_records, path, fold=1)
     assert path.read_bytes() == before
 
@@ -388,7 +388,7 @@ def test_a_leaky_split_carries_the_flag(toy_records, tmp_path):
 
 @pytest.mark.usefixtures("careless")
 def test_a_protocol_that_only_claims_to_be_honest_is_stopped(toy_records):
-    with pytest.raises(LeakError, match="Group a lies on 2 sides of an honest split"):
+    with pytest.raises(LeakError, match="Group a is in 2 parts of a leak-proof split"):
         data.split(toy_records(list("aabbccdd"), ["nv"] * 8), "pretender")
 
 

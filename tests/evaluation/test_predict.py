@@ -96,7 +96,7 @@ class TestOwnPart:
     def test_a_bundle_of_format_1_makes_its_split_again(self, trained_run, synthetic_records):
         bundle = Bundle(Path(__file__).parent.parent / "fixtures" / "format_1.onnx")
         assert list(own_part(bundle, synthetic_records).ids) == list(trained_run.split.test.ids)
-        with pytest.raises(DataError, match="can't be made again"):
+        with pytest.raises(DataError, match="can't be reproduced"):
             own_part(bundle, synthetic_records.take(synthetic_records.ids[:-1]))
 
 

@@ -59,6 +59,6 @@ def test_thresholds_and_metrics_are_those_of_the_new_file(new, synthetic_records
 def test_what_needs_no_upgrade_or_has_other_data_is_refused(new, synthetic_records, tmp_path):
     with pytest.raises(BundleError, match="needs no upgrade"):
         export.upgrade(new.path, tmp_path / "x.onnx", synthetic_records)
-    with pytest.raises(DataError, match="can't be made again"):
+    with pytest.raises(DataError, match="can't be reproduced"):
         export.upgrade(OLD, tmp_path / "x.onnx", synthetic_records.take(synthetic_records.ids[:-2]))
     assert list(tmp_path.iterdir()) == []

@@ -26,11 +26,11 @@ def test_card_carries_the_measured_numbers(bundle_path, synthetic_records, tmp_p
 
 def test_foreign_bundle_is_refused(bundle_path, tmp_path):
     make(50, model_sha256="0" * 64).save(tmp_path / "predictions.parquet")
-    with pytest.raises(DataError, match="are not of"):
+    with pytest.raises(DataError, match="were not made by"):
         report([tmp_path / "predictions.parquet"], tmp_path / "out", bundle=bundle_path)
 
 
 def test_predictions_alone_make_no_card(tmp_path):
     make(50).save(tmp_path / "predictions.parquet")
-    with pytest.raises(DataError, match="no model card"):
+    with pytest.raises(DataError, match="model card needs more than predictions"):
         model_card(Subject.read(tmp_path / "predictions.parquet", replicates=0))

@@ -57,7 +57,7 @@ def test_a_poor_model_is_called_poor(kind, warned, tmp_path):
     assert ("A poor model:" in said.text) == warned == said.alarm
     if kind == "bad":
         assert subject.metrics.get("balanced_accuracy").value == pytest.approx(0.26, abs=0.04)
-        assert "wrong more often than right" in said.text
+        assert "wrong more often than correct" in said.text
     if kind == "chance":
         assert "not shown to name diagnoses better than guessing" in said.text
         assert "not shown to tell melanomas from other lesions" in said.text

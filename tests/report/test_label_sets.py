@@ -36,7 +36,7 @@ def test_a_report_speaks_of_the_labels_there_are(labels, tmp_path):
     page = report([tmp_path / "p.parquet"], tmp_path / "out", replicates=20).read_text(encoding="utf-8")
     for label in labels.labels:
         assert label.name in page
-    assert "There is no task" not in page
+    assert "Unknown task" not in page
     assert "nevus" not in page or any("nevus" in label.name for label in labels.labels)
 
 

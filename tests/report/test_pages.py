@@ -61,7 +61,7 @@ def test_one_target_has_one_threshold(bundle_path, trained_run, tmp_path):
 
 def test_a_run_that_is_not_evaluated_says_what_to_type(tmp_path):
     (tmp_path / "recipe.json").write_text("{}")
-    with pytest.raises(DataError, match="not evaluated yet") as error:
+    with pytest.raises(DataError, match="not been evaluated yet") as error:
         report([tmp_path])
     assert f"lentigo evaluate {tmp_path}" in str(error.value)
 

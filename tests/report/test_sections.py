@@ -121,7 +121,7 @@ def test_missed_melanomas_come_first(tmp_path):
     labels = np.array([4] * 6 + [5] * 30)
     logits = np.random.default_rng(0).normal(size=(36, 7)) + 3 * np.eye(7)[5]
     found = alone(tmp_path, of(labels, logits))
-    cases = [b for b in section(found, "mistakes").blocks if isinstance(b, Table) and "surest mistakes" in b.caption]
+    cases = [b for b in section(found, "mistakes").blocks if isinstance(b, Table) and "confident errors" in b.caption]
     assert cases[0].caption.startswith("Missed melanoma, called benign: ")
 
 
@@ -134,7 +134,7 @@ def test_robustness_has_eight_panels(document):
 def test_groups_have_counts_and_the_proxy_is_flagged(document):
     tables = [b for b in section(document, "people").blocks if isinstance(b, Table)]
     heads = {t.caption.partition(".")[0] for t in tables}
-    assert "How the truth was established (a proxy, not a group of people)" in heads
+    assert "Diagnosis confirmation (a proxy, not a group of people)" in heads
     sex = next(t for t in tables if t.caption.startswith("Sex"))
     assert sex.columns[:4] == ("group", "images", "lesions", "melanomas")
 
@@ -153,7 +153,7 @@ def test_each_section_without_its_input_names_the_command_that_makes_it(tmp_path
 
 def test_external_data_are_told_apart(tmp_path):
     found = alone(tmp_path, make(200, protocol="external", part="all", overlap="none of these 200 images bears an id"))
-    assert "external data don't have" in texts(found, "doubt")
+    assert "external data lack" in texts(found, "doubt")
     assert "External data: none of these 200 images bears an id" in texts(found, "origin")
 
 
@@ -196,7 +196,7 @@ def test_an_impossible_prevalence_is_refused(tmp_path):
     for share in (0, 1, 2):
         with pytest.raises(DataError, match="between 0 and 1"):
             report([tmp_path / "predictions.parquet"], tmp_path / "out", prevalence={"melanoma": share})
-    with pytest.raises(DataError, match="no task"):
+    with pytest.raises(DataError, match="Unknown task"):
         report([tmp_path / "predictions.parquet"], tmp_path / "out", prevalence={"nevus": 0.5})
 
 

@@ -48,5 +48,5 @@ def undefined(name: str, scorer: Scorer) -> str:
         return f"every image shows {classes[int(scorer.present.argmax())]}"
     if answer in classes:
         absent = not scorer.present[classes.index(answer)]
-        return f"no image shows {answer}" if absent else f"{answer} is never decided"
+        return f"no image shows {answer}" if absent else f"{answer} is never predicted"
     return "every decision is the same"

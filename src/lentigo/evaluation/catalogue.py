@@ -236,8 +236,9 @@ VIEW_LABELS: Mapping[str, str] = MappingProxyType(
 """What a view is called over a column of numbers."""
 VIEW_NOTE = (
     "Balanced prior: the probabilities treat all diagnoses as equally common, as classify does unless a prevalence "
-    "is stated. Training prior: as common as in training, by Bayes' rule. Both columns count these images in their own "
-    "mix; only scores of the probabilities themselves (ECE, Brier, log loss) weigh each diagnosis alike at the "
+    "is stated. Training prior: as common as in training, by Bayes' rule. Both columns use the case "
+    "mix of these images; "
+    "only scores of the probabilities themselves (ECE, Brier, log loss) weight each diagnosis equally at the "
     "balanced prior."
 )
 """What the views are, once a page."""
@@ -252,7 +253,7 @@ def entry(name: str) -> Metric:
     try:
         return METRICS[name.partition(".")[0]]
     except KeyError:
-        raise DataError(f"There is no metric {name!r}.", f"Known: {', '.join(METRICS)}.") from None
+        raise DataError(f"Unknown metric {name!r}.", f"Known: {', '.join(METRICS)}.") from None
 
 
 def of_kind(kind: Kind) -> tuple[Metric, ...]:

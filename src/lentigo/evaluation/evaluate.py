@@ -86,13 +86,13 @@ def evaluate(
     if source is not None and (own_test or inside):
         raise DataError(
             f"The source {source!r} is one of a data set, not of the model's own test part.",
-            "Leave --own-test out." if own_test else "Name the data set with --data.",
+            "Omit --own-test." if own_test else "Name the data set with --data.",
         )
     folder = Path(out) if out else (Path(model) if inside else None)
     if robustness and folder is None:
-        raise DataError("Robustness is written into a folder.", "Name the folder with --out.")
+        raise DataError("Robustness needs an output folder.", "Name one with --out.")
     if inside and not (labels is None and mapping is None):
-        raise DataError("A run's own test part has the labels that it learned.", "Name other data with --data.")
+        raise DataError("A run's own test part already has its labels.", "Name other data with --data.")
     predicted = _predicted(predictor, root, source, own_test, labels, mapping)
     metrics = measure(predicted.test, replicates=replicates, seed=seed)
     if folder is None:
@@ -141,7 +141,7 @@ def open_model(model: PathLike, *, data: PathLike | None = None, device: str = "
     shipped = os.fspath(model) in shipped_models()
     if shipped and (path / "recipe.json").is_file():
         raise BundleError(
-            f"{path} is the name of a model that ships with lentigo, and of a run's folder here.",
+            f"{path} is both the name of a shipped model and a run's folder here.",
             f"Write ./{path} for the run, or name the model from another folder.",
         )
     if shipped or not path.is_dir():
@@ -173,7 +173,7 @@ def _predicted(
 def _records(model: Predictor, root: PathLike | None, source: str | None, labels: data.Labels) -> data.Records:
     """The data set, or one source of it."""
     if root is None:
-        raise DataError(f"{model.name}: a bundle does not know where images lie.", "Name the data set with --data.")
+        raise DataError(f"{model.name}: a bundle does not contain its images.", "Name the data set with --data.")
     records = data.read(root, labels=labels)
     if source is None:
         return records

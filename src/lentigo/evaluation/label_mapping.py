@@ -33,7 +33,7 @@ class MappedPredictor:
 
     def __init__(self, model: Predictor, mapping: LabelMapping) -> None:
         if mapping.source != model.labels:
-            raise DataError(f"{model.name} distinguishes {model.labels}, and the mapping is for {mapping.source}.")
+            raise DataError(f"{model.name} distinguishes {model.labels}, but the mapping is for {mapping.source}.")
         self._model, self._mapping = model, mapping
         prior = mapping.probabilities(np.array(model.origin.training_prevalence))
         self.origin: Origin = replace(model.origin, training_prevalence=tuple(prior.tolist()))
@@ -134,7 +134,7 @@ def _mappings(
             return find_mapping(BINARY, records.label_set), None
         raise DataError(
             f"{records.name} has the labels of {records.label_set}, {model.name} distinguishes {model.labels}.",
-            "State what becomes what: --map NAME of the label set to bring both to, or --map FILE.",
+            "Map the labels: --map NAME of the label set to map both to, or --map FILE.",
         )
     if isinstance(mapping, LabelMapping):
         return (mapping, None) if mapping.source == records.label_set else (None, mapping)

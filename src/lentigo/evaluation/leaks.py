@@ -22,7 +22,7 @@ def refuse_same_images(chosen: Predictions, applied: Predictions) -> None:
     bad = applied.table["image_id"].isin(chosen.table["image_id"])
     if not applied.meta.get("leaky"):
         bad |= np.isin(applied.groups, chosen.groups)
-    _refuse(applied.table.loc[bad, "image_id"].tolist(), "What is to be tested was chosen on these images or lesions")
+    _refuse(applied.table.loc[bad, "image_id"].tolist(), "The threshold was chosen on these images or lesions")
 
 
 def refuse_same_part(chosen: Provenance, applied: Provenance) -> None:

@@ -38,28 +38,28 @@ def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | Non
             many images look like training images.
     """
     shared = " and ".join(shared_images(trained_on, records.name))
-    own_test = "Measure its own test part (--own-test with the data set that it was trained on), or take other data."
+    own_test = "Evaluate its own test part (--own-test with the data set that it was trained on), or use other data."
     if shared and numbered_by_row(records):
         raise LeakError(
-            f"{records.root}: {records.name} holds images of {shared}, which {model} learned from ({trained_on}), "
-            "under numbers instead of their ids: which of them it has seen can't be told.",
+            f"{records.root}: {records.name} contains images of {shared}, which {model} was trained on ({trained_on}), "
+            "under numbers instead of their ids: which of them it has seen is unknown.",
             f"Put the table of ids beside it. {own_test}",
         )
     notes = []
     if shared:
-        notes.append(f"{trained_on}, which it learned from, and {records.name} both hold images of {shared}")
+        notes.append(f"{trained_on}, which it was trained on, and {records.name} both contain images of {shared}")
     if hashes is None or not len(hashes):
         return "; ".join([*notes, "the same picture under another id would not be noticed"])
     asked, alike = _look_alike(hashes, records)
     if len(alike) >= FEWEST and len(alike) > MOST * asked:
         raise LeakError(
             f"{records.root}: {len(alike):,} of {asked:,} images look like training images of {model}, such as "
-            f"{alike[0]}; by chance it would be about {FALSE_HITS * asked:.0f}.",
+            f"{alike[0]}; about this many are expected by chance: {FALSE_HITS * asked:.0f}.",
             own_test,
         )
     notes.append(
         f"of {asked:,} images that were compared by their pixels with {len(hashes):,} training images {len(alike):,} "
-        f"look like one of them (by chance about {FALSE_HITS:.1%}); turned, mirrored or closer pictures would not be "
+        f"look like one of them (by chance about {FALSE_HITS:.1%}); rotated, mirrored or cropped copies would not be "
         "noticed"
     )
     return "; ".join(notes)

@@ -41,7 +41,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         DataError: no such part, or no image of it can be read.
     """
     if part not in ("validation", "test"):
-        raise DataError(f"There is no reason to predict the part {part!r}.", "Take validation or test.")
+        raise DataError(f"The part {part!r} is not for evaluation.", "Use validation or test.")
     records, logits = run.logits_of(run.split.part(part))
     records = run.labelled(records)
     meta = {
@@ -78,11 +78,11 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
     seen = origin.seen(records.ids) | origin.seen(table["lesion_id"])
     if seen.any():
         free = sorted(set(table["source"].dropna()) - set(table.loc[seen, "source"].dropna()))
-        take = f", or one of the sources that it has seen nothing of (--source {' or '.join(free)})" if free else ""
+        take = f", or a source that it has not seen (--source {' or '.join(free)})" if free else ""
         raise LeakError(
             f"{model.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
             f"{listed(records.ids[seen].tolist())}.",
-            f"Take its own test part (--own-test){take}, or other data.",
+            f"Use its own test part (--own-test){take}, or other data.",
         )
     renamed = refuse_overlap(model.name, origin.data, origin.pictures, records)
     knows_lesions = bool((table["lesion_id"] != table["image_id"]).any())
@@ -153,7 +153,7 @@ def own_part(model: Predictor, records: data.Records, part: Part = "test") -> da
         raise DataError(
             f"{records.root}: {absent} of the {declared} images of the {part} part of {model.name} are not among these "
             f"{len(records)}.",
-            f"Give the very data set that it was trained on ({origin.data}).",
+            f"Use exactly the data set that it was trained on ({origin.data}).",
         ) from error
 
 
@@ -164,9 +164,9 @@ def _remade_split(model: Predictor, records: data.Records) -> data.Split:
     )
     if split.hash != described["sha256"]:
         raise DataError(
-            f"{records.root}: the split of {model.name} can't be made again from these {len(records)} images "
+            f"{records.root}: the split of {model.name} can't be reproduced from these {len(records)} images "
             f"(hash {split.hash[:12]}, expected {described['sha256'][:12]}).",
-            "Give the very data set that it was trained on.",
+            "Use exactly the data set that it was trained on.",
         )
     return split
 

@@ -45,17 +45,17 @@ class Predictions:
             raise DataError("The predictions are empty.", "Predict on a part that has images.")
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
-            raise DataError(f"The predictions hold image {twice} twice.", "Predict each image once.")
+            raise DataError(f"The predictions contain image {twice} twice.", "Predict each image once.")
         self._refuse(~self.table["dx"].isin(self.label_set.classes), "has no known diagnosis in dx")
         self._refuse(pd.isna(self.groups), "has no lesion")
         sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-3  # False for NaN
         fine = sums_to_one & (self.probabilities >= 0).all(axis=1)
-        self._refuse(~fine, "has probabilities that are not numbers of 0 to 1 that sum to 1")
+        self._refuse(~fine, "has probabilities that are not in 0 to 1 or don't sum to 1")
 
     def _refuse(self, bad: NDArray[np.bool_] | pd.Series, reason: str) -> None:
         if np.any(bad):
             first = self.table["image_id"].iloc[int(np.argmax(bad))]
-            raise DataError(f"Image {first} {reason}; {int(np.sum(bad))} of {len(self)} predictions are so.")
+            raise DataError(f"Image {first} {reason}; {int(np.sum(bad))} of {len(self)} predictions are affected.")
 
     def __len__(self) -> int:
         return len(self.table)
@@ -104,7 +104,7 @@ class Predictions:
             DataError: `meta` doesn't say, or not with a positive share for each label.
         """
         if self.meta.get("training_prevalence") is None:
-            raise DataError("The predictions don't say how common the diagnoses were in training.")
+            raise DataError("The predictions lack the training prevalence.")
         return self._shares(self.meta["training_prevalence"])
 
     def at_prevalence(self, prevalence: Mapping[str, float] | NDArray | None = None) -> NDArray[np.float64]:
@@ -154,7 +154,7 @@ class Predictions:
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_META_KEY])
         except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
-            raise DataError(f"{path}: not a predictions table ({error}).", "Make one with lentigo evaluate.") from None
+            raise DataError(f"{path}: not a predictions table ({error}).", "Create one: lentigo evaluate.") from None
         try:
             return cls(table.to_pandas(), meta)
         except DataError as error:

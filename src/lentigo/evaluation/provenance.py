@@ -93,7 +93,7 @@ def _leak_warning(leaky: object) -> list[str]:
     if leaky is None:
         return ["It is unknown whether the model has seen these lesions in training."]
     if leaky:
-        return ["LEAKY: images of one lesion lie in training and here; these numbers are too good to be true."]
+        return ["LEAKY: images of the same lesion are in training and here; these numbers are inflated."]
     return []
 
 
@@ -107,7 +107,7 @@ def _external(predictions: Predictions) -> list[str]:
     found = [f"External data: {overlap}."]
     if predictions.meta.get("knows_lesions") is False:
         found.append(
-            "The data set has no lesion ids: images of one lesion count as independent, and intervals may be too "
+            "The data set has no lesion ids: images of the same lesion count as independent, and intervals may be too "
             "narrow."
         )
     return found
@@ -125,7 +125,7 @@ def _left_out(predictions: Predictions) -> list[str]:
     if isinstance(unreadable, list) and unreadable:
         kinds["unreadable image"] = len(unreadable)
     counts = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
-    return [f"Left out of the data set: {counts}."] if kinds else []
+    return [f"Excluded from the data set: {counts}."] if kinds else []
 
 
 def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> list[str]:
@@ -135,20 +135,20 @@ def _count_warnings(images: Mapping[str, int], groups: Mapping[str, int]) -> lis
     if absent:
         found.append(f"No image shows {', '.join(absent)}: averages are over the other diagnoses.")
     if few:
-        found.append(f"Fewer than {FEW} lesions of {', '.join(few)}: what rests on them is rough.")
+        found.append(f"Fewer than {FEW} lesions of {', '.join(few)}: results based on them are imprecise.")
     return found
 
 
 def _mix_warnings(predictions: Predictions) -> list[str]:
     if predictions.meta.get("training_prevalence") is None:
         if predictions.meta.get("mappings"):
-            return ["Probabilities are sums by that mapping, at the model's own balanced prior: the only view given."]
-        return ["How common the diagnoses were in training is unknown: only the view of equal prevalence is given."]
+            return ["Probabilities are sums by that mapping, at the model's balanced prior: the only view available."]
+        return ["The training prevalence is unknown: only the balanced prior is available."]
     here = np.bincount(predictions.labels, minlength=len(predictions.label_set)) / len(predictions)
     moved = np.abs(here - predictions.training_prevalence).sum() / 2
     if moved <= OTHER_MIX:
         return []
     return [
-        f"The diagnoses are mixed otherwise here than in training ({moved:.0%} of the images would have to change): "
-        "scores and calibration at the training prevalence are not to be expected to hold."
+        f"The case mix differs from training ({moved:.0%} of the images would have to change): "
+        "scores and calibration at the training prevalence may not hold."
     ]

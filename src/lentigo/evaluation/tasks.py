@@ -78,7 +78,7 @@ def task_of(predictions: Predictions, name: str, *, two_classes: bool = False) -
     fitting = {t.name: t for t in tasks_of(predictions).values() if not two_classes or len(t.classes) == 2}
     if name not in fitting:
         known = f"It can be {' or '.join(fitting)}." if fitting else "Its labels have no malignancy and no melanoma."
-        raise DataError(f"There is no task {name!r} for the labels of {predictions.label_set.name}.", known)
+        raise DataError(f"Unknown task {name!r} for the labels of {predictions.label_set.name}.", known)
     return fitting[name]
 
 

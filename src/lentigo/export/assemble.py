@@ -155,7 +155,7 @@ def choose_ood(validation: Predictions) -> OODThreshold:
 def checked_path(path: Path) -> Path:
     """The output's path, refused before hours of work for what would be refused after it."""
     if path.suffix != ".onnx":
-        raise BundleError(f"{path}: a bundle's name ends in .onnx.", "Name the output so.")
+        raise BundleError(f"{path}: a bundle's name must end in .onnx.", "Rename the output.")
     if path.is_dir():
         raise OutputError(f"{path}: this is a folder.", "Name a file in it.")
     folder = make_folder(path.parent)

@@ -105,7 +105,7 @@ def _describe(module: "ExportModule", images: NDArray[np.uint8]) -> tuple[NDArra
     """Pooled features [N, D] and appearance [N, E] of squares uint8 [N, S, S, 3]."""
     pooled, looks = [], []
     starts = range(0, len(images), BATCH)
-    for start in track(starts, "Describing the images that were learned from", len(starts)):
+    for start in track(starts, "Computing features of the training images", len(starts)):
         x = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2).float()
         pooled.append(module.logits(x).pooled.numpy())
         looks.append(appearance(x).numpy())

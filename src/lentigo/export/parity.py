@@ -86,7 +86,7 @@ class Parity:
             if value is not None and not value <= most:
                 found.append(f"{what} {value:.1e}, more than {most:.0e}")
         if not self.same_top_class >= policy.same_top_class:
-            found.append(f"another top class on {1 - self.same_top_class:.1%} of the images")
+            found.append(f"a different top class on {1 - self.same_top_class:.1%} of the images")
         return found
 
     @property

@@ -11,7 +11,7 @@ def summarise(bundle: Bundle) -> str:
     lines = [f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB)."]
     for view, values in described.metrics.items():
         shown = ", ".join(f"{name} {v['value']:.3f}" for name, v in values.items() if v["value"] is not None)
-        lines.append(f"Measured with the file on its test part, {view.replace('_', ' ')}: {shown}.")
+        lines.append(f"Evaluated with this file on its test part, {view.replace('_', ' ')}: {shown}.")
     parity = described.parity
     lines.append(
         f"Verified against the network on {parity['images']} images: probabilities differ by at most "
@@ -24,5 +24,5 @@ def summarise(bundle: Bundle) -> str:
         )
     lines += [f"No threshold for {target}: {reason}" for target, reason in described.no_operating_point.items()]
     if not bundle.has_maps:
-        lines.append("This network has no exact class-activation maps: there will be no heat maps.")
+        lines.append("This network has no exact class-activation maps: it can't draw heat maps.")
     return "\n".join([*lines, f"Next: lentigo classify --model {bundle.path} IMAGE"])

@@ -51,7 +51,7 @@ def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], records: 
     """
     old, target = Bundle(path, threads=1), checked_path(Path(out))
     if old.metadata.format != 1:
-        raise BundleError(f"{path}: this bundle is of format {old.metadata.format}.", "It needs no upgrade.")
+        raise BundleError(f"{path}: this bundle already has format {old.metadata.format}.", "It needs no upgrade.")
     described = old.metadata
     split = data.split(records, described.split["protocol"], fold=described.split["fold"], seed=described.split["seed"])
     test = own_part(old, records)  # refuses another split

@@ -35,7 +35,7 @@ def _preprocessing(subject: Subject) -> str | None:
     if subject.bundle is None:
         return None
     side = subject.bundle.metadata.size
-    return f"Central square, scaled to {side} x {side} pixels antialiased, inside of the model's file."
+    return f"Central square, scaled to {side} x {side} pixels with antialiasing, inside the model's file."
 
 
 def _subset(subject: Subject) -> str | None:
@@ -62,7 +62,9 @@ def _histology(subject: Subject) -> str | None:
     if "dx_type" not in table or malignant["dx_type"].isna().all():
         return None
     proven = int((malignant["dx_type"] == "histo").sum())
-    return f"{proven} of {len(malignant)} images of malignant diagnoses are proven by histopathology (dx_type histo)."
+    return (
+        f"{proven} of {len(malignant)} images of malignant diagnoses are confirmed by histopathology (dx_type histo)."
+    )
 
 
 def _partition(subject: Subject) -> str | None:

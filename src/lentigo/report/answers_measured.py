@@ -35,8 +35,8 @@ def _odd(subject: Subject) -> str | None:
     if found is None:
         return None
     return (
-        f"An image whose OOD score exceeds {found.threshold:.3f} is not graded. Of real lesions here that refuses "
-        f"{number(found.share)}. How many wrong images it refuses is left open here."
+        f"An image whose OOD score exceeds {found.threshold:.3f} is not graded. Real lesions rejected here: "
+        f"{number(found.share)}. How many non-lesion images it rejects is not measured here."
     )
 
 
@@ -46,7 +46,7 @@ def _robustness(subject: Subject) -> str | None:
         return None
     worst = {name: number(curve.points[-1].balanced_accuracy_change) for name, curve in found.curves.items()}
     changes = "; ".join(f"{name} {change}" for name, change in worst.items())
-    return f"Eight perturbations in five strengths. Change of balanced accuracy at the strongest: {changes}."
+    return f"Eight perturbations at five severities. Change of balanced accuracy at the highest: {changes}."
 
 
 MEASURED: dict[str, Callable[[Subject], str | None]] = {

@@ -33,7 +33,7 @@ def model_card(subject: Subject) -> str:
         DataError: the subject has no bundle.
     """
     if subject.bundle is None:
-        raise DataError(f"{subject.path}: predictions alone make no model card.", "Give the bundle that made them.")
+        raise DataError(f"{subject.path}: a model card needs more than predictions.", "Name the bundle that made them.")
     front = yaml.safe_dump(_front_matter(subject, subject.bundle), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{front}---\n\n{_body(subject, subject.bundle)}"
 
@@ -90,11 +90,11 @@ def _body(subject: Subject, bundle: Bundle) -> str:
 
 {first}
 
-## What it is
+## Model description
 
 {described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, in one ONNX file
 with preprocessing, calibration (temperature {described.temperature:.3f}) and class-activation maps in its graph. It
-looks at the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and gives
+takes the central square of a dermoscopic image, scaled to {described.size} x {described.size} pixels, and returns
 probabilities of {names}, at the balanced prior: as if all were equally common.
 
 ```python
@@ -109,9 +109,9 @@ print(verdict.diagnoses, verdict.next_step)
 Research, teaching and the comparison of methods on dermoscopic images. {described.notice}
 
 **Not for**: diagnosis or triage of patients, photographs taken without a dermatoscope, other diseases than these,
-and whatever the list above names as missing.
+and anything that the list above names as missing.
 
-## Measured
+## Evaluation results
 
 {summarise(subject.metrics)}
 ## Training

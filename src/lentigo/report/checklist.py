@@ -71,8 +71,8 @@ def to_markdown(filled: Checklists) -> str:
     lines = [
         f"# Reporting checklists: {filled.model} on {filled.data}",
         "",
-        "Filled by `lentigo report` as far as predictions and model tell; every answer wants an author's eye, and "
-        "every open item an author. The items are in our words: the publication counts.",
+        "Filled in by `lentigo report` as far as predictions and model allow; an author must review every answer and "
+        "complete every open item. The items are paraphrased: the publication is authoritative.",
     ]
     for one in filled.lists:
         done = sum(item.status == "filled" for item in one.items)

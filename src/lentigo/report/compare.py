@@ -59,13 +59,15 @@ def _leaks(subjects: Mapping[str, Subject]) -> list[Statement]:
     unknown = [name for name, s in subjects.items() if s.metrics.provenance.leaky is None]
     found = []
     if leaky:
-        text = f"{', '.join(leaky)} saw images of these lesions in training. What it wins by says nothing."
+        text = f"{', '.join(leaky)} saw images of these lesions in training: any advantage it has is meaningless."
         found.append(Statement(label="LEAKY PROTOCOL", text=text, alarm=True))
     if unknown:
         text = f"Whether {', '.join(unknown)} has seen these lesions in training is unknown."
         found.append(Statement(label="Origin unknown", text=text, alarm=True))
     if len({s.metrics.provenance.split_sha256 for s in subjects.values()}) > 1:
-        text = "The models come from different splits: one may have learned from images here that another has not."
+        text = (
+            "The models come from different splits: one may have been trained on images here that another has not seen."
+        )
         found.append(Statement(label="Different splits", text=text, alarm=True))
     return found
 
@@ -82,8 +84,8 @@ def _statements(subjects: Mapping[str, Subject]) -> Sequence[Statement]:
             text += "100 other lesions are false positives."
         found.append(Statement(label=name, text=text))
     text = (
-        "A better number alone shows nothing. All models met the same images: the paired differences below tell which "
-        "of them chance can't explain. None of it says how another training of the same network would do."
+        "A better number alone shows nothing. All models saw the same images: the paired differences below show which "
+        "of them exceed chance. None of this says how a retrained copy of the same network would perform."
     )
     return [*found, Statement(label="How to read differences", text=text)]
 
@@ -96,7 +98,7 @@ def side_by_side(subjects: Mapping[str, Subject]) -> Section:
             continue
         tables.append(
             Table(
-                caption=f"{VIEW_LABELS[view].capitalize()}. In brackets the 95 % interval of each model alone.",
+                caption=f"{VIEW_LABELS[view].capitalize()}. In brackets, the 95 % interval of each model.",
                 columns=("metric", *subjects),
                 rows=tuple(
                     (what.label(name), *(number(s.metrics.get(name, view=view)) for s in subjects.values()))
@@ -111,9 +113,9 @@ def differences(found: Comparison) -> Section:
     """Paired differences of each two models."""
     tables = tuple(
         Table(
-            caption=f"{pair.first} less {pair.second}, in the same resamples of lesions; above 0 the first has the "
+            caption=f"{pair.first} minus {pair.second}, in the same resamples of lesions; above 0 the first has the "
             "larger number. p is corrected for the number of pairs of models (Holm), not for metrics. McNemar's "
-            f"test of the decisions among all diagnoses: p = {pair.mcnemar_p_holm:.3f}.",
+            f"test of the multiclass decisions: p = {pair.mcnemar_p_holm:.3f}.",
             columns=("metric", "better", "view", "difference", "p"),
             rows=tuple(
                 (
@@ -128,32 +130,32 @@ def differences(found: Comparison) -> Section:
         )
         for pair in found.pairs
     )
-    return Section(name="differences", title="Which is better, beyond chance?", blocks=tables)
+    return Section(name="differences", title="Paired differences: which model is better, beyond chance?", blocks=tables)
 
 
 def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
     """The ROC curves of what must not be missed over each other."""
     found, labels = [], next(iter(subjects.values())).predictions.label_set
     if labels.alarm is None:
-        text = Text(text=f"{labels.name} states no melanoma and no single malignant label.")
-        return Section(name="melanoma", title="Found and falsely flagged", blocks=(text,))
+        text = Text(text=f"{labels.name} defines neither melanoma nor a single malignant label.")
+        return Section(name="melanoma", title="Sensitivity and specificity", blocks=(text,))
     name = labels[labels.alarm].name
     for colour, (model, subject) in enumerate(subjects.items()):
         risk, positive = curves.alarm_risk(subject.predictions, labels.alarm)
         if positive.all() or not positive.any():
-            text = Text(text=f"{name.capitalize()} can't be judged: all of these images show it, or none does.")
+            text = Text(text=f"{name.capitalize()} can't be evaluated: all of these images show it, or none does.")
             return Section(name="melanoma", title=name.capitalize(), blocks=(text,))
         area = subject.metrics.get(f"auc.{labels.alarm}").value
         found.append(curves.roc(f"{model} {area:.3f}", risk, positive, colour))
     figure = Figure(
         name="roc",
-        title=f"{plural(name).capitalize()} found against others false positives",
-        caption=f"The higher a curve, the more {plural(name)} are found for the same false alarms. The legend "
+        title=f"ROC curves for {name}: sensitivity versus false-positive rate",
+        caption=f"The higher a curve, the more {plural(name)} are found at the same false-positive rate. The legend "
         "gives the area under each: the chance that one of them ranks above another lesion.",
-        x_label="share of other images false positives",
-        y_label=f"share of {plural(name)} found",
+        x_label="false-positive rate",
+        y_label=f"sensitivity for {name}",
         curves=tuple(found),
-        diagonal="guessing, AUC 0.500",
+        diagonal="chance, AUC 0.500",
     )
     return Section(name="melanoma", title=name.capitalize(), blocks=(figure,))
 
@@ -161,7 +163,7 @@ def melanoma_curves(subjects: Mapping[str, Subject]) -> Section:
 def origins(subjects: Mapping[str, Subject]) -> Section:
     """Protocol, split and part of each model."""
     table = Table(
-        caption="Numbers of different protocols can't be compared.",
+        caption="Results under different split protocols are not comparable.",
         columns=("model", "protocol", "leaky", "split SHA-256", "images", "lesions"),
         rows=tuple(
             (
@@ -175,4 +177,4 @@ def origins(subjects: Mapping[str, Subject]) -> Section:
             for name, what in ((name, s.metrics.provenance) for name, s in subjects.items())
         ),
     )
-    return Section(name="origin", title="Where these numbers come from", blocks=(table,))
+    return Section(name="origin", title="Provenance: where these numbers come from", blocks=(table,))

@@ -64,7 +64,7 @@ def trade_off(risk: Array, positive: NDArray[np.bool_], several: str) -> tuple[C
 
     return (
         _curve(f"{several} found", thresholds, share(risk[positive]), 0, strong=True),
-        _curve("other lesions passed", thresholds, 1 - share(risk[~positive]), 1),
+        _curve("specificity", thresholds, 1 - share(risk[~positive]), 1),
     )
 
 

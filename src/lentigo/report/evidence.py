@@ -148,14 +148,14 @@ class _Gatherer:
         if not path.is_file():
             if meta.get("protocol") == "external":
                 self.missing["validation"] = (
-                    "Predictions of the model's own validation part are needed, which external data don't have. "
+                    "Predictions of the model's own validation part are needed, which external data lack. "
                     "Evaluate it on its own test part as well: lentigo evaluate MODEL --data ITS_DATA --own-test "
                     "--out DIR, and report on that."
                 )
             else:
                 self.missing["validation"] = (
-                    f"Predictions of the validation part, validation.parquet, must lie beside the predictions: "
-                    f"{self._again()} leaves them there."
+                    f"Predictions of the validation part, validation.parquet, must be beside the predictions: "
+                    f"{self._again()} writes them there."
                 )
             return None
         validation = Predictions.load(path)
@@ -164,7 +164,7 @@ class _Gatherer:
         if not same:
             self.missing["validation"] = (
                 f"The validation.parquet beside the predictions is of another model or split: {self._again()} makes "
-                "both anew."
+                "both again."
             )
             return None
         refuse_same_images(validation, self.predictions)
@@ -205,7 +205,7 @@ class _Gatherer:
 
     def _decision_curves(self) -> tuple[DecisionCurve, ...]:
         if not self.prevalence:
-            self.missing["decision_curves"] = "The label set states no melanoma and not which labels are malignant."
+            self.missing["decision_curves"] = "The label set defines neither melanoma nor which labels are malignant."
 
         def curve(task: str, share: float | None) -> DecisionCurve | None:
             return self._try(
@@ -238,8 +238,7 @@ class _Gatherer:
     def _ood_rejections(self) -> OODRejections | None:
         if self.bundle is None:
             self.missing["ood_rejections"] = (
-                "The limit from which on an image is not graded travels in the bundle: lentigo report PREDICTIONS "
-                "--bundle MODEL --out DIR."
+                "The OOD threshold travels in the bundle: lentigo report PREDICTIONS --bundle MODEL --out DIR."
             )
             return None
         limit = self.bundle.metadata.ood_score
@@ -252,7 +251,7 @@ class _Gatherer:
         )
         if found is None:
             self.missing["ood_rejections"] = (
-                "The predictions hold no OOD score, because a run made them: lentigo evaluate BUNDLE --data ROOT "
+                "The predictions have no OOD score, because a run made them: lentigo evaluate BUNDLE --data ROOT "
                 "--own-test --out DIR measures it."
             )
         return found
@@ -271,7 +270,7 @@ class _Gatherer:
             "." if self.predictions.meta.get("model_sha256") else ", of a bundle (lentigo export)."
         )
         if not path.is_file():
-            self.missing["robustness"] = f"Nothing is known yet of worse images: {wanted}"
+            self.missing["robustness"] = f"Robustness has not been measured: {wanted}"
             return None
         saved = _load(Robustness, path)
         here, there = Provenance.of(self.predictions), saved.provenance

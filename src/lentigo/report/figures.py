@@ -180,8 +180,8 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
     axes.set_yticks(range(size), matrix.labels)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("what the model says", color=ink)
-    axes.set_ylabel("what it is", color=ink)
+    axes.set_xlabel("predicted diagnosis", color=ink)
+    axes.set_ylabel("true diagnosis", color=ink)
     for row, counts in enumerate(matrix.counts):
         total = sum(counts)
         for column, count in enumerate(counts):

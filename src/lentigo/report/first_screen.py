@@ -39,15 +39,12 @@ def _leak(subject: Subject) -> list[Statement]:
     what = subject.metrics.provenance
     if what.leaky:
         text = (
-            f"The protocol {what.protocol} lets images of one lesion lie in training and in this test. "
+            f"The protocol {what.protocol} allows images of the same lesion in training and in this test part. "
             "Every number on this page is too good to be true and must not be quoted as performance."
         )
         return [Statement(label="LEAKY PROTOCOL", text=text, alarm=True)]
     if what.leaky is None:
-        text = (
-            "These predictions don't say whether the model has seen these lesions in training. "
-            "Trust no number here yet."
-        )
+        text = "It is unknown whether the model has seen these lesions in training. Trust no number here yet."
         return [Statement(label="Origin unknown", text=text, alarm=True)]
     return []
 
@@ -68,10 +65,10 @@ def _alarm(subject: Subject) -> list[Statement]:
         for metric in ("auc", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
     )
     text = (
-        f"It ranks {name} above another lesion in {natural_frequency(ranked)} of 100 pairs (guessing: 50). Of 100 "
+        f"It ranks {name} above another lesion in {natural_frequency(ranked)} of 100 pairs (chance: 50). Of 100 "
         f"{plural(name)} it finds {natural_frequency(at_specificity)} where 20 of 100 other lesions are false "
         f"positives. To find 95 of 100, it flags {natural_frequency(at_sensitivity, complement=True)} of 100 others "
-        "falsely. (Both thresholds are read off these very images: one that is fixed before tends to do worse.)"
+        "falsely. (Both thresholds were chosen on these images: one fixed in advance tends to perform worse.)"
     )
     return [Statement(label=label, text=text), *_at_points(subject)]
 
@@ -117,13 +114,14 @@ def _calibration(subject: Subject) -> Statement:
     sure = np.average(seen.probabilities.max(axis=1), weights=balance(labels))
     right = np.average(seen.probabilities.argmax(axis=1) == labels, weights=balance(labels))
     if abs(sure - right) < LEANS:
-        lean = "on the whole neither too sure nor too unsure"
+        lean = "on average neither over- nor underconfident"
     else:
-        lean = f"too {'sure' if sure > right else 'unsure'}: {sure:.0%} sure on average, and correct in {right:.0%}"
-    chance = ", no more than chance may make of a perfect one" if error.low == 0 else ""
-    text = (
-        f"As it states them, at the balanced prior, its percentages are off by {points(error)}{chance}; it is {lean}."
-    )
+        lean = (
+            f"{'over' if sure > right else 'under'}confident: {sure:.0%} confident on average, and correct "
+            f"in {right:.0%}"
+        )
+    chance = ", no more than expected by chance of a perfectly calibrated model" if error.low == 0 else ""
+    text = f"At the balanced prior, its default, its percentages are off by {points(error)}{chance}; it is {lean}."
     if "training_prevalence" in subject.metrics.views:
         turned = subject.metrics.get("ece", view="training_prevalence")
         text += f" At the training prior they are off by {points(turned)}."
@@ -153,7 +151,7 @@ def _represented(subject: Subject) -> Statement:
     what, table = subject.metrics.provenance, subject.predictions.table
     lacking = []
     if subject.data.lower().startswith(PALE):
-        lacking.append("people with dark skin (these images hold almost none)")
+        lacking.append("people with dark skin (almost none in these images)")
     else:
         lacking.append("skin tones (unknown here)")
     if "age" in table and table["age"].notna().any():
@@ -164,7 +162,7 @@ def _represented(subject: Subject) -> Statement:
     absent = [f"{names[c]} (none)" for c, n in what.groups_of.items() if n == 0]
     lacking += absent + scarce
     text = (
-        f"Not or hardly represented: {', '.join(lacking)}. For them, and for any disease outside of its "
+        f"Not or barely represented: {', '.join(lacking)}. For them, and for any disease outside its "
         f"{len(names)} diagnoses, this page says nothing."
     )
     return Statement(label="Who is missing", text=text)

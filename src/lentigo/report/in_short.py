@@ -32,7 +32,7 @@ def _counted(subject: Subject) -> str:
     what = subject.metrics.provenance
     where, alarm = f"On {what.images:,} images of {what.groups:,} lesions", what.label_set.alarm
     if alarm is None:
-        return f"{where} no class is stated that must not be missed, so that misses can't be counted."
+        return f"{where} no class is marked as the one not to be missed, so misses can't be counted."
     positives, name = what.images_of[alarm], what.label_set[alarm].name
     negatives = what.images - positives
     if not positives or not negatives:
@@ -74,12 +74,12 @@ def _warning(subject: Subject) -> str:
     if not _above(balanced, 1 / _present(subject)):
         found.append("it is not shown to name diagnoses better than guessing")
     elif not _above(balanced, 0.5, value_alone=True):
-        found.append("averaged over the diagnoses it is wrong more often than right")
+        found.append("averaged over the diagnoses it is wrong more often than correct")
     if labels.alarm is not None:
         ranked, recall = (subject.metrics.get(f"{metric}.{labels.alarm}") for metric in ("auc", "recall"))
         name = plural(labels[labels.alarm].name)
         if ranked.value is not None and not _above(ranked, 0.5):
-            found.append(f"it is not shown to tell {name} from other lesions")
+            found.append(f"it is not shown to distinguish {name} from other lesions")
         if recall.value is not None and recall.value < 0.5:
             found.append(f"it names most {name} as something else")
     return f"A poor model: {'; '.join(found)}." if found else ""
@@ -149,7 +149,7 @@ def _worst(subject: Subject) -> str:
     worst, labels = worst_group(subject), subject.metrics.provenance.label_set
     if worst is None or labels.alarm is None:
         return "Whether it is worse for some people, sites or cameras is unknown."
-    why = "beyond chance fewer than in the best group" if worst.beyond_chance else "how far chance explains it is open"
+    why = "beyond chance fewer than in the best group" if worst.beyond_chance else "chance may explain this"
     factor, lesions = worst.factor.replace("_", " "), worst.group.lesions_of[labels.alarm]
     name, recognised = labels[labels.alarm].name, natural_frequency(worst.recall)
     return (
@@ -161,4 +161,4 @@ def _worst(subject: Subject) -> str:
 def _never(subject: Subject) -> str:
     labels = subject.metrics.provenance.label_set
     out = f"rule {labels[labels.alarm].name} out, " if labels.alarm else ""
-    return f"It can't {out}judge a disease outside of its {len(labels)} diagnoses, or replace a clinician."
+    return f"It can't {out}recognise a disease outside its {len(labels)} diagnoses, or replace a clinician."

@@ -64,13 +64,13 @@ def report(
     folder = _folder_for(paths, out)
     own_folder(folder, ("report.json",))
     if bundle is not None and len(paths) > 1:
-        raise DataError("A bundle goes with one table of predictions.", "Report on each model with its bundle alone.")
+        raise DataError("A bundle goes with one table of predictions.", "Report on each model separately.")
     opened = None if bundle is None else Bundle(find_bundle(bundle), threads=1)
     for task, share in (prevalence or {}).items():
         if task not in ("melanoma", "malignancy"):
-            raise DataError(f"There is no task {task!r} for this.", "It can be malignancy or melanoma.")
+            raise DataError(f"Unknown task {task!r}.", "Use malignancy or melanoma.")
         if not 0 < share < 1:
-            raise DataError(f"The prevalence of {task} lies between 0 and 1, not at {share}.")
+            raise DataError(f"The prevalence of {task} must be between 0 and 1, not {share}.")
     records = None if root is None else _records(root, paths[0])
     subjects = [
         Subject.read(path, bundle=opened, records=records, prevalence=prevalence, replicates=replicates)
@@ -97,9 +97,9 @@ def _table_of(path: Path) -> Path:
     if (path / "predictions.parquet").is_file():
         return path / "predictions.parquet"
     if (path / "recipe.json").is_file():
-        raise DataError(f"{path}: this run is not evaluated yet.", f"Type: lentigo evaluate {path}")
+        raise DataError(f"{path}: this run has not been evaluated yet.", f"Run: lentigo evaluate {path}")
     raise DataError(
-        f"{path}: this folder holds no predictions.parquet.",
+        f"{path}: this folder contains no predictions.parquet.",
         f"Evaluate a run (lentigo evaluate RUN) or a bundle (lentigo evaluate MODEL --data ROOT --out {path}) first.",
     )
 
@@ -109,7 +109,7 @@ def _folder_for(paths: Sequence[Path], out: PathLike | None) -> Path:
     if out is not None:
         return Path(out)
     if len(paths) > 1:
-        raise DataError("A comparison needs a folder to be written into.", "Name one with --out.")
+        raise DataError("A comparison needs an output folder.", "Name one with --out.")
     return paths[0].parent / "report"
 
 

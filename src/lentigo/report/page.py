@@ -61,5 +61,5 @@ def _render(document: Document) -> str:
 
 def _figure(block: Block) -> Markup:
     if not isinstance(block, Figure | Matrix | Forest | Panels):
-        raise TypeError(f"{type(block).__name__} is no figure")
+        raise TypeError(f"{type(block).__name__} is not a figure")
     return Markup(draw(block))

@@ -67,8 +67,8 @@ class Subject:
         predictions = Predictions.load(path)
         if bundle is not None and not _fits(bundle, predictions):
             raise DataError(
-                f"{path}: these predictions are not of {bundle.path.name}.",
-                "Give the bundle that made them, or none.",
+                f"{path}: these predictions were not made by {bundle.path.name}.",
+                "Name the bundle that made them, or none.",
             )
         return cls(
             name=str(predictions.meta.get("model") or path.stem),

@@ -60,7 +60,7 @@ def versus(estimate: Estimate, baseline: float) -> str:
         return "not comparable without an interval"
     if estimate.low > baseline:
         return "better"
-    return "worse" if estimate.high < baseline else "no different as far as these images can tell"
+    return "worse" if estimate.high < baseline else "not distinguishable on these images"
 
 
 def plural(name: str) -> str:

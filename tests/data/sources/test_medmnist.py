@@ -133,7 +133,7 @@ def test_a_table_in_another_order_within_each_diagnosis_gives_no_lesions(tmp_pat
     mixed.to_csv(tmp_path / "DermaMNIST-C.csv", index=False)
     back = data.read(tmp_path)
     assert back.problem_counts() == {"metadata not joined": 1, "no lesion ids": 1}
-    assert "may stand in another order" in back.problems[0].reason
+    assert "may be in another order" in back.problems[0].reason
 
 
 @pytest.mark.parametrize("index", [[0, 0], [1, 2], ["x", "y"]])

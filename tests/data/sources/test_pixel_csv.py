@@ -142,7 +142,7 @@ def test_metadata_in_another_order_within_each_diagnosis_gives_no_lesions(tmp_pa
         back = data.read(path)
     assert back.table["lesion_id"].tolist() == back.ids.tolist()
     assert back.ids[0] == "hmnist_2_2_RGB_00000"
-    assert "may stand in another order" in back.problems[0].reason
+    assert "may be in another order" in back.problems[0].reason
 
 
 def test_an_order_that_is_wrong_in_one_diagnosis_alone_is_noticed(tmp_path):

@@ -142,7 +142,7 @@ def test_classes_differ_in_colour_alone_but_not_completely(synthetic_records):
 
 
 def test_too_few_lesions_and_too_small_images_are_refused(tmp_path):
-    with pytest.raises(DataError, match="6 lesions can't show 7 diagnoses"):
+    with pytest.raises(DataError, match="6 lesions are too few for 7 diagnoses"):
         synthetic.make(tmp_path / "out", lesions=6)
     with pytest.raises(DataError, match="16x150 pixels are too few"):
         synthetic.make(tmp_path / "out", width=16)

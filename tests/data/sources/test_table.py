@@ -141,7 +141,7 @@ def test_an_unknown_layout_lists_what_was_looked_for(tmp_path):
 def test_a_reader_in_python_is_warned_of_what_was_left_out(tmp_path):
     save_pictures(tmp_path, ["a"])
     (tmp_path / "t.csv").write_text("path,label,lesion_id\na.jpg,mel,1\nabsent.jpg,nv,2\n")
-    with pytest.warns(DataWarning, match=r"1 left out \(missing image 1\)\. To list them: lentigo data audit"):
+    with pytest.warns(DataWarning, match=r"1 skipped \(missing image 1\)\. To list them: lentigo data audit"):
         data.read(tmp_path)
 
 

@@ -75,7 +75,7 @@ def test_a_wrong_label_is_suspected():
         assert (label_issues[image_id].given, label_issues[image_id].suggested) == ("vasc", "nv")
     margins = [s.margin for s in found.label_issues]
     assert margins == sorted(margins, reverse=True)
-    assert "Mostly the model is wrong" in found.caution
+    assert "Usually the model is wrong" in found.caution
 
 
 def test_no_suspect_without_confidence():
@@ -115,7 +115,7 @@ def test_an_unreadable_image_is_named_in_its_place(trained_run, tmp_path):
 
 
 def test_nothing_to_draw():
-    with pytest.raises(DataError, match="no mistakes"):
+    with pytest.raises(DataError, match="no errors"):
         draw_mistakes(find_mistakes(said([("nv", "nv"), ("mel", "mel")])), None)
 
 

@@ -181,7 +181,7 @@ def test_unknown_training_prevalence_leaves_one_view():
 
 
 def test_other_mix_is_warned_of():
-    assert any("mixed otherwise" in w for w in measure(make(200, mix=(1,) * 7)).provenance.warnings)
+    assert any("case mix" in w for w in measure(make(200, mix=(1,) * 7)).provenance.warnings)
 
 
 @pytest.mark.parametrize("bad", [[0.5] * 7, [1, 0, 0, 0, 0, 0, 0], [0.5, 0.5], [float("nan")] * 7])

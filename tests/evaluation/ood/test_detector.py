@@ -94,7 +94,7 @@ def test_what_cannot_be_fitted_is_said(features, labels):
 
 
 def test_no_image_no_limit():
-    with pytest.raises(DataError, match="no image to choose a limit by"):
+    with pytest.raises(DataError, match="OOD threshold needs images"):
         limit(np.array([]))
 
 

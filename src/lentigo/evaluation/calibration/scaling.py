@@ -97,11 +97,11 @@ class _Problem:
         if self.logits.ndim != 2 or len(self.logits) == 0 or self.labels.shape != self.logits.shape[:1]:
             raise DataError(
                 f"Calibration needs logits [N, K] and labels [N], not {self.logits.shape} and {self.labels.shape}.",
-                "Give the validation images' logits.",
+                "Pass the validation images' logits.",
             )
         self.classes = self.logits.shape[1]
         if not np.isin(self.labels, np.arange(self.classes)).all():
-            raise DataError(f"Calibration met a label outside 0 to {self.classes - 1}.")
+            raise DataError(f"Calibration found a label outside 0 to {self.classes - 1}.")
         weights = np.ones(len(self.labels)) if weights is None else np.asarray(weights, dtype=np.float64)
         share = np.ones(self.classes) if prevalence is None else np.asarray(prevalence, dtype=np.float64)
         if weights.shape != self.labels.shape or share.shape != (self.classes,):

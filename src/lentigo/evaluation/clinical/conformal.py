@@ -87,14 +87,14 @@ def calibrate(validation: Predictions, alpha: float = 0.10) -> ConformalSets:
     if validation.meta.get("part") == "test":
         raise LeakError("Conformal sets must not be calibrated on the test part.", "Use the validation part.")
     if not 0 < alpha < 1:
-        raise DataError(f"Alpha lies between 0 and 1, not at {alpha}.")
+        raise DataError(f"Alpha must be between 0 and 1, not {alpha}.")
     probabilities, labels = _probabilities(validation), validation.labels
     thresholds = {
         c: _threshold(probabilities[labels == k, k], validation.groups[labels == k], alpha)
         for k, c in enumerate(validation.label_set.classes)
     }
     always = [c for c, least in thresholds.items() if least == 0]
-    warnings = [f"Too few lesions to ever leave out {', '.join(always)}: they are in every set."] if always else []
+    warnings = [f"Too few lesions to ever exclude {', '.join(always)}: they are in every set."] if always else []
     return ConformalSets(
         alpha=alpha, thresholds=thresholds, provenance=Provenance.of(validation), warnings=tuple(warnings)
     )

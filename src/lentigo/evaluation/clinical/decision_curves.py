@@ -89,9 +89,9 @@ def decision_curve(
     question = task_of(predictions, task, two_classes=True)
     cuts = np.asarray(thresholds, dtype=np.float64)
     if not ((cuts > 0) & (cuts < 1)).all() or (np.diff(cuts) <= 0).any() or not len(cuts):
-        raise DataError("Thresholds of a decision curve ascend between 0 and 1.")
+        raise DataError("Thresholds of a decision curve must ascend between 0 and 1.")
     if prevalence is not None and not 0 < prevalence < 1:
-        raise DataError(f"A prevalence lies between 0 and 1, not at {prevalence}.")
+        raise DataError(f"A prevalence must be between 0 and 1, not {prevalence}.")
     positive = question.labels(predictions.labels) == 1
     if positive.all() or not positive.any():
         raise DataError(f"A decision curve needs both classes; {positive.sum()} of {len(positive)} are positive.")

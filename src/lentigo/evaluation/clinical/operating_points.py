@@ -115,7 +115,7 @@ def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = 
     if validation.meta.get("part") == "test":
         raise LeakError("A threshold must not be chosen on the test part.", "Choose it on the validation part.")
     if not 0 < sensitivity <= 1:
-        raise DataError(f"A sensitivity lies between 0 and 1, not at {sensitivity}.")
+        raise DataError(f"A sensitivity must be between 0 and 1, not {sensitivity}.")
     score, positive = scores(validation, task, at)
     answer = task_of(validation, task, two_classes=True).classes[1]
     if positive.all() or not positive.any():
@@ -183,7 +183,7 @@ def apply(
     if point.provenance is not None:
         refuse_same_part(point.provenance, provenance)
     if clinical_prevalence is not None and not 0 < clinical_prevalence < 1:
-        raise DataError(f"A prevalence lies between 0 and 1, not at {clinical_prevalence}.")
+        raise DataError(f"A prevalence must be between 0 and 1, not {clinical_prevalence}.")
     score, positive = scores(test, point.task, point.view)
     flagged = score >= point.threshold
     lesions = (len(set(test.groups[positive])), len(set(test.groups[~positive])))
@@ -262,7 +262,7 @@ def _yield(
 def _inverse(ppv: Estimate) -> Estimate:
     """1 / ppv, with the ends of its interval exchanged."""
     if not ppv.value:
-        return Estimate(value=None, note=ppv.note or "nothing that is flagged is positive")
+        return Estimate(value=None, note=ppv.note or "no flagged image is positive")
     if ppv.low is None or ppv.high is None:
         return Estimate(value=1 / ppv.value, note=ppv.note)
     return Estimate(value=1 / ppv.value, low=1 / ppv.high, high=1 / ppv.low)
@@ -273,8 +273,8 @@ def _warnings(validation: Predictions, positive: NDArray[np.bool_], target: floa
     lesions = len(set(validation.groups[positive]))
     if lesions * (1 - target) < 1:
         found.append(
-            f"{lesions} lesions of {answer} are too few to tell a sensitivity of {target:.2f} from 1: "
-            "expect another on other images."
+            f"{lesions} lesions of {answer} are too few to distinguish a sensitivity of {target:.2f} from 1: "
+            "expect a different one on other images."
         )
     if validation.meta.get("part") is None:
         found.append("It is unknown whether the threshold was chosen on a validation part.")

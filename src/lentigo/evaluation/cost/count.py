@@ -28,9 +28,9 @@ PICOJOULES_PER_MAC: Mapping[int, float] = MappingProxyType({32: 3.7 + 0.9, 16: 1
 PICOJOULES_PER_WORD = 640.0
 """Of reading 32 bits from DRAM."""
 ENERGY_ASSUMPTION = (
-    "Arithmetic at 4.6 pJ a MAC in 32-bit floats, 1.5 pJ in 16-bit floats and 0.23 pJ in 8-bit integers, and each "
+    "Arithmetic at 4.6 pJ per MAC in 32-bit floats, 1.5 pJ in 16-bit floats and 0.23 pJ in 8-bit integers, and each "
     "weight read once from DRAM at 640 pJ for 32 bits: a 45 nm chip (Horowitz, ISSCC 2014; Han et al., NIPS 2015). "
-    "Activations, caches and idle current are not counted: it ranks networks and is no measurement."
+    "Activations, caches and idle current are not counted: it ranks networks and is not a measurement."
 )
 
 
@@ -140,17 +140,17 @@ def cost(network: str | nn.Module, size: int | None = None, num_classes: int | N
     """
     if size is not None and not (type(size) is int and 1 <= size <= LARGEST):
         raise RunError(
-            f"Images of {size!r} pixels a side can't be counted.", f"Give a whole number of 1 to {LARGEST:,}."
+            f"Images of {size!r} pixels a side can't be counted.", f"Use a whole number from 1 to {LARGEST:,}."
         )
     if num_classes is not None and not (type(num_classes) is int and num_classes >= 1):
-        raise RunError(f"A network can't tell {num_classes!r} classes apart.", "Give a whole number of 1 or more.")
+        raise RunError(f"A network can't have {num_classes!r} classes.", "Use a whole number of 1 or more.")
     if isinstance(network, str):
         entry = models.entry(network)
         with torch.device("meta"):
             built = models.build(network, num_classes, **options)
         return _count(built, network, size or entry.size)
     if size is None:
-        raise RunError("The cost of a network depends on the size of its images.", "Give the size in pixels a side.")
+        raise RunError("The cost of a network depends on its input size.", "Name the size in pixels.")
     return _count(network, type(network).__name__, size)
 
 
@@ -163,7 +163,7 @@ def _count(network: nn.Module, model: str, size: int) -> Cost:
         with torch.no_grad(), _in_plain_operations(), recorder.counter:
             logits = network(image)
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise RunError(f"{model} can't take {size}x{size} pixels ({error}).", "Give its native size.") from None
+        raise RunError(f"{model} can't take {size}x{size} pixels ({error}).", "Use its native size.") from None
     finally:
         recorder.close()
         network.train(training)
@@ -261,8 +261,9 @@ class _Recorder:
             around = (name, name.rpartition(".")[0]) if name not in self._own else (name,)
             if weights and not isinstance(module, nn.Embedding) and not any(self._own.get(n) for n in around):
                 found.append(
-                    f"{name or 'the network'} ({type(module).__name__}): no operation of its {weights:,} weights can "
-                    "be counted, so that the MACs are too few."
+                    f"{name or 'the network'} ({type(module).__name__}): none of the operations of its {weights:,} "
+                    "weights can "
+                    "be counted, so the MACs are underestimated."
                 )
         return tuple(found)
 

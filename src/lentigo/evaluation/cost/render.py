@@ -54,11 +54,11 @@ def _caption(cost: Cost) -> str:
         (
             f"parameters: {cost.trainable:,} trainable, {cost.non_trainable:,} not (frozen, moving statistics)",
             *(f"WARNING: {warning}" for warning in cost.warnings),
-            f"FLOPs: {cost.flops:,}, two a MAC",
+            f"FLOPs: {cost.flops:,}, two per MAC",
             f"weights: {weights}",
             f"activations in 32 bits: {4e-6 * cost.activations:.2f} MB in training, "
             f"{4e-6 * cost.peak_activations:.2f} MB at the widest layer",
-            f"energy, estimated and not measured: {energy} an image",
+            f"energy, estimated, not measured: {energy} per image",
         )
     )
 
@@ -66,7 +66,7 @@ def _caption(cost: Cost) -> str:
 def measured_table(measured: Measured) -> Table:
     """One row a setting."""
     caption = (
-        f"peak memory of tensors, weights aside, for one image: {measured.peak_bytes / 1e6:.2f} MB\n"
+        f"peak memory of tensors, excluding weights, for one image: {measured.peak_bytes / 1e6:.2f} MB\n"
         f"{measured.device}; {measured.machine}; torch {measured.versions['torch']}"
     )
     table = Table(title=f"measured at {measured.size}x{measured.size} pixels", caption=caption, caption_justify="left")

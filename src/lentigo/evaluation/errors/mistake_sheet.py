@@ -45,7 +45,7 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
         DataError: there are no mistakes, or an image of them is not among the records.
     """
     if not mistakes.worst:
-        raise DataError("There are no mistakes to draw.")
+        raise DataError("There are no errors to draw.")
     rows = [
         (kind, cases[start : start + COLUMNS])
         for kind in KINDS
@@ -60,9 +60,9 @@ def _draw(mistakes: Mistakes, records: data.Records, rows: list[tuple[str, list[
     height = 3.1 * len(rows) + 0.9
     figure = Figure(figsize=(2.3 * COLUMNS, height))
     what = mistakes.provenance
-    title = f"The surest mistakes of {what.model or 'a model'}: {what.images:,} images, protocol {what.protocol}"
+    title = f"The most confident errors of {what.model or 'a model'}: {what.images:,} images, protocol {what.protocol}"
     figure.text(0.01, 1 - 0.15 / height, title, fontsize=14, va="top")
-    legend = "Probabilities at the balanced prior. Bars: T the truth, X what it was called."
+    legend = "Probabilities at the balanced prior. Bars: T true diagnosis, X predicted diagnosis."
     figure.text(0.01, 1 - 0.48 / height, legend, fontsize=9, va="top")
     parts = figure.subfigures(len(rows) + 1, 1, squeeze=False, height_ratios=[0.7, *[3.1] * len(rows)])[:, 0]
     previous = ""

@@ -26,9 +26,9 @@ ALIKE = 3
 """Neighbours of a mistake."""
 KNOWN = ("age", "sex", "site", "dx_type", "source")
 CAUTION = (
-    "A label is suspected where the model, which has not learned from the image, is as sure of another diagnosis as it "
-    "usually is of that diagnosis's own images. Mostly the model is wrong, not the label, and above all so where "
-    "histology proved it: look again, change nothing unseen."
+    "A label is suspect if the model, which was not trained on the image, is as confident of another diagnosis as it "
+    "usually is of that diagnosis's own images. Usually the model is wrong, not the label, especially where "
+    "histopathology confirmed it: review the image before changing any label."
 )
 
 

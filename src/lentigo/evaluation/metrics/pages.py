@@ -13,7 +13,7 @@ def describe_fairness(found: Fairness) -> str:
     """Tables of groups and of gaps, factor by factor."""
     what = found.provenance
     lines = [
-        f"# {what.model} by group",
+        f"# {what.model} by subgroup",
         "",
         f"Written by `lentigo evaluate`. n = {what.images:,} images of {what.groups:,} lesions, protocol "
         f"{what.protocol}, {what.part}; {VIEW_LABELS['equal_prevalence']}; {found.level:.0%} intervals from "
@@ -59,7 +59,7 @@ def describe_robustness(found: Robustness) -> str:
     """A table of all perturbations and strengths."""
     what = found.provenance
     rows: list[tuple[object, ...]] = [
-        ("as they are", "", found.intact.balanced_accuracy, "", found.intact.auc_melanoma, ""),
+        ("unperturbed", "", found.intact.balanced_accuracy, "", found.intact.auc_melanoma, ""),
     ]
     for name, curve in found.curves.items():
         rows += [
@@ -76,10 +76,10 @@ def describe_robustness(found: Robustness) -> str:
     chosen = (
         "all of them"
         if what.images == found.available
-        else f"{what.images:,} of them, chosen as evenly over the diagnoses as there are"
+        else f"{what.images:,} of them, sampled as evenly over the diagnoses as possible"
     )
     lines = [
-        f"# {what.model} on worse images",
+        f"# {what.model}: robustness to degraded images",
         "",
         f"Written by `lentigo evaluate --robustness`. Of {found.available:,} images, protocol {what.protocol}, "
         f"{what.part}, {chosen}; {VIEW_LABELS['equal_prevalence']}; {found.level:.0%} intervals from "

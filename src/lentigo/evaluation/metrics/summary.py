@@ -32,7 +32,7 @@ def summarise(metrics: Metrics) -> str:
                 for c in classes
             ),
         ),
-        f"Confusion matrix (rows: truth, columns: the decision at the {PRIORS['equal_prevalence']}):",
+        f"Confusion matrix (rows: true diagnosis, columns: decision at the {PRIORS['equal_prevalence']}):",
         table(("", *classes), ((f"**{c}**", *row) for c, row in zip(classes, confusion, strict=True))),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -43,6 +43,6 @@ def _scale(metrics: Metrics) -> str:
     intervals = (
         f"{metrics.level:.0%} intervals from {metrics.replicates:,} resamples of lesions (seed {metrics.seed})."
         if metrics.replicates
-        else "No intervals were asked for."
+        else "Intervals were not requested."
     )
     return f"n = {what.images:,} images of {what.groups:,} lesions, protocol {what.protocol}, {what.part}. {intervals}"

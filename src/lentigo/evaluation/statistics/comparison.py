@@ -170,7 +170,7 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 def _align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
     """The models' predictions with rows in the order of image ids."""
     if len(models) < 2:
-        raise DataError("A comparison needs two models or more.", "Give their predictions by name.")
+        raise DataError("A comparison needs two models or more.", "Pass their predictions by name.")
     ordered = {
         name: Predictions(p.table.sort_values("image_id", ignore_index=True), p.meta) for name, p in models.items()
     }
@@ -186,7 +186,7 @@ def _align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
         if set(table["image_id"]) != set(first["image_id"]):
             odd = sorted(set(table["image_id"]) ^ set(first["image_id"]))
             raise DataError(
-                f"{names[0]} and {name} predict other images: {len(odd)} are in one table only, such as {odd[0]}.",
+                f"{names[0]} and {name} predict different images: {len(odd)} are in only one table, such as {odd[0]}.",
                 "Predict the same part with both.",
             )
         if (table["dx"] != first["dx"]).any():
@@ -214,7 +214,7 @@ def _delong(task: str, answer: str, first: Predictions, second: Predictions) -> 
     scores = [question.probabilities(view(p, key[0]).probabilities)[:, k] for p in (first, second)]
     value, error, p = delong_test(scores[0], scores[1], positive, first.groups)
     if not np.isfinite(p):
-        note = "no interval: it rests on a single lesion of a class"
+        note = "no interval: based on a single lesion of a class"
         return _difference(key, Estimate(value=value, note=note), None)
     reach = float(norm.ppf((1 + LEVEL) / 2)) * error
     return _difference(key, Estimate(value=value, low=value - reach, high=value + reach), p)
@@ -243,7 +243,7 @@ def _warnings(models: Mapping[str, Predictions]) -> tuple[str, ...]:
     leaky = [name for name, p in models.items() if p.meta.get("leaky")]
     if leaky:
         found.append(
-            f"LEAKY: {', '.join(leaky)} saw images of these lesions in training; what it wins by says nothing."
+            f"LEAKY: {', '.join(leaky)} saw images of these lesions in training; any advantage it has is meaningless."
         )
     if len({p.meta.get("split_sha256") for p in models.values()}) > 1:
         found.append("The models come from different splits: one may have seen images here that the other has not.")

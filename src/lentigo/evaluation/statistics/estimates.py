@@ -42,7 +42,7 @@ def estimate(
     if drawn is None:
         return Estimate(value=value)
     if min(lesions) < 2:
-        return Estimate(value=value, note="no interval: it rests on a single lesion of a class")
+        return Estimate(value=value, note="no interval: based on a single lesion of a class")
     defined = np.isfinite(drawn).mean()
     if defined < DEFINED:
         return Estimate(value=value, note=f"no interval: defined in only {defined:.0%} of the resamples")
@@ -51,7 +51,7 @@ def estimate(
     if at_edge and trials is not None:
         low, high = edge_interval(value, trials)
     elif at_edge or error < 1e-12:
-        return Estimate(value=value, note="no interval: resamples vary too little to tell")
+        return Estimate(value=value, note="no interval: the resamples vary too little")
     else:
         low, high = interval(value, error, lesions, SCALES[scale])
     return Estimate(value=value, low=low, high=high)
@@ -69,7 +69,7 @@ def estimate_bin_error(bin_errors: Array, drawn: Array | None, lesions: Sequence
     if drawn is None:
         return Estimate(value=value)
     if min(lesions) < 2:
-        return Estimate(value=value, note="no interval: it rests on a single lesion of a class")
+        return Estimate(value=value, note="no interval: based on a single lesion of a class")
     low, high = bin_error_interval(bin_errors, drawn, lesions)
     noise = float(np.abs(drawn - bin_errors).sum(axis=1).mean())
     return Estimate(value=value, low=low, high=high, note=f"a perfectly calibrated model would show {noise:.3f} here")

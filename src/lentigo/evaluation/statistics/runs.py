@@ -122,7 +122,7 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
     for k, p in enumerate(folds):
         for group in set(p.groups):
             if owner.setdefault(group, k) != k and not metas[0].get("leaky"):
-                raise LeakError(f"Lesion {group} stands in two folds.", "Pool one run of each fold of one split.")
+                raise LeakError(f"Lesion {group} is in two folds.", "Pool one run of each fold of one split.")
     splits = sorted(str(m.get("split_sha256")) for m in metas)
     meta = {
         **metas[0],
@@ -149,7 +149,7 @@ def _folds(runs: Sequence[Metrics]) -> dict[str | None, list[Metrics]]:
         raise DataError(f"The runs differ in their labels: {sets}.", "Map them to one label set (--map).")
     models = [p.model_sha256 for p in known if p.model_sha256]
     if len(set(models)) < len(models):
-        raise DataError("One model's metrics are given twice.", "Give each run once.")
+        raise DataError("One model's metrics are listed twice.", "List each run once.")
     found: dict[str | None, list[Metrics]] = {}
     for run in runs:
         found.setdefault(run.provenance.split_sha256, []).append(run)
@@ -171,7 +171,7 @@ def _combined(
             }
     warnings = list(dict.fromkeys(w for run in runs for w in run.provenance.warnings))
     if folds == 1:
-        warnings.append("All runs share one split: intervals speak of training anew, not of other lesions.")
+        warnings.append("All runs share one split: intervals reflect retraining, not other lesions.")
     provenance = tuple(run.provenance for run in runs)
     return Combined(folds=folds, runs=len(runs), provenance=provenance, warnings=tuple(warnings), views=views)
 

@@ -69,7 +69,7 @@ def _named(tables: Sequence[PathLike]) -> dict[str, Path]:
     """Tables by the shortest names that tell them apart: the last parts of their paths."""
     paths = [Path(table) for table in tables]
     if len({path.absolute() for path in paths}) < len(paths):
-        raise DataError("A table of predictions is given twice.", "Give each once.")
+        raise DataError("A table of predictions is listed twice.", "List each once.")
     deepest = max((len(path.absolute().parts) for path in paths), default=0)
     for depth in range(1, deepest + 1):
         names = ["/".join(path.absolute().with_suffix("").parts[-depth:]) for path in paths]
@@ -94,7 +94,7 @@ def _compared(found: Comparison) -> str:
     lines += [f"- {warning}" for warning in found.warnings]
     for pair in found.pairs:
         test = pair.mcnemar
-        lines += ["", f"**{pair.first} less {pair.second}**", ""]
+        lines += ["", f"**{pair.first} minus {pair.second}**", ""]
         what = found.provenance[pair.first]
         rows = [_row(d, "bootstrap", what) for d in pair.differences]
         rows += [_row(d, "DeLong", what) for d in pair.delong]

@@ -33,10 +33,10 @@ __all__ = ["Factor", "Fairness", "Gap", "Group", "fairness"]
 
 AVERAGES = ("balanced_accuracy", "auc.macro")
 NOT_COMPARED = {
-    "ece": "not compared: small groups show a larger error by chance alone; each group's note says how much",
+    "ece": "not compared: small groups have a larger error by chance alone; see each group's note",
     "majority_class_baseline": "not compared: it is the share of nevi, which no model changes",
 }
-MIX = "groups also differ in accuracy where their diagnoses are mixed otherwise"
+MIX = "groups also differ in accuracy if their case mix differs"
 
 AGES = (0, 30, 45, 60, 75)
 """Lower ends of the age bands, years."""
@@ -44,9 +44,9 @@ ABOUT = {
     "sex": "Sex as recorded.",
     "age": "Age as recorded, in bands; many sources round it to five years.",
     "site": "Body site as recorded.",
-    "source": "The collection that the image comes from: its camera, clinic and mix of patients together.",
-    "dx_type": "How the truth was established (histology, follow-up, consensus, confocal microscopy). A proxy for how "
-    "hard the lesion looked and how sure its truth is, NOT a group of patients.",
+    "source": "The collection that the image comes from: camera, clinic and case mix combined.",
+    "dx_type": "Diagnosis confirmation (histopathology, follow-up, consensus, confocal microscopy). A proxy for how "
+    "difficult the lesion looked and how certain its label is, NOT a group of patients.",
     "skin_tone": f"Band of the individual typology angle of the skin around the lesion. {LIMITS}",
 }
 

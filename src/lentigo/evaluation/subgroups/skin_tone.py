@@ -25,10 +25,10 @@ BANDS = ("very light", "light", "intermediate", "tan", "brown", "dark")
 ENDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """A band's ITA lies above its end; what lies above none is dark."""
 LIMITS = (
-    "A rough estimate and no skin type: lamp, exposure, white balance and polarisation of each camera move it, and so "
-    "do tanning, hair, gel and dark corners; where the skin looks pink (b* near 0) it swings widely, and where it "
-    "looks bluish there is none; without a lesion mask it may hold lesion too. Without a colour chart its bands tell "
-    "cameras apart as much as people. Not for judging a patient."
+    "A rough estimate, not a skin type: lamp, exposure, white balance and polarisation of the camera affect it, and so "
+    "do tanning, hair, gel and dark corners; where the skin looks pink (b* near 0) it is unstable, and where it "
+    "looks bluish it is undefined; without a lesion mask it may include lesion. Without a colour chart its bands "
+    "distinguish cameras as much as people. Not for assessing a patient."
 )
 
 MASK_FOLDERS = ("masks", "HAM10000_segmentations_lesion_tschandl")

@@ -4,7 +4,7 @@ from lentigo.evaluation.catalogue import PRIORS
 from lentigo.report import curves
 from lentigo.report.document import Block, Curve, Figure, Section, Table
 from lentigo.report.subject import Subject
-from lentigo.report.words import number, plural, points
+from lentigo.report.words import number, points
 
 __all__ = ["calibration"]
 
@@ -14,8 +14,9 @@ def calibration(subject: Subject) -> Section:
     what, alarm = subject.metrics.provenance, subject.predictions.label_set.alarm
     of_alarm = [] if alarm is None else [f"ece.{alarm}"]
     table = Table(
-        caption="ECE: mean distance of stated from observed frequency. A finite sample shows some even of a perfectly "
-        "calibrated model, so that an interval may lie below its value.",
+        caption="ECE (expected calibration error): mean distance between predicted and observed frequency. It "
+        "is above 0 in finite samples even for a perfectly "
+        "calibrated model, so an interval may be below its value.",
         columns=("measure", *(PRIORS[v] for v in subject.views)),
         rows=tuple(
             (what.label(name), *(number(subject.metrics.get(name, view=v)) for v in subject.views))
@@ -24,22 +25,22 @@ def calibration(subject: Subject) -> Section:
     )
     diagrams = [_of_being_right(subject), *([] if alarm is None else [_of_alarm(subject, alarm)])]
     blocks: tuple[Block, ...] = (*diagrams, table)
-    return Section(name="calibration", title="Do its percentages mean what they say?", blocks=blocks)
+    return Section(name="calibration", title="Calibration: can its percentages be believed?", blocks=blocks)
 
 
 def _of_being_right(subject: Subject) -> Figure:
     errors = {PRIORS[name]: subject.metrics.get("ece", view=name) for name in subject.views}
     return Figure(
         name="reliability",
-        title="How sure it is, and how often it is correct",
-        caption="Below the diagonal the model is too sure of itself, above it too unsure; each point is a tenth of "
-        "the images, by weight, and the band its 95 % interval. On average it is off by "
+        title="Reliability diagram: confidence and accuracy",
+        caption="Below the diagonal the model is overconfident, above it underconfident; each point is a tenth of "
+        "the images, by weight, with its 95 % interval. Its mean calibration error is "
         + "; ".join(f"{points(error)} ({words})" for words, error in errors.items())
         + ".",
-        x_label="how sure the model is",
-        y_label="how often it is correct",
+        x_label="confidence",
+        y_label="accuracy",
         curves=_curves(subject, None),
-        diagonal="as it should be",
+        diagonal="perfect calibration",
     )
 
 
@@ -48,13 +49,13 @@ def _of_alarm(subject: Subject, alarm: str) -> Figure:
     errors = {PRIORS[view]: subject.metrics.get(f"ece.{alarm}", view=view) for view in subject.views}
     return Figure(
         name="reliability-melanoma",
-        title=f"Stated risk of {name}, and how often it was one",
-        caption=f"A point below the diagonal: {name} is rarer among these images than the model says. On average it "
-        "is off by " + "; ".join(f"{points(error)} ({words})" for words, error in errors.items()) + ".",
-        x_label=f"stated risk of {name}",
-        y_label=f"share that were {plural(name)}",
+        title=f"Reliability diagram for {name}: predicted and observed risk",
+        caption=f"A point below the diagonal: {name} is rarer among these images than predicted. The mean calibration "
+        "error is " + "; ".join(f"{points(error)} ({words})" for words, error in errors.items()) + ".",
+        x_label=f"predicted risk of {name}",
+        y_label=f"observed frequency of {name}",
         curves=_curves(subject, alarm),
-        diagonal="as it should be",
+        diagonal="perfect calibration",
     )
 
 

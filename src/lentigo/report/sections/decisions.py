@@ -9,7 +9,7 @@ from lentigo.report.subject import Subject
 
 __all__ = ["decisions"]
 
-TITLE = "Is acting on it better than treating all or none?"
+TITLE = "Decision curves: is acting on it better than treating all or none?"
 WORDS = {"melanoma": "melanoma", "malignancy": "malignant lesion"}
 
 
@@ -47,17 +47,19 @@ def _caption(curve: DecisionCurve) -> str:
     better = [p.threshold for p in curve.points if p.gain.low is not None and p.gain.low > 0]
     worse = [p.threshold for p in curve.points if p.gain.high is not None and p.gain.high < 0]
     told = (
-        f"Acting on the model is better than acting on all and on none, beyond chance, at {_spans(better, curve)}."
+        "Acting on the model has more net benefit than acting on all or none, beyond chance, at "
+        f"{_spans(better, curve)}."
         if better
-        else "At no threshold is acting on the model better than both, beyond chance."
+        else "At no threshold does acting on the model have more net benefit than both, beyond chance."
     )
     if worse:
-        told += f" It is worse, beyond chance, at {_spans(worse, curve)}."
+        told += f" It has less net benefit, beyond chance, at {_spans(worse, curve)}."
     example = min(curve.points, key=lambda p: abs(p.threshold - 0.10)).threshold
     cost = (1 - example) / example
     return (
-        f"{told} Whoever acts from {example:.0%} on takes one missed {WORDS[curve.task]} to be as bad as {cost:.0f} "
-        "needless biopsies."
+        f"{told} A threshold probability of {example:.0%} means that one missed {WORDS[curve.task]} "
+        f"weighs as much as {cost:.0f} "
+        "unnecessary biopsies."
     )
 
 

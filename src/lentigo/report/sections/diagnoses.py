@@ -24,11 +24,11 @@ def diagnoses(subject: Subject) -> Section:
         blocks.append(
             Figure(
                 name="roc",
-                title="Found against falsely flagged (ROC)",
-                caption="Shown an image of a diagnosis and one of another, the model ranks the correct one higher in "
-                f"{natural_frequency(aucs[most])} of 100 tries for {label_set[most].name} (its best) and "
-                f"{natural_frequency(aucs[least])} for {label_set[least].name} (its worst). 50 is a coin.",
-                x_label="share of other images false positives",
+                title="ROC curves: sensitivity versus false-positive rate",
+                caption="Given an image of a diagnosis and one of another, the model ranks the correct one higher in "
+                f"{natural_frequency(aucs[most])} of 100 pairs for {label_set[most].name} (its best) and "
+                f"{natural_frequency(aucs[least])} for {label_set[least].name} (its worst). 50 is chance.",
+                x_label="false-positive rate",
                 y_label="share found",
                 curves=tuple(
                     curves.roc(
@@ -40,7 +40,7 @@ def diagnoses(subject: Subject) -> Section:
                     )
                     for c in reversed(ranked)
                 ),
-                diagonal="guessing, AUC 0.500",
+                diagonal="chance, AUC 0.500",
             )
         )
         rarest = min(shown, key=lambda c: shown[c].sum())
@@ -48,12 +48,12 @@ def diagnoses(subject: Subject) -> Section:
         blocks.append(
             Figure(
                 name="precision-recall",
-                title="How many alarms are correct (precision and recall)",
-                caption="In the mix of these very images. Guessing would be correct as often as a diagnosis is "
-                f"common: {shown[rarest].mean():.1%} for {label_set[rarest].name}, the rarest. Numbers in the "
+                title="Precision-recall curves",
+                caption="At the prevalence in these images. Chance precision is the prevalence of a diagnosis: "
+                f"{shown[rarest].mean():.1%} for {label_set[rarest].name}, the rarest. Numbers in the "
                 "legend are average precisions.",
-                x_label="share found (recall)",
-                y_label="share of alarms that are correct (precision)",
+                x_label="recall (sensitivity)",
+                y_label="precision (PPV)",
                 curves=tuple(
                     curves.precision_recall(
                         f"{label_set[c].name}, {precisions[c]:.3f}", risks[c], shown[c], colour_of[c], strong=c == alarm
@@ -63,14 +63,15 @@ def diagnoses(subject: Subject) -> Section:
             )
         )
     blocks.append(_per_class(subject))
-    return Section(name="diagnoses", title="Which diagnoses it tells apart", blocks=tuple(blocks))
+    return Section(name="diagnoses", title="Performance by diagnosis", blocks=tuple(blocks))
 
 
 def _per_class(subject: Subject) -> Table:
     metrics, what = subject.metrics, subject.metrics.provenance
     return Table(
-        caption=f"{VIEW_LABELS['equal_prevalence'].capitalize()}. Precision: how many of those called so are so. "
-        "Recall (sensitivity): how many of those that are so are called so.",
+        caption=f"{VIEW_LABELS['equal_prevalence'].capitalize()}. Precision: share of predictions of this "
+        "diagnosis that are correct. "
+        "Recall (sensitivity): share of images of this diagnosis that are recognised.",
         columns=("diagnosis", "images", "lesions", *map(what.label, what.shown("class"))),
         rows=tuple(
             (

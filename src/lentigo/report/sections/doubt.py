@@ -29,7 +29,7 @@ def doubt(subject: Subject) -> Section:
         "ood_rejections": "Out-of-distribution images",
     }
     blocks += [Text(text=f"{name}. {evidence.missing[k]}") for k, name in absent.items() if k in evidence.missing]
-    return Section(name="doubt", title="Does it know when not to answer?", blocks=tuple(blocks))
+    return Section(name="doubt", title="Uncertainty: does it know when not to answer?", blocks=tuple(blocks))
 
 
 def _risk(found: RiskCoverage) -> Figure:
@@ -39,13 +39,14 @@ def _risk(found: RiskCoverage) -> Figure:
     half = min(found.points, key=lambda p: abs(p.coverage - 0.5))
     return Figure(
         name="risk-coverage",
-        title="Answering only where it is sure",
-        caption=f"Answering every image, it is wrong in {natural_frequency(found.points[-1].risk)} of 100. "
-        f"Answering only the {half.coverage:.0%} that it is surest of, in {natural_frequency(half.risk)}. Area under "
-        f"the curve {number(found.area)}; a model that knew all its mistakes would have {found.optimal_area:.3f}. "
+        title="Risk-coverage curve: answering only where it is confident",
+        caption=f"Answering for every image, it is wrong in {natural_frequency(found.points[-1].risk)} of 100. "
+        f"Answering only for the {half.coverage:.0%} with the highest confidence, in "
+        f"{natural_frequency(half.risk)}. Area under "
+        f"the curve (AURC) {number(found.area)}; the optimum, ranking every mistake last, is {found.optimal_area:.3f}. "
         f"Prevalence: {PRIORS[found.view]}.",
-        x_label="share of images that are answered",
-        y_label="share of answers that are wrong",
+        x_label="coverage (share of images answered)",
+        y_label="selective risk (share of answers that are wrong)",
         curves=(curve,),
         y_range=(0.0, min(1.0, max(0.1, 1.15 * max((*curve.y, *curve.high))))),
     )
@@ -57,12 +58,13 @@ def _flags(found: OODRejections) -> Forest:
     highest = max((r.high or r.value or 0.0) for r in rows)
     return Forest(
         name="odd-flags",
-        title="Real lesions that it rejects as out of distribution",
+        title="Lesions falsely rejected as out of distribution",
         caption=f"An image above the OOD threshold of {found.threshold:.3f} is not graded. The threshold was set "
-        f"on validation images to refuse {found.wanted:.0%} of real lesions; here it refuses "
-        f"{natural_frequency(found.share)} of 100 ({found.images:,} images). How many wrong images it refuses, this "
+        f"on validation images to reject {found.wanted:.0%} of real lesions; here it rejects "
+        f"{natural_frequency(found.share)} of 100 ({found.images:,} images). How many non-lesion images "
+        "it rejects, this "
         "page can't say: benchmarks/ood.py measures that.",
-        x_label="share of real lesions that are refused",
+        x_label="share of real lesions that are rejected",
         rows=tuple(rows),
         marks=(Mark(name="wanted", x=found.wanted),),
         x_range=(0.0, min(1.0, max(0.1, 1.05 * highest))),
@@ -73,14 +75,18 @@ def _coverage(found: ConformalReport) -> Forest:
     aim = 1 - found.sets.alpha
     rows = tuple(_whisker(c, e) for c, e in found.coverage.items() if e.value is not None)
     short = [c for c, e in found.coverage.items() if e.high is not None and e.high < aim]
-    told = f"Fewer than promised, beyond chance: {', '.join(short)}." if short else "None falls short beyond chance."
+    told = (
+        f"Below the guaranteed coverage, beyond chance: {', '.join(short)}."
+        if short
+        else "None is below it beyond chance."
+    )
     return Forest(
         name="conformal-coverage",
-        title="Lists of diagnoses that can't be ruled out",
-        caption="Instead of one answer the model can give a list (a conformal set) made to hold the truth for at "
-        f"least {aim:.0%} of the lesions of every diagnosis, if they are like the validation lesions: another clinic's "
-        f"need not be. {told} " + " ".join(found.sets.warnings),
-        x_label="share of images whose list holds the truth",
+        title="Conformal prediction sets: diagnoses that can't be ruled out",
+        caption="Instead of one answer the model can return a set of diagnoses that contains the true one for at "
+        f"least {aim:.0%} of the lesions of every diagnosis, if they resemble the validation lesions; those of another "
+        f"clinic may not. {told} " + " ".join(found.sets.warnings),
+        x_label="coverage (share of sets that contain the true diagnosis)",
         rows=rows,
         marks=(Mark(name="promised", x=aim),),
     )
@@ -88,12 +94,12 @@ def _coverage(found: ConformalReport) -> Forest:
 
 def _sizes(found: ConformalReport) -> Table:
     return Table(
-        caption="How long the lists are: a list of many diagnoses is honest and of little use.",
-        columns=("of the lists", "value"),
+        caption="Size of the sets: a large set is honest but of little use.",
+        columns=("prediction sets", "value"),
         rows=(
             ("mean number of diagnoses", number(found.size)),
-            ("share with exactly one", number(found.singletons)),
-            ("share with none: like no diagnosis", number(found.empty)),
+            ("share with exactly one (singletons)", number(found.singletons)),
+            ("share of empty sets: like no diagnosis", number(found.empty)),
         ),
     )
 

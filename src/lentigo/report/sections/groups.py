@@ -14,20 +14,20 @@ TITLES = {
     "age": "Age, years",
     "site": "Body site",
     "source": "Source",
-    "dx_type": "How the truth was established (a proxy, not a group of people)",
-    "skin_tone": "Estimated skin tone (rough)",
+    "dx_type": "Diagnosis confirmation (a proxy, not a group of people)",
+    "skin_tone": "Estimated skin tone (approximate)",
 }
 
 
 def groups(subject: Subject) -> Section:
     """A figure of one metric over all groups, the gaps, and a table for each factor."""
     found = subject.evidence.fairness
-    title = "Who is in these images, and is it worse for some?"
+    title = "Subgroups: who is in these images, and is it worse for some?"
     known = {k: f for k, f in found.factors.items() if f.groups} if found else {}
     if found is None or not known:
         text = (
-            "The predictions say nothing of the people: no sex, age, body site or source. A table of metadata beside "
-            "the images brings them; evaluate again."
+            "The predictions have no patient metadata: no sex, age, body site or source. Put a metadata table beside "
+            "the images and evaluate again."
         )
         return Section(name="people", title=title, blocks=(Text(text=text),))
     alarm = found.provenance.label_set.alarm
@@ -36,7 +36,7 @@ def groups(subject: Subject) -> Section:
     blocks += [_table(factor, f, subject) for factor, f in known.items()]
     unknown = [TITLES[k].lower() for k in found.factors if k not in known]
     if unknown:
-        blocks.append(Text(text=f"Not known of any image: {', '.join(unknown)}."))
+        blocks.append(Text(text=f"Unknown for every image: {', '.join(unknown)}."))
     return Section(name="people", title=title, blocks=tuple(blocks))
 
 
@@ -56,10 +56,10 @@ def _forest(found: Fairness, known: dict[str, Factor], alarm: str) -> Forest:
     ends = [v for r in rows for v in (r.low, r.value) if v is not None]
     return Forest(
         name="melanoma-by-group",
-        title=f"Telling {name} from the rest, by group",
-        caption=f"AUC: how often a {name} of the group is ranked above another lesion of the group; 0.5 is guessing. "
+        title=f"AUC for {name}, by subgroup",
+        caption=f"AUC: how often a {name} of the group is ranked above another lesion of the group; 0.5 is chance. "
         f"In brackets lesions that are {plural(name)}, of all lesions. Where a group has few of them its interval is "
-        "long, and nothing can be said. Groups of fewer than 10 lesions have no numbers. "
+        "wide and inconclusive. Groups of fewer than 10 lesions have no numbers. "
         f"{found.replicates:,} resamples.",
         x_label=f"{found.provenance.label(f'auc.{alarm}')}, {PRIORS['equal_prevalence']}",
         rows=tuple(rows),
@@ -86,11 +86,11 @@ def _gaps(known: dict[str, Factor], what: Provenance) -> list[Block]:
                 )
             )
     if not rows:
-        return [Text(text="No two groups can be compared: too few lesions, or diagnoses that a group lacks.")]
+        return [Text(text="No two groups can be compared: too few lesions, or missing diagnoses.")]
     return [
         Table(
-            caption="The gap between the best and the worst group. Its interval allows for having picked them among "
-            "all. 'Not shown' is not 'equal': with few lesions a real gap can stay hidden. Groups that lack a "
+            caption="The gap between the best and the worst group. Its interval accounts for having selected them from "
+            "all. 'Not shown' is not 'equal': with few lesions a real gap can go undetected. Groups that lack a "
             "diagnosis, or have too few lesions for an interval, are left out of a comparison.",
             columns=("gap", "best", "worst", "difference", "beyond chance"),
             rows=tuple(rows),

@@ -12,7 +12,8 @@ def headline(subject: Subject) -> Section:
     """The headline metrics in the known views."""
     metrics, what = subject.metrics, subject.metrics.provenance
     table = Table(
-        caption=f"{VIEW_NOTE} In brackets the interval that would hold the true value in 95 of 100 such studies.",
+        caption=f"{VIEW_NOTE} In brackets, the 95 % confidence interval (it would contain the true value in 95 "
+        "of 100 such studies).",
         columns=("metric", *subject.views.values()),
         rows=tuple(
             (what.label(name), *(number(metrics.get(name, view=v)) for v in subject.views))
@@ -25,7 +26,7 @@ def headline(subject: Subject) -> Section:
 def yes_or_no(subject: Subject) -> Section:
     """The pooled questions that the label set can answer."""
     labels = subject.predictions.label_set
-    malignant = [labels[c].name for c in labels.malignant] or ["none of them as far as is stated"]
+    malignant = [labels[c].name for c in labels.malignant] or ["none, as far as is known"]
     rows = []
     known = subject.metrics.views["equal_prevalence"]
     for task, answer in (("malignancy", "malignant"), ("melanoma", "melanoma")):
@@ -34,7 +35,7 @@ def yes_or_no(subject: Subject) -> Section:
         names = ("auc", "average_precision", "sensitivity_at_80_specificity", "specificity_at_95_sensitivity")
         rows.append((f"{answer}?", *(number(subject.metrics.get(f"{n}.{answer}", task=task)) for n in names)))
     table = Table(
-        caption=f"The diagnoses pooled into one question; malignant are {', '.join(malignant)}.",
+        caption=f"Diagnoses pooled into binary tasks; malignant are {', '.join(malignant)}.",
         columns=(
             "question",
             "AUC",
@@ -44,4 +45,4 @@ def yes_or_no(subject: Subject) -> Section:
         ),
         rows=tuple(rows),
     )
-    return Section(name="yes-or-no", title="As a question of yes or no", blocks=(table,))
+    return Section(name="yes-or-no", title="Binary tasks", blocks=(table,))

@@ -18,13 +18,16 @@ def melanoma(subject: Subject) -> Section:
     """Every threshold on the risk of what must not be missed, and what thresholds that were fixed before find."""
     labels, blocks = subject.predictions.label_set, list[Block]()
     if labels.alarm is None:
-        text = f"{labels.name} states no melanoma and no single malignant label, so that there is no risk to flag by."
-        return Section(name="melanoma", title="Found and falsely flagged", blocks=(Text(text=text),))
+        text = (
+            f"{labels.name} defines neither melanoma nor a single malignant label, so there is no risk to "
+            "apply a threshold to."
+        )
+        return Section(name="melanoma", title="Sensitivity and specificity", blocks=(Text(text=text),))
     name = labels[labels.alarm].name
     _, positive = curves.alarm_risk(subject.predictions, labels.alarm)
     if positive.all() or not positive.any():
         which = "all" if positive.all() else "none"
-        blocks.append(Text(text=f"These images can't say: {which} of them are {plural(name)}."))
+        blocks.append(Text(text=f"Not measurable on these images: {which} of them are {plural(name)}."))
     else:
         blocks.append(_trade_off(subject, labels.alarm, name))
     evidence = subject.evidence
@@ -33,13 +36,13 @@ def melanoma(subject: Subject) -> Section:
         blocks += _tables(evidence.bundle_points, caption, explain=True)
     if evidence.validation_points:
         caption = (
-            "Further thresholds, chosen on the validation predictions for a wanted sensitivity and applied here "
-            "unchanged. The prevalence that the score assumes changes the order of the images, not only the scores."
+            "Further thresholds, chosen on the validation predictions for a target sensitivity and applied here "
+            "unchanged. The prior of the score changes the ranking of the images, not only the scores."
         )
         blocks += _tables(evidence.validation_points, caption, explain=not evidence.bundle_points)
     wanted = {k: evidence.missing.get(k) for k in ("bundle_points", "validation")}
     blocks += [Text(text=reason) for reason in wanted.values() if reason]
-    return Section(name="melanoma", title=f"{name.capitalize()}: found and falsely flagged", blocks=tuple(blocks))
+    return Section(name="melanoma", title=f"{name.capitalize()}: sensitivity and specificity", blocks=tuple(blocks))
 
 
 def _trade_off(subject: Subject, alarm: str, name: str) -> Figure:
@@ -49,12 +52,12 @@ def _trade_off(subject: Subject, alarm: str, name: str) -> Figure:
     mark = (
         f"The line marks the model's own threshold, {own[0].threshold:.3f}, fixed on validation images."
         if own
-        else "No threshold was fixed before: give the bundle to see the model's own."
+        else "No threshold was fixed in advance: name the bundle to see the model's own."
     )
     return Figure(
         name="trade-off",
-        title="Every threshold is a trade",
-        caption=f"Lowering the threshold finds more of the {int(positive.sum())} {plural(name)} and passes fewer of "
+        title="Threshold trade-off: sensitivity and specificity",
+        caption=f"Lowering the threshold finds more of the {int(positive.sum())} {plural(name)} and leaves fewer of "
         f"the {int((~positive).sum()):,} others. {mark}",
         x_label=f"threshold on the probability of {name}",
         y_label="share",
@@ -68,7 +71,7 @@ def _tables(found: Sequence[Performance], caption: str, *, explain: bool) -> lis
 
 
 def _name(at: Performance) -> str:
-    return f"{WORDS[at.point.task]}, {at.point.target:.2f} wanted, {PRIORS[at.point.view]}"
+    return f"{WORDS[at.point.task]}, target {at.point.target:.2f}, {PRIORS[at.point.view]}"
 
 
 def _shares(found: Sequence[Performance], caption: str) -> Table:
@@ -103,14 +106,14 @@ def _yields(found: Sequence[Performance], *, explain: bool) -> Table:
             rows.append((_name(at), "corrected", *_cells(at.at_clinical_prevalence)))
     stated = {at.point.task: at.at_clinical_prevalence for at in found if at.at_clinical_prevalence}
     clinic = "; ".join(f"{WORDS[task]} {y.prevalence:.1%}" for task, y in stated.items())
-    caption = "What a flag of these thresholds is worth."
+    caption = "Predictive values of these thresholds."
     if explain:
         caption = (
-            "What a flag is worth depends on how common the disease is. PPV: share of the flagged that have it. NPV: "
-            "share of the others that don't. Number needed to biopsy: flagged lesions for each one that has it. "
+            "Predictive values depend on the prevalence. PPV: share of flagged lesions that have the disease. NPV: "
+            "share of the others that don't. Number needed to biopsy: flagged lesions per true positive. "
             f"'Corrected' is by Bayes' rule for a clinic in which of all lesions are {clinic}; that is an assumption "
-            "and not measured: state your clinic's with --melanoma-prevalence and --malignancy-prevalence. Sensitivity "
-            "and specificity are taken to be the same there."
+            "and not measured: set your clinic's with --melanoma-prevalence and --malignancy-prevalence. Sensitivity "
+            "and specificity are assumed unchanged there."
         )
     return Table(
         caption=caption,

@@ -33,11 +33,11 @@ def mistakes(subject: Subject) -> Section:
     if subject.records is None:
         blocks.append(
             Text(
-                text="The cases are listed without their pictures: lentigo report PREDICTIONS --data ROOT --out DIR, "
+                text="The cases are listed without their images: lentigo report PREDICTIONS --data ROOT --out DIR, "
                 "with the folder of the images, shows them."
             )
         )
-    return Section(name="mistakes", title="What it mistakes for what", blocks=tuple(blocks))
+    return Section(name="mistakes", title="Errors: which diagnoses it confuses", blocks=tuple(blocks))
 
 
 def confusion(subject: Subject) -> Matrix:
@@ -55,10 +55,10 @@ def confusion(subject: Subject) -> Matrix:
 def _worst(found: TaskMetrics, labels: LabelSet) -> str:
     counts = np.array(found.confusion) * (1 - np.eye(len(found.classes), dtype=int))
     if not counts.any():
-        return "There is no mistake, which is a reason to look for a leak."
+        return "There are no errors, which is a reason to look for a leak."
     row, column = np.unravel_index(counts.argmax(), counts.shape)
     says, truth = labels[found.classes[column]].name, labels[found.classes[row]].name
-    return f"The commonest mistake: {counts[row, column]:,} times {truth} was called {says}."
+    return f"Most frequent error: {counts[row, column]:,} times {truth} was called {says}."
 
 
 def _missed(found: TaskMetrics, labels: LabelSet) -> str:
@@ -68,7 +68,7 @@ def _missed(found: TaskMetrics, labels: LabelSet) -> str:
     benign = sum(int(counts[alarm, found.classes.index(c)]) for c in labels.benign)
     total = int(counts[alarm].sum())
     return (
-        f"Of {total} {plural(labels[labels.alarm].name)}, {benign} were called something benign, the dangerous mistake."
+        f"Of {total} {plural(labels[labels.alarm].name)}, {benign} were classified as benign, the dangerous error."
         if total
         else ""
     )
@@ -77,9 +77,9 @@ def _missed(found: TaskMetrics, labels: LabelSet) -> str:
 def _confusions(found: Mistakes) -> Table:
     labels = found.provenance.label_set
     return Table(
-        caption=f"The {min(SHOWN, len(found.confusions))} commonest mistakes of {len(found.confusions)} kinds. "
-        "'Lesions' counts each lesion once, however many pictures of it there are.",
-        columns=("mistake", "images", "lesions", "share of that diagnosis"),
+        caption=f"The {min(SHOWN, len(found.confusions))} most frequent errors of {len(found.confusions)} kinds. "
+        "'Lesions' counts each lesion once, however many images of it there are.",
+        columns=("error", "images", "lesions", "share of that diagnosis"),
         rows=tuple(
             (
                 f"{_of(c.truth, labels)} called {_of(c.decision, labels)}",
@@ -99,8 +99,9 @@ def _galleries(found: Mistakes, records: data.Records | None) -> list[Block]:
         cases = [case for case in found.worst if case.kind == kind][:SHOWN]
         if cases:
             caption = (
-                f"{kind.capitalize()}: {found.images_of_kind[kind]:,} images. The {len(cases)} surest mistakes, one a "
-                "lesion, those that gave the truth the least probability first."
+                f"{kind.capitalize()}: {found.images_of_kind[kind]:,} images. The {len(cases)} most confident "
+                "errors, one per "
+                "lesion, lowest probability of the true diagnosis first."
             )
             if any(case.alike for case in cases):
                 caption += " 'Answered most like': the validation images with the nearest probabilities."
@@ -153,9 +154,9 @@ def _picture(case: Case, records: data.Records | None) -> str:
 def _label_issues(found: Mistakes) -> Table:
     labels = found.provenance.label_set
     return Table(
-        caption=f"Likely label issues: {len(found.label_issues):,} images, of which the surest "
+        caption=f"Likely label issues: {len(found.label_issues):,} images, of which the most likely "
         f"{min(SHOWN, len(found.label_issues))} are shown. {found.caution}",
-        columns=("image", "lesion", "labelled", "the model says", "margin", "proof of the label"),
+        columns=("image", "lesion", "labelled", "predicted", "margin", "diagnosis confirmation"),
         rows=tuple(
             (
                 s.image_id,

@@ -25,9 +25,9 @@ def origin(subject: Subject) -> Section:
     if isinstance(environment, dict):
         rows.append(("made with", ", ".join(f"{k} {v}" for k, v in environment.items())))
     table = Table(
-        caption="Intervals speak of other lesions in the same mix, not of another clinic, camera or training run.",
+        caption="Intervals cover other lesions of the same case mix, not another clinic, camera or training run.",
         columns=("what", "value"),
         rows=tuple(rows),
     )
     warnings = tuple(Text(text=warning) for warning in what.warnings)
-    return Section(name="origin", title="Where these numbers come from", blocks=(*warnings, table))
+    return Section(name="origin", title="Provenance: where these numbers come from", blocks=(*warnings, table))

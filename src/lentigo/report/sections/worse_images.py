@@ -9,7 +9,7 @@ from lentigo.report.words import number
 
 __all__ = ["worse_images"]
 
-TITLE = "What worse images do to it"
+TITLE = "Robustness to degraded images"
 
 
 def worse_images(subject: Subject) -> Section:
@@ -24,24 +24,29 @@ def _panels(found: Robustness) -> Panels:
     drops = {name: curve.points[-1].balanced_accuracy_change for name, curve in found.curves.items()}
     known = {name: drop for name, drop in drops.items() if drop.value is not None}
     worst = min(known, key=lambda name: known[name].value or 0.0) if known else None
-    told = f" The strongest {worst} costs most: {_change(known[worst].value)} of balanced accuracy." if worst else ""
+    told = (
+        f" The strongest {worst} has the largest effect: {_change(known[worst].value)} of balanced accuracy lost."
+        if worst
+        else ""
+    )
     harmless = [
         name
         for name, curve in found.curves.items()
         if all((p.balanced_accuracy_change.high or 0) >= 0 for p in curve.points)
     ]
-    fine = f" No loss beyond chance at any strength: {', '.join(harmless)}." if harmless else ""
+    fine = f" No loss beyond chance at any severity: {', '.join(harmless)}." if harmless else ""
     images = found.provenance.images
     chosen = (
         f"All {images:,} images"
         if images == found.available
-        else f"The same {images:,} of {found.available:,} images, chosen as evenly over the diagnoses as there are, so "
+        else f"The same {images:,} of {found.available:,} images, sampled as evenly over the diagnoses as possible, so "
         "that the levels differ from those of all images"
     )
     return Panels(
         name="robustness-curves",
-        title="Eight ways to spoil an image, in five strengths",
-        caption=f"{chosen}, as they are and ever worse to the right.{told}{fine} Bands are 95 % intervals.",
+        title="Eight perturbations at five severities",
+        caption=f"{chosen}, unperturbed at the left and increasingly degraded to the right.{told}{fine} Bands "
+        "are 95 % intervals.",
         y_label="balanced accuracy; AUC of melanoma",
         panels=tuple(_panel(name, curve, found.intact) for name, curve in found.curves.items()),
     )
@@ -73,7 +78,7 @@ def _table(found: Robustness) -> Table:
                 )
             )
     return Table(
-        caption=f"As they are: balanced accuracy {number(found.intact.balanced_accuracy)}, AUC of melanoma "
+        caption=f"Unperturbed: balanced accuracy {number(found.intact.balanced_accuracy)}, AUC of melanoma "
         f"{number(found.intact.auc_melanoma)}. Changes are paired, against the same images. Units: "
         + "; ".join(f"{name}: {curve.unit}" for name, curve in found.curves.items())
         + ".",
