@@ -133,7 +133,7 @@ def test_a_binary_source_is_scored_as_one(grey):
 
 @pytest.mark.parametrize("parts", [["train"] * 8, ["test"] * 8])
 def test_a_split_without_both_sides_is_refused(grey, parts):
-    with pytest.raises(DataError, match="no images for training or none for the test"):
+    with pytest.raises(DataError, match="no training images or no test images"):
         leaks.leak_report(split_as(grey, parts))
 
 

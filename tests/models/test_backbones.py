@@ -76,7 +76,7 @@ def test_epsilon_of_all_batch_norms():
     ("name", "options", "message"),
     [
         ("torchvision/resnet5", {}, "resnet"),
-        ("torchvision/vit_b_16", {}, "take apart"),
+        ("torchvision/vit_b_16", {}, "split into blocks"),
         ("torchvision/resnet18", {"stride_on_first": True}, "no bottlenecks"),
         ("torchvision/vgg16", {"width_mult": 0.5}, "width_mult"),
         ("timm/mobilenetv3_smal_100", {}, "Did you mean 'mobilenetv3_small_100'"),

@@ -74,5 +74,5 @@ def test_library_entries_say_what_their_weights_expect():
 def test_options_come_from_words():
     words = ["head=hidden", "stride_on_first=true", "filters=[16, 32]"]
     assert models.parse_options(words) == {"head": "hidden", "stride_on_first": True, "filters": [16, 32]}
-    with pytest.raises(RunError, match="no option"):
+    with pytest.raises(RunError, match="not a network option"):
         models.parse_options(["head"])

@@ -64,7 +64,7 @@ def test_every_check_is_shown(reproduced):
         page = (reproduced / name / "study.md").read_text()
         for check in study.checks:
             assert f"| {check.about} | {check.where} |" in page
-        agreeing = page.partition("## Where arithmetic agrees, or can't tell")[2]
+        agreeing = page.partition("## Where recomputation agrees or is inconclusive")[2]
         assert not any(f"| {check.about} | {check.where} |" in agreeing for check in study.contradictions)
 
 
@@ -158,11 +158,11 @@ def test_cells_that_were_not_run_say_so(outcomes, synthetic_records):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"study": "no_such"}, "no study"),
-        ({"budget": "huge"}, "no budget"),
-        ({"protocols": ["honest"]}, "no protocol"),
+        ({"study": "no_such"}, "Unknown study"),
+        ({"budget": "huge"}, "Unknown budget"),
+        ({"protocols": ["honest"]}, "Unknown protocol"),
         ({"tables": ["XIV"]}, "no table"),
-        ({"weights": {"compressed_cnn": "x"}}, "No system starts"),
+        ({"weights": {"compressed_cnn": "x"}}, "No system initialises"),
         ({"study": "all", "weights": {"resnet50_tl": "absent.safetensors"}}, "no such file"),
     ],
 )

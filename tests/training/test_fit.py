@@ -135,9 +135,9 @@ def test_unreadable_images_are_left_out_or_stop_a_strict_run(synthetic_root, tmp
 class TestFolders:
     def test_one_that_holds_something_is_not_overwritten(self, split, tmp_path):
         (tmp_path / "precious.txt").write_text("mine")
-        with pytest.raises(RunError, match="something in this folder"):
+        with pytest.raises(RunError, match="this folder is not empty"):
             training.train("compact", split, RECIPE, out=tmp_path)
-        with pytest.raises(RunError, match="no run of lentigo"):
+        with pytest.raises(RunError, match="no lentigo run"):
             training.train("compact", split, RECIPE, out=tmp_path, resume=True)
 
     def test_a_file_is_refused(self, split, tmp_path):
@@ -150,7 +150,7 @@ class TestFolders:
             training.train("compact", split, training.Recipe(size=16, epochs=9), out=whole.path, resume=True)
 
     def test_what_is_no_run_is_not_loaded(self, tmp_path):
-        with pytest.raises(RunError, match="not a run"):
+        with pytest.raises(RunError, match="not a lentigo run"):
             training.load_run(tmp_path)
 
     def test_an_unfinished_run_has_no_network(self, whole, tmp_path):

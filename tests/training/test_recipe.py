@@ -66,7 +66,7 @@ def test_wrong_files_are_named(tmp_path, text, words):
         ({"augmentations": [{"name": "MixUp", "params": {"alpha": -1.0}}]}, ("alpha", "")),
         ({"augmentations": [{"name": "AddHair", "probability": 1.5}]}, ("probability is 1.5", "")),
         ({"augmentations": ["ShadesOfGrey"]}, ("ShadesOfGrey", "probability below 1")),
-        ({"augmentations": ["AddHair"], "frozen_base": True}, ("no augmentation would be used", "")),
+        ({"augmentations": ["AddHair"], "frozen_base": True}, ("augmentations would have no effect", "")),
         ({"schedule": "constant", "warmup_epochs": 2}, ("warmup_epochs", "cosine")),
         ({"schedule": "cosine", "epochs": 3, "warmup_epochs": 3}, ("leaves none of 3", "below")),
     ],

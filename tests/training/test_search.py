@@ -102,7 +102,7 @@ def test_a_training_that_diverges_is_pruned(split, tmp_path, monkeypatch):
     assert (lost.state, lost.loss) == ("pruned", None)
     assert "diverged" in (tmp_path / "s" / "search.md").read_text()
     assert json.loads((tmp_path / "s" / "search.json").read_text())["trials"][lost.number]["loss"] is None
-    with pytest.raises(RunError, match="no trial came to its end"):
+    with pytest.raises(RunError, match="no trial finished"):
         search("tiny", split, {"learning_rate": [1e-3]}, out=tmp_path / "t", trials=1, recipe=recipe)
 
 
@@ -207,8 +207,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("space", "said"),
         [
-            ({}, "nothing to choose"),
-            ({"optimizer": []}, "nothing to choose"),
+            ({}, "search space is empty"),
+            ({"optimizer": []}, "search space is empty"),
             ({"balance": ["none", "oversampling"]}, "what the validation loss measures"),
             ({"optimizer": ["adam", "adamm"]}, "adamm"),
             ({"batch_size": Range(8, 64)}, "any real number"),
@@ -218,7 +218,7 @@ class TestRefused:
             ({"label_smoothing": [0.1, 1.7]}, "label_smoothing is 1.7"),
             ({"learning_rate": Range(1e-3, 1e3)}, "learning_rate is 1000.0"),
             ({"filters": [[8, 8], [8]]}, "can't be built"),
-            ({"workers": [0, 2]}, "nothing but speed"),
+            ({"workers": [0, 2]}, "affects only speed"),
         ],
     )
     def test_spaces_that_can_not_be(self, space, said):

@@ -102,8 +102,8 @@ class Audit:
         return (
             f"{counts['source']}: {counts['images']:,} images of {counts['lesions']:,} lesions in {counts['groups']:,} "
             f"groups; {len(self.across):,} pairs of images join lesions with different ids; "
-            f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs found again; "
-            f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata faults, "
+            f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs rediscovered; "
+            f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata problems, "
             f"{len(self.unreadable)} unreadable images" + (f"\nReading: {read}" if read else "")
         )
 

@@ -26,8 +26,8 @@ WIDTH = 300
 
 KINDS = {
     "identical": "identical files",
-    "copy": "copies of one picture: turned, mirrored, scaled or compressed again",
-    "view": "other photographs of one lesion",
+    "copy": "copies of one image: rotated, mirrored, rescaled or recompressed",
+    "view": "other photographs of the same lesion",
 }
 FACTS = {
     "images": "images",
@@ -38,7 +38,7 @@ FACTS = {
 }
 
 
-SEVERITIES = {"dropped": "left out", "ignored": "ignored, as it belongs to no row", "kept": "kept as it is"}
+SEVERITIES = {"dropped": "skipped", "ignored": "ignored (no matching row)", "kept": "kept unchanged"}
 """What reading did about a problem."""
 EXAMPLES = 5
 """Problems of a kind that the page names; all of them stand in audit.json."""

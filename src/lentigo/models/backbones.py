@@ -137,7 +137,7 @@ def torchvision_backbone(
     try:
         body = models.get_model(name, weights=None, **options)
     except TypeError as error:
-        raise RunError(f"torchvision/{name}: {error}.", "Leave that option out.") from None
+        raise RunError(f"torchvision/{name}: {error}.", "Omit that option.") from None
     stages, classifier = _family(body, name)
     width = _last_width(body, classifier)
     delattr(body, classifier)
@@ -164,7 +164,7 @@ def _family(body: Any, name: str) -> tuple[Stages, str]:
         return _densenet_stages, "classifier"
     if hasattr(body, "features") and hasattr(body, "classifier"):
         return _features_stages, "classifier"
-    raise RunError(f"torchvision/{name} is of a family that lentigo cannot take apart.", f"Try timm/{name}.")
+    raise RunError(f"torchvision/{name} is of a family that lentigo cannot split into blocks.", f"Try timm/{name}.")
 
 
 def _resnet_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
@@ -192,7 +192,7 @@ def _stride_on_first(body: Any, name: str) -> None:
 
     strided = [m for m in body.modules() if isinstance(m, Bottleneck) and m.conv2.stride == (2, 2)]
     if not strided:
-        raise RunError(f"torchvision/{name} has no bottlenecks.", "Leave stride_on_first out.")
+        raise RunError(f"torchvision/{name} has no bottlenecks.", "Omit stride_on_first.")
     for block in strided:
         block.conv1.stride, block.conv2.stride = (2, 2), (1, 1)
 
@@ -243,7 +243,7 @@ def timm_backbone(name: str, **options: Any) -> Backbone:
         with torch.device("meta"):
             unused = _unused(timm.create_model(name, pretrained=False, num_classes=0, **options))
     except TypeError as error:
-        raise RunError(f"timm/{name}: {error}.", "Leave that option out.") from None
+        raise RunError(f"timm/{name}: {error}.", "Omit that option.") from None
     for part in unused:
         setattr(body, part, nn.Identity())
     classifier = body.pretrained_cfg.get("classifier") or ()

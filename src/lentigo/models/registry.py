@@ -142,7 +142,7 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
         return known.builder(**arguments)
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, ZeroDivisionError) as error:
         said = ", ".join(f"{option}={value!r}" for option, value in arguments.items())
-        raise RunError(f"{name} can't be built with {said} ({error}).", "Take other values.") from error
+        raise RunError(f"{name} can't be built with {said} ({error}).", "Use other values.") from error
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, object]:
@@ -155,7 +155,7 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise RunError(f"{text!r} is no option of a network.", "Write it as head=hidden.")
+            raise RunError(f"{text!r} is not a network option.", "Write it as head=hidden.")
         try:
             options[name] = json.loads(value)
         except ValueError:

@@ -14,7 +14,7 @@ __all__ = ["Loaded", "load_weights"]
 
 MAY_BE_MISSING = ("layer4",)
 """Parts that a file may lack as a whole, which then start fresh: a known conversion of ResNet50 ends at conv4."""
-_OFFLINE = "Without a network connection, give a local file in {names} key names: --weights FILE (safetensors)."
+_OFFLINE = "Without a network connection, use a local file with {names} key names: --weights FILE (safetensors)."
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def load_weights(network: nn.Module, file: Path | None = None) -> Loaded:
         target, known, label, names = network, (), type(network).__name__, "its own"
     if file is None:
         if not isinstance(backbone, Backbone):
-            raise RunError(f"There are no trained weights of {label} to download.", "Give a file: --weights FILE.")
+            raise RunError(f"There are no pretrained weights of {label} to download.", "Name a file: --weights FILE.")
         tensors, source, digest = _from_library(backbone), backbone.source, ""
     else:
         tensors, source, digest = _from_file(file, names), file.name, hashlib.sha256(file.read_bytes()).hexdigest()
@@ -75,8 +75,8 @@ def _from_file(file: Path, names: str) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise RunError(f"{file}: there is no such file.", "Check the path.") from None
     except (SafetensorError, OSError) as error:
-        hint = f"Give a safetensors file in {names} key names."
-        raise RunError(f"{file}: not a safetensors file that can be read ({error}).", hint) from None
+        hint = f"Use a safetensors file with {names} key names."
+        raise RunError(f"{file}: not a readable safetensors file ({error}).", hint) from None
 
 
 def _from_library(backbone: Backbone) -> Mapping[str, Tensor]:
@@ -85,7 +85,7 @@ def _from_library(backbone: Backbone) -> Mapping[str, Tensor]:
     if not backbone.on_hub:
         raise RunError(
             f"The weights of {backbone.source} don't fit this variant of it.",
-            "Leave the variant's options out, or give its own weights: --weights FILE.",
+            "Omit the variant's options, or use its own weights: --weights FILE.",
         )
     try:
         if library == "torchvision":
@@ -99,7 +99,7 @@ def _from_library(backbone: Backbone) -> Mapping[str, Tensor]:
         # Each library and its transport has errors of its own for a lost connection, a full disk, a refused host.
         reason = str(error).strip().splitlines()
         raise RunError(
-            f"The ImageNet weights of {backbone.source} couldn't be fetched ({reason[0] if reason else error!r}).",
+            f"The ImageNet weights of {backbone.source} couldn't be downloaded ({reason[0] if reason else error!r}).",
             _OFFLINE.format(names=library),
         ) from error
 
@@ -112,14 +112,14 @@ def _check(target: nn.Module, given: Mapping[str, Tensor], wrong: str) -> tuple[
     for part in fresh:
         missing -= _keys_of(part, wanted)
     if missing:
-        raise RunError(f"{wrong}: it lacks {_some(missing)}.", "Give the weights of this very network.")
+        raise RunError(f"{wrong}: it lacks {_some(missing)}.", "Use weights of exactly this network.")
     unknown = {key for key in given if key not in wanted and not key.endswith("num_batches_tracked")}
     if unknown:
-        raise RunError(f"{wrong}: it also holds {_some(unknown)}.", "Give the weights of this very network.")
+        raise RunError(f"{wrong}: it also contains {_some(unknown)}.", "Use weights of exactly this network.")
     for key in sorted(given.keys() & wanted.keys()):
         if given[key].shape != wanted[key].shape:
             shapes = f"{tuple(given[key].shape)} and not {tuple(wanted[key].shape)}"
-            raise RunError(f"{wrong}: {key} has shape {shapes}.", "Give the weights of this very network.")
+            raise RunError(f"{wrong}: {key} has shape {shapes}.", "Use weights of exactly this network.")
     return fresh
 
 

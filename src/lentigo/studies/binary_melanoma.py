@@ -23,9 +23,9 @@ _TRAINING = PublishedRecipe(
 )
 _TRANSFER = replace(_TRAINING, frozen_base=True)
 _OPEN = (
-    "range of pixels: 'a common value range'; 0 to 1 is taken, ImageNet's mean and deviation for pretrained bases",
-    "augmentation: named in abstract and figure 3, without what it does; none is taken",
-    "validation part: early stopping watches it, its images are not given; an eighth of the training part is taken",
+    "range of pixels: 'a common value range'; 0 to 1 is assumed, ImageNet's mean and deviation for pretrained bases",
+    "augmentation: named in abstract and figure 3, without what it does; none is assumed",
+    "validation part: early stopping watches it, its images are not given; an eighth of the training part is assumed",
 )
 
 TABLE_1 = Table(
@@ -237,7 +237,7 @@ STUDY = Study(
             _TRANSFER,
             task="malignancy",
             pretrained=True,
-            left_open=(*_OPEN, "head: section 4.1.2 describes it without and then with dense 256; with it is taken"),
+            left_open=(*_OPEN, "head: section 4.1.2 describes it without and then with dense 256; with it is assumed"),
         ),
         System(_MOBILENET, "mobilenetv2_tl", _TRANSFER, task="malignancy", pretrained=True, left_open=_OPEN),
     ),

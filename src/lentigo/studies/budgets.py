@@ -48,7 +48,7 @@ BUDGETS = MappingProxyType(
         for b in (
             Budget(
                 "quick",
-                "one epoch on some 70 images: shows that everything runs, and nothing else",
+                "one epoch on some 70 images: a smoke test without meaningful results",
                 folds=(0,),
                 seeds=(0,),
                 epochs=1,
@@ -60,7 +60,7 @@ BUDGETS = MappingProxyType(
             Budget(
                 "cpu",
                 "fold 0 of 5, one seed, all images, bfloat16; epochs cut so that a training spends at most 8 "
-                "tera-multiply-accumulates forward: what two processor cores do in an afternoon",
+                "tera-multiply-accumulates forward: what two CPU cores can do in an afternoon",
                 folds=(0,),
                 seeds=(0,),
                 epochs=None,
@@ -93,5 +93,5 @@ def budget(name: str) -> Budget:
         RunError: there is none of that name.
     """
     if name not in BUDGETS:
-        raise RunError(f"There is no budget {name!r}.", f"Budgets: {', '.join(BUDGETS)}.")
+        raise RunError(f"Unknown budget {name!r}.", f"Budgets: {', '.join(BUDGETS)}.")
     return BUDGETS[name]

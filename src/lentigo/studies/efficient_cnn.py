@@ -13,8 +13,8 @@ __all__ = ["STUDY"]
 _RECIPE = PublishedRecipe(augmentation=("rotation", "flip"), normalisation="training")
 _TRANSFER = replace(_RECIPE, frozen_base=True, unfrozen_later=True)
 _OPEN = (
-    "epochs, batch size, learning rate and split: not given",
-    "loss: binary cross-entropy (equation 4) beside seven softmax outputs (table II); categorical is taken",
+    "epochs, batch size, learning rate and split: not stated",
+    "loss: binary cross-entropy (equation 4) beside seven softmax outputs (table II); categorical is assumed",
 )
 
 

@@ -62,10 +62,10 @@ def reproduce(
         DataError: the data set can't be read or split.
     """
     if study not in (*STUDIES, "leakage", "all"):
-        raise RunError(f"There is no study {study!r}.", f"Studies: {', '.join(STUDIES)}, leakage, all.")
+        raise RunError(f"Unknown study {study!r}.", f"Studies: {', '.join(STUDIES)}, leakage, all.")
     for name in protocols:
         if name not in PROTOCOLS:
-            raise RunError(f"There is no protocol {name!r}.", f"Protocols: {', '.join(PROTOCOLS)}.")
+            raise RunError(f"Unknown protocol {name!r}.", f"Protocols: {', '.join(PROTOCOLS)}.")
     chosen = list(STUDIES.values()) if study == "all" else [STUDIES[study]] if study in STUDIES else []
     limits = find_budget(budget)
     start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
@@ -105,6 +105,8 @@ def _check_weights(start: Start, studies: Sequence[Study]) -> None:
     known = {system.network for study in studies for system in study.systems if system.pretrained}
     for network, file in start.files.items():
         if network not in known:
-            raise RunError(f"No system starts {network!r} from weights.", f"Those that do: {', '.join(sorted(known))}.")
+            raise RunError(
+                f"No system initialises {network!r} from weights.", f"Those that do: {', '.join(sorted(known))}."
+            )
         if not file.is_file():
             raise RunError(f"{file}: there is no such file.", "Check the path.")

@@ -14,10 +14,10 @@ _AUGMENTATION = ("rotation", "horizontal flip", "vertical flip", "zoom", "crop",
 _RECIPE = PublishedRecipe(augmentation=_AUGMENTATION, normalisation="unit")
 _TRANSFER = PublishedRecipe(augmentation=_AUGMENTATION, normalisation="unit", frozen_base=True)
 _OPEN = (
-    "epochs, batch size, learning rate and split: not given",
-    "ranges of the augmentations: not given",
+    "epochs, batch size, learning rate and split: not stated",
+    "ranges of the augmentations: not stated",
 )
-_SIZE = "size of its input: not given; the 100x100 pixels of table 1 are taken, so that all four see the same"
+_SIZE = "size of its input: not stated; the 100x100 pixels of table 1 are taken, so that all four see the same"
 
 TABLE_1 = Table(
     "1",
@@ -126,9 +126,9 @@ MEASURED: dict[Cell, Measured] = {
         ("comparison", name, "accuracy %"): Measured(name, "accuracy", percent=True)
         for name in (_PLAIN, _VGG16, _RESNET50, _PROPOSED)
     },
-    ("text", "precision", "value"): Measured(_PROPOSED, "precision.weighted", note="the kind of average is not given"),
-    ("text", "recall", "value"): Measured(_PROPOSED, "recall.weighted", note="the kind of average is not given"),
-    ("text", "F1", "value"): Measured(_PROPOSED, "f1.weighted", note="the kind of average is not given"),
+    ("text", "precision", "value"): Measured(_PROPOSED, "precision.weighted", note="the kind of average is not stated"),
+    ("text", "recall", "value"): Measured(_PROPOSED, "recall.weighted", note="the kind of average is not stated"),
+    ("text", "F1", "value"): Measured(_PROPOSED, "f1.weighted", note="the kind of average is not stated"),
 }
 
 STUDY = Study(
@@ -143,9 +143,9 @@ STUDY = Study(
             _RECIPE,
             left_open=(
                 *_OPEN,
-                "rates of dropout: not given; 0.25, 0.25 and 0.5 are taken",
+                "rates of dropout: not stated; 0.25, 0.25 and 0.5 are assumed",
                 "search over learning rate, filters, batch size and optimizer, by grid and genetic algorithm: ranges "
-                "and outcome not given",
+                "and outcome not stated",
             ),
         ),
         System(_PLAIN, "plain_cnn", _RECIPE, left_open=(*_OPEN, "its layers: not printed")),
@@ -155,7 +155,7 @@ STUDY = Study(
             _TRANSFER,
             pretrained=True,
             size=100,
-            left_open=(*_OPEN, "its head and its start: not given", _SIZE),
+            left_open=(*_OPEN, "its head and its start: not stated", _SIZE),
         ),
         System(
             _RESNET50,
@@ -164,7 +164,7 @@ STUDY = Study(
             pretrained=True,
             options={"stride_on_first": True},
             size=100,
-            left_open=(*_OPEN, "its head and its start: not given", _SIZE),
+            left_open=(*_OPEN, "its head and its start: not stated", _SIZE),
         ),
     ),
     protocols=("image_level_leaky",),
@@ -181,6 +181,6 @@ STUDY = Study(
     remarks=(
         "The title and image 2 name an optimized ResNet-50; table 1 is a sequential CNN, and the comparison has both.",
         "Section III.3 adds batch normalization; table 1 has none, and no non-trainable parameters.",
-        "The page is said to show benign or malignant; the network tells seven diagnoses apart.",
+        "The page is said to show benign or malignant; the network distinguishes seven diagnoses.",
     ),
 )

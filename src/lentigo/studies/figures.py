@@ -83,7 +83,7 @@ def _confusion(axes: Axes, outcome: Outcome) -> None:
     ticks = range(len(task.classes))
     axes.set_xticks(ticks, task.classes, rotation=45)
     axes.set_yticks(ticks, task.classes)
-    axes.set(xlabel="what the network says", ylabel="what it is")
+    axes.set(xlabel="predicted diagnosis", ylabel="true diagnosis")
 
 
 def _roc(axes: Axes, one: Finished) -> None:
@@ -128,7 +128,7 @@ def _costs(finished: Sequence[Finished]) -> Drawing:
     rows = np.arange(len(names))[::-1]
     for axes, values, label in (
         (left, [f.outcome.seconds for f in finished], "seconds of training"),
-        (right, [f.outcome.milliseconds for f in finished], "milliseconds for one image"),
+        (right, [f.outcome.milliseconds for f in finished], "latency in milliseconds per image"),
     ):
         axes.barh(rows, values, 0.7, color=BLUE)
         for row, value in zip(rows, values, strict=True):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_leakage"]
 
-TITLES = ("balanced accuracy: the mean over the diagnoses", "accuracy, on each protocol's own mix of diagnoses")
+TITLES = ("balanced accuracy: the mean over the diagnoses", "accuracy, at each protocol's own case mix")
 
 
 def write_leakage(found: "Leakage", folder: Path) -> Path:
@@ -97,46 +97,46 @@ def _page(found: "Leakage") -> str:
 ```
 
 Budget {found.budget}. Data: {found.data["name"]}, {found.data["images"]:,} images of {found.data["lesions"]:,} lesions.
-Machine and versions: {", ".join(f"{k} {v}" for k, v in environment.items())}. Intervals hold 95 %, over lesions.
+Machine and versions: {", ".join(f"{k} {v}" for k, v in environment.items())}. Intervals are 95 %, over lesions.
 
 ![Balanced accuracy and accuracy of the network and of a 1-NN baseline, by protocol](leakage.svg)
 
 The paper claims an accuracy of {found.published:.4f} for its network at 28x28 pixels. That network, trained by its own
 recipe as far as the budget goes, scores **{worst:.3f}** when images are copied before they are split (`{names[0]}`),
 and **{honest:.3f}** when no lesion is on both sides (`{names[-1]}`). Images, network and recipe are the same.
-What differs is how the images are split, and with it the mix of diagnoses that is tested. Of the fall of
-{worst - honest:.3f}, the mix makes {mix:.3f}: with its own recalls, the network of the first protocol would score
-{worst - mix:.3f} on the mix of the honest test part. The leak makes the other {leak:.3f}, on a mix
-where always naming the commonest diagnosis scores {usual:.3f} already. The balanced accuracy, which does not depend on
-the mix, falls from {balanced[names[0]]:.3f} to {balanced[names[-1]]:.3f}; guessing scores {guessing:.3f}. On the first
-kind of split a 1-NN baseline that learns nothing scores {one_nn.loc[names[0], "accuracy"]:.3f}.
+What differs is how the images are split, and with it the case mix of the test part. Of the drop of
+{worst - honest:.3f}, the case mix explains {mix:.3f}: at its own recalls, the first protocol's network would score
+{worst - mix:.3f} at the case mix of the leak-proof test part. The leak explains the other {leak:.3f}, at a case mix
+where the majority-class baseline already scores {usual:.3f}. The balanced accuracy, which does not depend on
+the case mix, drops from {balanced[names[0]]:.3f} to {balanced[names[-1]]:.3f}; chance is {guessing:.3f}. On the first
+kind of split a 1-NN baseline on raw pixels, without any training, scores {one_nn.loc[names[0], "accuracy"]:.3f}.
 
 ## The 28x28 network
 
 {networks}
 
-As the network decides by itself; {found.networks[0].epochs} of {found.networks[0].target_epochs} published epochs,
+Native predictions of the network; {found.networks[0].epochs} of {found.networks[0].target_epochs} published epochs,
 fold 0. On `{names[0]}` all seven diagnoses are equally common in the test part.
 
 ## The same test images, with and without their same-lesion images in training
 
-From half of the lesions with several images, one image each is tested. In one arm the other images of these lesions
-are in training; in the other arm images of other lesions stand in their place. All else is the same.
+For half of the lesions with several images, one image each is tested. In one arm the other images of these lesions
+are in training; in the other arm images of other lesions replace them. All else is equal.
 
 {paired}
 
 Train, exchanged, test: images. Present, absent: accuracy with and without same-lesion images in training. 'Gained'
 are test images that only the arm with same-lesion images classifies correctly, 'lost' those that only the other does.
-One training an arm: the intervals are over lesions and not over trainings.
+One training per arm: the intervals are over lesions, not over trainings.
 
-## A 1-NN baseline that learns nothing
+## A 1-NN baseline without training
 
 Each test image gets the diagnosis of the training image with the most similar pixels, {found.one_nn["size"]} a side.
-Whatever that scores above its honest score is leak.
+Any score above its leak-proof score is due to leaks.
 
 {one_nn_scores}
 
-Mean of {runs.groupby("protocol").size().max()} splits a protocol ({runs["fold"].nunique()} folds, seeds
+Mean of {runs.groupby("protocol").size().max()} splits per protocol ({runs["fold"].nunique()} folds, seeds
 {", ".join(str(s) for s in sorted(runs["seed"].unique()))}).
 {_official(official)}"""
 
@@ -172,7 +172,7 @@ def _figure(found: "Leakage") -> Figure:
     right.axvline(found.published, color=RED, lw=1.5, ls="--", label=f"published {found.published:.4f}")
     for row, outcome in zip(rows, found.networks, strict=True):
         baseline = _baseline(outcome)
-        name = "always the commonest diagnosis of that test part" if row == rows[0] else None
+        name = "majority-class baseline of that test part" if row == rows[0] else None
         right.plot([baseline, baseline], [row - 0.45, row + 0.45], color=INK, lw=2, ls=":", label=name)
         right.text(baseline, row + 0.46, f"{baseline:.3f}", ha="center", va="bottom", fontsize=8)
     left.set_yticks(rows, [f"{o.protocol}\n{o.test_images:,} test images" for o in found.networks], fontsize=9)
@@ -180,7 +180,7 @@ def _figure(found: "Leakage") -> Figure:
     mix, leak = _mix(found)
     before, after = (found.networks[i].native.get("accuracy").value or 0.0 for i in (0, -1))
     words = (
-        f"Of the fall in accuracy from {before:.3f} to {after:.3f}, the other mix of diagnoses makes {mix:.3f}, the "
+        f"Of the drop in accuracy from {before:.3f} to {after:.3f}, the case mix explains {mix:.3f}, the "
         f"leak {leak:.3f}."
     )
     figure.supxlabel(words, fontsize=10)
@@ -197,7 +197,7 @@ def _bars(axes: Axes, found: "Leakage", looked_up: Mapping[str, float], metric: 
     rows = np.arange(len(values))[::-1]
     axes.barh(rows + 0.2, values, 0.36, color=BLUE, xerr=reach, ecolor=INK, label="the paper's network")
     others = [looked_up[o.protocol] for o in found.networks]
-    axes.barh(rows - 0.2, others, 0.36, color=LINE, label="1-NN baseline, which learns nothing")
+    axes.barh(rows - 0.2, others, 0.36, color=LINE, label="1-NN baseline, no training")
     for row, value, other in zip(rows, values, others, strict=True):
         axes.text(0.01, row + 0.2, f"{value:.3f}", va="center", color="white", fontsize=10)
         axes.text(0.01, row - 0.2, f"{other:.3f}", va="center", color=INK, fontsize=10)

@@ -93,7 +93,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
         found = Outcome.from_json(path.read_text(encoding="utf-8"))
         if found.budget != budget.name:
             raise RunError(
-                f"{folder}: this was run in the budget {found.budget}, not {budget.name}.", "Name another folder."
+                f"{folder}: this was run with the budget {found.budget}, not {budget.name}.", "Choose another folder."
             )
         return found
     split = job.split
@@ -148,7 +148,7 @@ def native_predictions(predictions: Predictions, run: training.Run) -> Predictio
     temperature = float(str(predictions.meta["temperature"]))
     logits = np.log(np.clip(predictions.probabilities, 1e-300, None)) * temperature
     if predictions.label_set != run.classes:
-        raise RunError(f"{run.path}: its predictions are of an older lentigo.", "Run it again in another folder.")
+        raise RunError(f"{run.path}: its predictions are from an older lentigo.", "Run it again in another folder.")
     own = softmax(logits + run.logit_offset, axis=1)
     return predictions.replaced(own, training_prevalence=None, temperature=1.0)
 

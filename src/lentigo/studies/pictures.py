@@ -88,7 +88,7 @@ def _heat_maps(one: Finished, records: data.Records) -> dict[str, NDArray]:
     for dx, pixel, heat, answer in zip(first.table["dx"], pixels, *grad_cam(network, images), strict=True):
         shown[f"is {dx}"] = pixel
         warm = colormaps["inferno"](heat)[..., :3] * 255
-        shown[f"is {dx}, called {run.classes.classes[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
+        shown[f"{dx}, predicted {run.classes.classes[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
     return shown
 
 

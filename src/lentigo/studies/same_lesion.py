@@ -97,9 +97,7 @@ def _like(same_lesion: pd.DataFrame, others: pd.DataFrame, generator: np.random.
     free = others.loc[~others["image_id"].isin(chosen), "image_id"]
     lacking = len(same_lesion) - len(chosen)
     if lacking > len(free):
-        raise DataError(
-            "There are too few other images to put in the place of same-lesion images.", "This needs more lesions."
-        )
+        raise DataError("There are too few other images to replace the same-lesion images.", "This needs more lesions.")
     return chosen + generator.choice(free, lacking, replace=False).tolist()
 
 

@@ -111,22 +111,23 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
         f"**Budget {found.budget['name']}**: {found.budget['summary']}. Data: {found.data['name']}, "
         f"{found.data['images']:,} images of {found.data['lesions']:,} lesions. Machine: "
         + ", ".join(f"{k} {v}" if k != "machine" else v for k, v in first.machine.items())
-        + ". Intervals hold 95 % and are a bootstrap over lesions. Times come from a machine that did other work too: "
-        "read them as ratios."
+        + ". Intervals are 95 %, by bootstrap over lesions. Times were measured on a shared machine: "
+        "compare only their ratios."
     )
     leaky = [p for p in protocols if p.endswith("_leaky")]
     honest = [p for p in protocols if p not in leaky]
     yield (
-        f"Columns of measured values: {', '.join(f'`{p}`' for p in leaky) or 'none'} as the paper parts its images, "
-        f"with images of one lesion on both sides; {', '.join(f'`{p}`' for p in honest) or 'none'} without a leak."
+        f"Columns of measured values: {', '.join(f'`{p}`' for p in leaky) or 'none'} as the paper splits its images, "
+        "with images of the same lesion in training and test; "
+        f"{', '.join(f'`{p}`' for p in honest) or 'none'} without a leak."
     )
-    yield "## What was run"
+    yield "## Systems"
     yield table(
         ("system", "network", "input", "parameters", "start", "protocol", "train", "test", "epochs (of)", "s", "ms"),
         (_run_row(outcome) for outcome in found.outcomes),
     )
-    yield "Parameters as Keras counts them; s: seconds of training; ms: one image through the network, batch of one."
-    yield "## As each network decides"
+    yield "Parameters as Keras counts them; s: seconds of training; ms: inference latency at batch size 1."
+    yield "## Native predictions: as each network decides"
     yield _metrics_table(found.outcomes, protocols, honest=False)
     yield f"## As lentigo reports it: calibrated on validation, {VIEW_LABELS['equal_prevalence']}"
     yield _metrics_table(found.outcomes, protocols, honest=True)
@@ -139,12 +140,12 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
         yield "## Where the paper contradicts itself"
         yield _checks_table(contradictions)
     if others := [check for check in study.checks if check not in contradictions]:
-        yield "## Where arithmetic agrees, or can't tell"
+        yield "## Where recomputation agrees or is inconclusive"
         yield _checks_table(others)
     if study.remarks:
         yield "## Remarks"
         yield "\n".join(f"- {remark}" for remark in study.remarks)
-    yield "## What the paper leaves open, and what is taken"
+    yield "## What the paper leaves open, and what is assumed"
     left_open = dict.fromkeys(f"{remark}" for system in study.systems for remark in system.left_open)
     yield "\n".join(f"- {remark}" for remark in left_open)
     yield "## Figures"

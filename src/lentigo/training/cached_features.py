@@ -80,8 +80,8 @@ def cache_features(
             seconds = _fill(network, recipe, mean, std, pixels, rows, shape, folder)
     except OSError as error:
         raise DataError(
-            f"{folder}: can't keep features ({error.strerror or error}).",
-            "Free some space, or set LENTIGO_CACHE to another folder; what is computed so far is kept.",
+            f"{folder}: can't cache features ({error.strerror or error}).",
+            "Free some space, or set LENTIGO_CACHE to another folder; finished features are kept.",
         ) from error
     network.cpu()
     array = np.memmap(folder / "features.f16", np.float16, "r", shape=(len(pixels.ids), *shape))
@@ -108,7 +108,7 @@ def _fill(
     with data_path.open("r+b") as file:
         missing = np.array([row for row in rows if sums[row] != _checksum(_read(file, row, row_bytes))], np.int64)
         blocks = [missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK)]
-        for block in track(blocks, "Features of the frozen base", len(blocks)):
+        for block in track(blocks, "Computing features of the frozen base", len(blocks)):
             start = time.perf_counter()
             values = _compute(network, recipe, mean, std, pixels.array[block])
             clock = {"images": clock["images"] + len(block), "seconds": clock["seconds"] + time.perf_counter() - start}

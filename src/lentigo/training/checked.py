@@ -80,7 +80,7 @@ def _explain(cls: type[Checked], error: ValidationError) -> RunError:
 def _fault(cls: type[Checked], fault: ErrorDetails) -> tuple[str, str]:
     known = list(cls.model_fields)
     if not fault["loc"]:
-        return f"This is no {cls.subject}: {fault['input']!r}.", f"Give entries by name: {', '.join(known)}."
+        return f"Not a {cls.subject}: {fault['input']!r}.", f"Its entries: {', '.join(known)}."
     top, value = str(fault["loc"][0]), fault["input"]
     name = ".".join(str(part) for part in fault["loc"] if not str(part).startswith("function-"))
     if top not in known:

@@ -27,5 +27,5 @@ def find_device(name: str) -> torch.device:
         return torch.device(next(kind for kind, found in there.items() if found))
     if not there[name]:
         found = ", ".join(kind for kind, found in there.items() if found)
-        raise RunError(f"This machine has no {name} device that torch can use.", f"Take auto, or one of: {found}.")
+        raise RunError(f"This machine has no {name} device that torch can use.", f"Use auto, or one of: {found}.")
     return torch.device(name)

@@ -82,7 +82,7 @@ def train(
     pl.seed_everything(recipe.seed, verbose=False)
     network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **options)
     if recipe.frozen_base and not isinstance(network, Transfer):
-        raise RunError(f"{model} has no base that could be frozen.", "Set frozen_base to false.")
+        raise RunError(f"{model} has no pretrained base to freeze.", "Set frozen_base to false.")
     file = Path(weights) if weights else None
     start = _plain(asdict(models.load_weights(network, file))) if pretrained or file else {}
     if old:
@@ -151,7 +151,7 @@ def train_from(
     if split is not None and given:
         raise RunError(
             f"{split}: a saved split has its own {' and '.join(given)}.",
-            "Name the split, or how to make one, not both.",
+            "Name either the split or how to make one.",
         )
     old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
     if root is not None:
@@ -168,7 +168,7 @@ def train_from(
         return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **start)  # type: ignore[arg-type]
     except KeyboardInterrupt as stop:
         if str(stop):
-            print(f"{stop} Re-run with --resume to go on from the end of the epoch before.", file=sys.stderr)
+            print(f"{stop} Re-run with --resume to continue from the last finished epoch.", file=sys.stderr)
         raise
 
 
@@ -207,7 +207,7 @@ def _check_model(model: str, recipe: Recipe) -> None:
     known = models.entry(model)
     if not known.any_size and known.size != recipe.size:
         raise RunError(
-            f"{model} takes images of {known.size}x{known.size} pixels and no others, not {recipe.size}.",
+            f"{model} takes only images of {known.size}x{known.size} pixels, not {recipe.size}.",
             f"Set size to {known.size}.",
         )
     if recipe.normalisation == "network" and known.normalisation is None:

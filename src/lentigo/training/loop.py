@@ -123,8 +123,8 @@ def _checked(checkpoint: Path) -> Path | None:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RunError(
-            f"{checkpoint}: not a checkpoint of lentigo ({reason}).",
-            "It is damaged, or holds objects that are not loaded for safety. Delete it to train this stage anew.",
+            f"{checkpoint}: not a lentigo checkpoint ({reason}).",
+            "It is damaged, or contains objects that are not loaded for safety. Delete it to train this stage again.",
         ) from None
     return checkpoint
 
@@ -161,12 +161,12 @@ def _explained(recipe: Recipe) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        hint = "Lower batch_size, and raise accumulate by as much: the steps stay as large."
+        hint = "Lower batch_size and raise accumulate by the same factor: the effective batch size stays the same."
         raise RunError("The device's memory is full.", hint) from error
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if "more than 1 value per channel" in reason:
-            raise RunError("Batch norms of this network need two images a batch.", "Raise batch_size.") from error
+            raise RunError("Batch normalisation needs at least two images per batch.", "Raise batch_size.") from error
         if recipe.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise RunError(f"torch can't compile this network here ({reason}).", "Set compile to false.") from error
         raise

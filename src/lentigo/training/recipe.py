@@ -179,17 +179,17 @@ class Recipe(Checked):
             (
                 bool(self.unfrozen_blocks) != bool(self.finetune_epochs),
                 "unfrozen_blocks and finetune_epochs go together.",
-                "Give both, or neither.",
+                "Set both, or neither.",
             ),
             (
                 self.zoom[0] > self.zoom[1],
                 f"The recipe's zoom is {self.zoom}.",
-                "Give the smaller magnification first.",
+                "Put the smaller magnification first.",
             ),
             (
                 self.frozen_base and bool(self.augmentations),
-                "A frozen base sees each image once, so that no augmentation would be used.",
-                "Leave augmentations out, or frozen_base.",
+                "A frozen base sees each image only once, so augmentations would have no effect.",
+                "Remove augmentations, or frozen_base.",
             ),
             (
                 bool(self.warmup_epochs) and self.schedule != "cosine",
@@ -203,12 +203,12 @@ class Recipe(Checked):
             ),
             (
                 bool(self.ema) and any(callback.name == "ema" for callback in self.callbacks),
-                "The moving average is there twice.",
+                "The moving average (EMA) is specified twice.",
                 "Set ema, or name a callback ema.",
             ),
             (
                 bool(always),
-                f"{', '.join(always)} on every training image would be missing when the model is used.",
+                f"{', '.join(always)} on every training image would be missing at inference.",
                 "Give it a probability below 1.",
             ),
         ]
@@ -282,7 +282,7 @@ class Recipe(Checked):
             if path is not None:
                 values = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path}: not a recipe ({error}).", "Give a JSON object of recipe entries.") from None
+            raise RunError(f"{path}: not a recipe ({error}).", "Write a JSON object of recipe entries.") from None
         try:
             return cls.from_dict(values | {k: v for k, v in overrides.items() if v is not None})
         except RunError as error:

@@ -12,7 +12,7 @@ from lentigo.training.run import Run, load_run
 
 __all__ = ["check_same", "recorded_recipe", "recorded_run"]
 
-NEXT = "Leave it out to resume what is recorded, or name another folder."
+NEXT = "Omit it to resume with what is recorded, or choose another folder."
 
 
 def recorded_run(folder: Path, resume: bool) -> Run | None:
@@ -27,10 +27,10 @@ def recorded_run(folder: Path, resume: bool) -> Run | None:
         return load_run(folder)
     if folder.exists() and any(folder.iterdir()):
         if resume:
-            raise RunError(f"{folder}: no run of lentigo to resume.", "Name the folder of an interrupted run.")
-        raise RunError(f"{folder}: there is something in this folder.", "Name another, or resume with --resume.")
+            raise RunError(f"{folder}: no lentigo run to resume.", "Name the folder of an interrupted run.")
+        raise RunError(f"{folder}: this folder is not empty.", "Choose another, or resume with --resume.")
     if resume:
-        raise RunError(f"{folder}: there is nothing to resume.", "Check the path, or leave --resume out to start anew.")
+        raise RunError(f"{folder}: there is nothing to resume.", "Check the path, or omit --resume to start a new run.")
     return None
 
 
@@ -82,9 +82,9 @@ def _split_header(path: Path) -> dict[str, object]:
 
 def _refuse(old: Run, pairs: Mapping[str, tuple[object, object]]) -> None:
     different = [
-        f"{name}: {before or 'none'} recorded, {now or 'none'} asked"
+        f"{name}: {before or 'none'} recorded, {now or 'none'} requested"
         if not isinstance(before, int | float)
-        else f"{name}: {before} recorded, {now} asked"
+        else f"{name}: {before} recorded, {now} requested"
         for name, (before, now) in pairs.items()
         if before != now
     ]

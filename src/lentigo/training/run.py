@@ -41,7 +41,7 @@ __all__ = ["Run", "load_run"]
 PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
 of a small network stay in the processor's cache."""
-DAMAGED = "The run's description was changed or damaged: restore it, or train anew."
+DAMAGED = "The run's description was changed or damaged: restore it, or train again."
 Channels = tuple[float, float, float]
 Share = Annotated[float, Field(ge=0, le=1)]
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
@@ -206,7 +206,7 @@ class Run:
         """What a finished training came to, where it lies, and what can be done next, for people."""
         row, epochs, seconds = kept_epoch(self.path, self.recipe.keep)
         return (
-            f"Trained {self.model} in {duration(seconds)}: {epochs} of at most {self.most_epochs} epochs, kept epoch "
+            f"Trained {self.model} in {duration(seconds)}: {epochs} of at most {self.most_epochs} epochs, best epoch "
             f"{int(row['epoch']) + 1}.\nValidation part (the test part was not touched): loss {row['val_loss']:.3f}, "
             f"balanced accuracy {row['val_balanced_accuracy']:.3f}, macro AUC {row['val_macro_auc']:.3f}.\n"
             f"Run: {self.path} (log/metrics.csv, network.safetensors)\nNext: lentigo evaluate {self.path}"
@@ -250,7 +250,7 @@ def load_run(
         values["recipe"] = Recipe.from_dict(values["recipe"], recorded=True).to_dict()
         label_set = LabelSet.from_dict(values.pop("label_set")) if "label_set" in values else HAM10000
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a run of lentigo ({error}).", "Give a folder that lentigo train made.") from None
+        raise RunError(f"{path}: not a lentigo run ({error}).", "Name a folder written by lentigo train.") from None
     except (RunError, DataError) as error:
         raise RunError(f"{file}: {error.message} {error.hint}", DAMAGED) from None
     moved = {"path": str(path), "device": device} | ({} if data is None else {"root": str(Path(data).absolute())})
@@ -261,7 +261,7 @@ def load_run(
         place = ".".join(map(str, fault["loc"]))
         raise RunError(f"{file}: {place} is {fault['input']!r} ({fault['msg']}).", DAMAGED) from None
     if len(run.prior) != len(label_set):
-        raise RunError(f"{file}: {len(run.prior)} shares in prior for {len(label_set)} labels.", DAMAGED)
+        raise RunError(f"{file}: {len(run.prior)} entries in prior for {len(label_set)} labels.", DAMAGED)
     return replace(run, label_set=label_set)
 
 

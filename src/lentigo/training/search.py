@@ -88,7 +88,7 @@ def search(
     if sampler not in get_args(Sampler):
         raise RunError(f"Unknown sampler {sampler!r}.", f"Known: {', '.join(get_args(Sampler))}.")
     if trials < 1:
-        raise RunError(f"A search of {trials} trials.", "It needs one or more.")
+        raise RunError(f"A search can't have {trials} trials.", "It needs one or more.")
     check_space(space, model, recipe)
     _check_folder(folder, resume)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def search(
             return write_search(study, folder, split, recipe)
     except Timeout:
         raise RunError(
-            f"{folder}: another process is searching here.", "Wait for it, or name another folder."
+            f"{folder}: another process is searching here.", "Wait until it finishes, or choose another folder."
         ) from None
 
 
@@ -248,7 +248,7 @@ def _open(folder: Path, description: dict[str, object]) -> optuna.Study:
         before["recipe"] = json.loads(json.dumps(begun.to_dict()))
         for name, now in description.items():
             if before[name] != now:
-                raise RunError(f"{folder}: {name}: {before[name]} recorded, {now} asked.", "Name another folder.")
+                raise RunError(f"{folder}: {name}: {before[name]} recorded, {now} requested.", "Choose another folder.")
     return study
 
 
@@ -272,9 +272,9 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise RunError(f"{folder}: this is a file.", "Name a folder for the search.")
     if folder.exists() and any(folder.iterdir()):
         if not (folder / "journal.log").exists():
-            raise RunError(f"{folder}: there is something in this folder, but no search.", "Name another.")
+            raise RunError(f"{folder}: this folder contains other files, but no search.", "Choose another.")
         if not resume:
-            raise RunError(f"{folder}: there is a search in this folder.", "Name another, or go on with it.")
+            raise RunError(f"{folder}: there is a search in this folder.", "Choose another, or resume it.")
 
 
 def _tidy(study: optuna.Study, folder: Path) -> None:

@@ -91,7 +91,7 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
     trials = tuple(_trial(trial, folder, study.trials) for trial in study.trials)
     finished = [trial for trial in trials if trial.state == "finished" and trial.loss is not None]
     if not finished:
-        raise RunError(f"{folder}: no trial came to its end.", "Search lower learning rates, in another folder.")
+        raise RunError(f"{folder}: no trial finished.", "Search lower learning rates, in another folder.")
     found = Search(folder, trials, trials[study.best_trial.number], _importance(study))
     about = {k: v for k, v in study.user_attrs["description"].items() if k != "recipe"}
     about |= {"split": str(split), "protocol": split.protocol, "fold": split.fold, "leaky": split.leaky}
@@ -154,24 +154,25 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
     option = "".join(f" --option '{name}={json.dumps(value)}'" for name, value in options.items())
     names = list(best.parameters)
     lines = [
-        f"# Search for hyper-parameters of {about['model']}",
+        f"# Hyper-parameter search for {about['model']}",
         "",
         f"```\n{_command(about, len(found.trials))}\n```",
         "",
         f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {pruned} pruned "
-        f"early, {repeats} with parameters of an earlier trial, which are not trained again. Split: {about['split']}.",
+        f"early, {repeats} with the parameters of an earlier trial, not trained again. Split: {about['split']}.",
         "",
-        "Each trial is judged by the loss on the validation part; the test part was not touched. The best of many is a "
-        "little luckier than it is good: its validation figures are optimistic.",
+        "Each trial is scored by the loss on the validation part; the test part was not touched. The "
+        "best of many trials is "
+        "selected partly by chance: its validation figures are optimistic.",
         "",
         f"## Best: trial {best.number}, validation loss {best.loss:.4f}",
         "",
         *(f"- {name}: {_text(value)}" for name, value in best.parameters.items()),
         "",
-        f"Its run is in trials/{best.run}. To train so again: `lentigo train {about['model']} --recipe best.json"
+        f"Its run is in trials/{best.run}. To repeat it: `lentigo train {about['model']} --recipe best.json"
         f"{option} --data ROOT --out DIR`.",
         "",
-        "## What matters",
+        "## Parameter importance",
         "",
         *_importance_lines(found.importance),
         "",
@@ -199,7 +200,7 @@ def _command(about: Mapping[str, Any], trials: int) -> str:
 
 def _importance_lines(importance: dict[str, float]) -> list[str]:
     if not importance:
-        return [f"Fewer than {ENOUGH} different trials came to their end: too few to tell."]
+        return [f"Fewer than {ENOUGH} different trials finished: too few for importances."]
     rows = [f"| {name} | {share:.2f} |" for name, share in importance.items()]
     said = "Share of the variance of the validation loss over the finished trials (fANOVA):"
     picture = "![Share of the variance that each parameter explains](importance.svg)"

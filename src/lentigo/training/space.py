@@ -23,9 +23,9 @@ _REFUSED = {
     "target": "losses of different targets can't be compared",
     "loss": "different losses can't be compared",
     "balance": "it changes what the validation loss measures",
-    "seed": "its choice is luck, which doesn't carry over to other images",
-    "workers": "it changes nothing but speed",
-    "compile": "it changes nothing but speed",
+    "seed": "its effect is random and doesn't generalise to other images",
+    "workers": "it affects only speed",
+    "compile": "it affects only speed",
 }
 
 
@@ -48,7 +48,7 @@ class Range(Checked):
 
     def _check(self, recorded: bool) -> None:
         if self.low >= self.high:
-            raise RunError(f"A range from {self.low} to {self.high}.", "Give the smaller end first.")
+            raise RunError(f"An invalid range from {self.low} to {self.high}.", "Put the smaller end first.")
 
 
 Space = Mapping[str, Range | Sequence[object]]
@@ -91,7 +91,7 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
         RunError: empty, a name that neither recipe nor builder knows, or a value that can't be.
     """
     if not space or any(not isinstance(v, Range) and len(v) == 0 for v in space.values()):
-        raise RunError("There is nothing to choose from.", "Name an entry of the recipe and two values or more.")
+        raise RunError("The search space is empty.", "Name a recipe entry with two values or more.")
     for name, values in space.items():
         if name in _REFUSED:
             raise RunError(f"A search can't choose the {name}: {_REFUSED[name]}.", "Set it in the recipe.")

@@ -76,14 +76,14 @@ def examine(records: Records, labels: pd.Series) -> Appearance:
     rows: list[tuple[str, str, *tuple[float, ...]]] = []
     sums = {c: np.zeros((MEAN_SIZE, MEAN_SIZE, 3)) for c in labels.unique()}
     found = zip(records.ids, labels, _see_all(records), strict=True)
-    for image_id, label, seen in track(found, "Looking at the pictures", len(records)):
+    for image_id, label, seen in track(found, "Measuring the images", len(records)):
         if isinstance(seen, ImageError):
             problems.append(Problem(image_id, str(seen), "unreadable image"))
             continue
         rows.append((label, seen.size, *seen.mean, *seen.std))
         sums[label] += seen.square
     if not rows:
-        raise DataError(f"{records.root}: not one of {len(records)} pictures can be read: {problems[0].reason}")
+        raise DataError(f"{records.root}: none of {len(records)} images can be read: {problems[0].reason}")
     table = pd.DataFrame(rows, columns=["class", "size", *CHANNELS, *(f"std_{c}" for c in CHANNELS)])
     readable = table["class"].value_counts()
     means = {c: (sums[c] / readable[c] / 255).astype(np.float32) for c in sums if c in readable.index}

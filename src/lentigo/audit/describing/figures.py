@@ -126,7 +126,7 @@ def _share_table(counts: pd.DataFrame, classes: pd.DataFrame, totals: pd.Series)
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(counts.columns)), counts.columns)
     ax.set_yticks(range(len(counts)), [str(v) for v in counts.index])
-    figure.supxlabel(f"per cent of a class; {_halves(classes)}", fontsize="medium")
+    figure.supxlabel(f"percentage of a class; {_halves(classes)}", fontsize="medium")
     ax.spines[:].set_visible(False)
     return figure
 

@@ -12,7 +12,7 @@ __all__ = ["FIELD_NAMES", "Finding", "class_text", "findings"]
 
 FIELD_NAMES = {
     "age": "age",
-    "dx_type": "way of confirmation",
+    "dx_type": "diagnosis confirmation",
     "sex": "sex",
     "site": "body site",
     "source": "source",
@@ -58,17 +58,17 @@ def class_text(summary: Summary, appearance: Appearance, label: str) -> str:
     of_lesions = f" of {count(row.lesions, 'lesion')}" if summary.lesions_known else ""
     parts = [f"{count(row.images, 'image')}{of_lesions}, {percent(row['share'])} of all images."]
     if row.images < FEW:
-        parts.append(f"With fewer than {FEW} images, all that follows is rough.")
+        parts.append(f"With fewer than {FEW} images, all that follows is imprecise.")
     if label in summary.ages.index:
         age = summary.ages.loc[label]
-        parts.append(f"The middle half of the patients are {age.q25:.0f} to {age.q75:.0f} years old.")
+        parts.append(f"Interquartile range of the age: {age.q25:.0f} to {age.q75:.0f} years.")
     if "site" in summary.fields:
         known = summary.fields["site"][label].drop(UNKNOWN, errors="ignore")
         if known.sum():
-            parts.append(f"Commonest body site: {known.idxmax()} ({percent(known.max() / row.images)}).")
+            parts.append(f"Most frequent body site: {known.idxmax()} ({percent(known.max() / row.images)}).")
     if "dx_type" in summary.fields and "histo" in summary.fields["dx_type"].index:
         share = summary.fields["dx_type"].loc["histo", label] / row.images
-        parts.append(f"Confirmed under the microscope: {percent(share)}.")
+        parts.append(f"Confirmed by histopathology: {percent(share)}.")
     if label in appearance.means and len(appearance.means) > 1:
         parts.append(_look(appearance, label))
     if row.text:
@@ -81,20 +81,23 @@ def _classes(summary: Summary) -> Finding:
     most, least = classes.iloc[0], classes.iloc[-1]
     ratio = most.images / least.images
     if len(classes) == 1:
-        return Finding(f"All images are of one class: {most['name']}", "With these alone nothing can be distinguished.")
+        return Finding(
+            f"All images are of one class: {most['name']}", "With a single class there is nothing to distinguish."
+        )
     if ratio < 1.5:
         return Finding(
             f"All {len(classes)} classes are about equally common",
-            "That suits training, but no clinic sees such a mix: a model's probabilities hold for it only after they "
-            "are adjusted to how common each diagnosis is where it is used.",
+            "That suits training, but no clinic has this case mix: a model's probabilities are valid there "
+            "only after they "
+            "are adjusted to the local prevalence of each diagnosis.",
         )
     malignant = int(classes.loc[classes["malignant"], "images"].sum())
     overlooked = f" and miss every one of the {malignant:,} malignant ones" if malignant and not most.malignant else ""
     return Finding(
         f"{percent(most['share'])} of the images are {most['name']}",
-        f"A model that always answers '{most['name']}' would be correct on {percent(most['share'])} of these images"
+        f"A model that always predicts '{most['name']}' would be correct on {percent(most['share'])} of these images"
         f"{overlooked}. For each image of {least['name']} there are {ratio:.{0 if ratio >= 10 else 1}f} of "
-        f"{most['name']}. Report balanced accuracy beside accuracy, and weigh the classes, or draw them evenly, in "
+        f"{most['name']}. Report balanced accuracy beside accuracy, and use class weights or balanced sampling in "
         "training.",
     )
 
@@ -103,7 +106,7 @@ def _lesions(summary: Summary) -> Finding:
     if not summary.lesions_known:
         return Finding(
             "The source does not say which images show the same lesion",
-            "Every image counts as a lesion of its own here. Near-duplicates may still lie among them: look for them "
+            "Every image counts as a separate lesion here. There may still be near-duplicates: look for them "
             "before splitting the images into training and test.",
         )
     several = int(summary.per_lesion[summary.per_lesion.index > 1].sum())
@@ -113,8 +116,8 @@ def _lesions(summary: Summary) -> Finding:
         f"{percent(summary.same_lesion)} of the images have another image of the same lesion",
         f"{several:,} of {count(summary.lesions, 'lesion')} were photographed more than once, up to "
         f"{summary.per_lesion.index.max()} times. Were a random fifth of the images the test set, on average "
-        f"{percent(summary.leak)} of it would show a lesion that is also trained on, and the score would be partly "
-        "memory. Part by lesion, not by image.",
+        f"{percent(summary.leak)} of it would show a lesion that is also in training, and the score would be partly "
+        "memorisation. Split by lesion, not by image.",
     )
 
 
@@ -126,7 +129,7 @@ def _age(summary: Summary) -> Finding:
         parts.append(
             f"The median age is {ages.loc[young, 'median']:.0f} for {_name(summary, young)} and "
             f"{ages.loc[old, 'median']:.0f} for {_name(summary, old)}. Age alone shifts the odds: a model that is "
-            "given it, or reads it off the skin, can lean on it."
+            "given it, or infers it from the skin, can exploit it."
         )
     if gaps := int(summary.missing.loc["age"].sum()):
         parts.append(f"Without an age: {count(gaps, 'image')} ({percent(gaps / summary.images)}).")
@@ -146,12 +149,13 @@ PHRASES = {
     "source": "come from {}",
 }
 ADVICE = {
-    "dx_type": "Histology ('histo') is a pathologist's look at the tissue. Lesions that nobody thought worth cutting "
-    "out are easier on average: part of a good score on them is owed to how they were chosen.",
-    "source": "Sources differ in camera, light and patients. A model can learn to tell the sources apart and take that "
-    "for a diagnosis: test it on a source that it has never seen.",
-    "site": "Skin looks different on face, trunk and foot. A model can recognise the site and take its odds from it.",
-    "sex": "Score men and women separately before trusting a model for both.",
+    "dx_type": "Histopathology ('histo') is a pathologist's examination of the tissue. Lesions that "
+    "nobody considered worth "
+    "excising are easier on average: part of a good score on them is selection bias.",
+    "source": "Sources differ in camera, light and patients. A model can learn to recognise the source and use that "
+    "as a shortcut: test it on a source that it has never seen.",
+    "site": "Skin looks different on face, trunk and foot. A model can recognise the site and exploit its prevalence.",
+    "sex": "Evaluate men and women separately before trusting a model for both.",
 }
 
 
@@ -161,9 +165,9 @@ def _field(summary: Summary, field: str) -> Finding:
     shares = (counts / counts.sum()).drop(UNKNOWN, errors="ignore")
     spread = shares.max(axis=1) - shares.min(axis=1)
     if len(shares) == 1:
-        return Finding(f"There is one {name} only: {shares.index[0]}", ADVICE[field])
+        return Finding(f"There is only one {name}: {shares.index[0]}", ADVICE[field])
     if shares.shape[1] == 1:
-        return Finding(f"The commonest {name} is {shares.iloc[:, 0].idxmax()}", ADVICE[field])
+        return Finding(f"The most frequent {name} is {shares.iloc[:, 0].idxmax()}", ADVICE[field])
     if spread.max() < 0.05:
         return Finding(f"The classes hardly differ in {name}", ADVICE[field])
     value = spread.idxmax()
@@ -182,7 +186,7 @@ def _missing(summary: Summary) -> Finding:
     text = f"The source gives no {listed(absent)}. " if absent else ""
     if not len(gaps):
         title = f"There is no {listed(absent)}" if absent else "Nothing is missing"
-        return Finding(title, f"{text}What the source gives is given for every image.")
+        return Finding(title, f"{text}Every field that the source has is complete.")
     given = [f"{FIELD_NAMES[f]} {n:,} ({percent(n / summary.images)})" for f, n in gaps.items()]
     shares = (summary.missing.loc[gaps.index] / summary.classes["images"])[_large(summary)]
     field, label = shares.stack().idxmax()
@@ -190,18 +194,18 @@ def _missing(summary: Summary) -> Finding:
         f"{percent(gaps.iloc[0] / summary.images)} of the images lack the {FIELD_NAMES[gaps.index[0]]}",
         f"{text}Images without a value: {', '.join(given)}. The largest gap is {FIELD_NAMES[field]} in "
         f"{_name(summary, label)}, {percent(shares.loc[field, label])}. Gaps that differ between classes give the "
-        "class away: mark such values as unknown instead of filling in a mean.",
+        "class away: encode such values as unknown instead of imputing a mean.",
     )
 
 
 def _shortcut(summary: Summary) -> Finding:
     best = summary.shortcut.idxmax()
     return Finding(
-        f"Without a picture, {FIELD_NAMES[best]} alone tells malignant from benign with an AUC of "
+        f"Without a picture, {FIELD_NAMES[best]} alone distinguishes malignant from benign with an AUC of "
         f"{summary.shortcut[best]:.2f}",
         "Here each image is ranked by how common malignancy is among the images with the same value, on the same "
-        "images, which flatters a little. 0.5 is chance, 1 perfect. A model that does no better may have "
-        "learnt the table's habits and nothing of the skin.",
+        "images, which is slightly optimistic. 0.5 is chance, 1 perfect. A model that does no better may have "
+        "learned a metadata shortcut and nothing about skin.",
     )
 
 
@@ -213,7 +217,7 @@ def _sizes(appearance: Appearance) -> Finding:
     return Finding(
         f"{len(sizes):,} sizes, from {min(area, key=area.__getitem__)} to {max(area, key=area.__getitem__)} pixels",
         f"{percent(sizes.iloc[0] / sizes.sum())} are {sizes.index[0]}. Where a size belongs to one source or class, "
-        "the sharpness that is left after scaling can give it away.",
+        "the sharpness after scaling can be a shortcut.",
     )
 
 
@@ -225,14 +229,14 @@ def _colours(summary: Summary, appearance: Appearance) -> Finding:
         return Finding(f"The mean intensity is {means.iloc[0]:.2f}", "On the scale of 0, black, to 1, white.")
     dark, bright = means.idxmin(), means.idxmax()
     verdict = (
-        "The classes lie closer together than the images of one class: overall brightness tells little of one image."
+        "The classes differ less than the images of one class: overall brightness says little about a single image."
         if means[bright] - means[dark] < between
-        else "The classes lie further apart than the images of one class: check that no lamp or camera is the reason."
+        else "The classes differ more than the images of one class: check that no lamp or camera is the reason."
     )
     return Finding(
         f"Pictures of {_name(summary, dark)} are the darkest, of {_name(summary, bright)} the brightest",
         f"Their mean intensities are {means[dark]:.2f} and {means[bright]:.2f}, on the scale of 0, black, to 1, full. "
-        f"From image to image of one class it varies by {between:.2f} (one standard deviation). {verdict}",
+        f"Within a class it varies by {between:.2f} (one standard deviation). {verdict}",
     )
 
 
@@ -240,7 +244,7 @@ def _means(summary: Summary, appearance: Appearance) -> Finding:
     contrast = appearance.contrast.sort_values()
     low, high = contrast.index[0], contrast.index[-1]
     if contrast[high] < 0.02:
-        return Finding("No lesion shows in the mean pictures", "Lesions lie anywhere, or fill the whole picture.")
+        return Finding("No lesion is visible in the mean images", "Lesions are anywhere, or fill the whole image.")
     compared = (
         f" It stands out most for {_name(summary, high)}, {contrast[high]:.2f} darker than the rim, and least for "
         f"{_name(summary, low)}, {contrast[low]:.2f}."
@@ -248,9 +252,9 @@ def _means(summary: Summary, appearance: Appearance) -> Finding:
         else ""
     )
     return Finding(
-        "Lesions lie in the middle",
-        "Each picture is the average of all of a class. The dark spot is where lesions lie: photographers centre them, "
-        f"so cutting out the middle keeps most of them.{compared}",
+        "Lesions are in the centre",
+        "Each image is the average of a class. The dark spot is where lesions are: photographers centre them, "
+        f"so a central crop keeps most of them.{compared}",
     )
 
 

@@ -23,10 +23,10 @@ from lentigo.render.thumbnails import thumbnail
 __all__ = ["write"]
 
 SECTIONS = {
-    "How many of what": ("classes", "images_per_lesion"),
-    "Who the patients are": ("age", "sex", "site"),
-    "Where images and labels come from": ("source", "dx_type", "sizes"),
-    "What the table alone gives away": ("shortcut", "missing"),
+    "Classes and images per lesion": ("classes", "images_per_lesion"),
+    "Patients": ("age", "sex", "site"),
+    "Sources and labels": ("source", "dx_type", "sizes"),
+    "Metadata shortcuts: what the table alone gives away": ("shortcut", "missing"),
     "Light and colour": ("means", "colours"),
 }
 """Headings of the page and the figures under each; what the data set has no numbers for is left out."""

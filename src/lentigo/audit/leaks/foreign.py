@@ -57,7 +57,7 @@ def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = 
     else:
         raise DataError(f"{path}: there is no such file or folder.", "Check the path.")
     if not named:
-        raise DataError(f"{path}: names no image of any part.", "Give a CSV table, or a folder with train/ and test/.")
+        raise DataError(f"{path}: names no image of any part.", "Use a CSV table, or a folder with train/ and test/.")
     ids = _find_ids(path, records, [name for name, _ in named])
     unused = sorted(set(records.ids) - set(ids))
     placed = with_copies(records, [*_number_copies(ids), *unused])

@@ -105,7 +105,7 @@ class LeakReport:
     def _left_out(self) -> str:
         if not self.unreadable:
             return ""
-        return f"; {len(self.unreadable):,} images can't be read and are left out, such as {self.unreadable[0].file}"
+        return f"; {len(self.unreadable):,} images can't be read and are excluded, such as {self.unreadable[0].file}"
 
     def save(self, out: str | os.PathLike[str]) -> None:
         """Write `leaks.json` (the figures), `leaks.csv` (one row a test image) and `leaks.md` (to read) to a folder."""
@@ -130,7 +130,7 @@ class LeakReport:
             f"# Leaks of {self.split.protocol}, {self.split.records.name}\n\n{self}.\n\n"
             f"| class | test images | with a same-lesion image in training |\n|---|--:|--:|\n{classes}\n\n"
             f"| parts | lesion ids in both | groups in both |\n|---|--:|--:|\n{shared}\n\n"
-            "Nearest neighbour on pixels alone, nothing learnt:\n\n"
+            "1-NN baseline on raw pixels, without training:\n\n"
             f"| test images | n | accuracy | balanced accuracy |\n|---|--:|--:|--:|\n{scores}\n"
         )
 
@@ -150,7 +150,7 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
         DataError: the split has no training or no test images, or none that can be read.
     """
     if not len(split.train) or not len(split.test):
-        raise DataError(f"{split.protocol}: no images for training or none for the test.", "Give a split with both.")
+        raise DataError(f"{split.protocol}: no training images or no test images.", "Use a split with both.")
     groups = split.manifest.set_index("image_id")["group"]
     # Copies share the pixels of their originals, which are decoded and compared once.
     originals = split.records.table["image_id"].map(original_id)
@@ -161,7 +161,7 @@ def leak_report(split: Split, size: int = 28) -> LeakReport:
     if not len(train) or not len(test):
         raise DataError(
             f"{split.protocol}: no training or no test image can be read; the first: {pixels.problems[0]}.",
-            "Fetch or export them again.",
+            "Download or export them again.",
         )
     row = pd.Series(range(len(once)), index=[original_id(i) for i in once.ids])
     rows = [row[[original_id(i) for i in part.ids]].to_numpy() for part in (train, test)]

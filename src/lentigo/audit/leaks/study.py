@@ -89,26 +89,26 @@ class LeakStudy:
         folds, seeds = self.table["fold"].nunique(), sorted(self.table["seed"].unique().tolist())
         runs = self.table.groupby("protocol").size().max()
         first = means.iloc[0]
-        return f"""# What a leak is worth
+        return f"""# How much leaks inflate results
 
 No network, no training: each test image gets the diagnosis of the training image with the most similar pixels
-({self.size}x{self.size}, central square, Euclidean distance). Whatever that scores above its honest score is leak.
+({self.size}x{self.size}, central square, Euclidean distance). Any score above its leak-proof score is due to leaks.
 
-{self.source}, {self.images:,} images; {folds} folds, seeds {", ".join(map(str, seeds))}, n = {runs} splits a protocol;
-mean (least to greatest). Groups are lesions joined by the published pairs and {self.pairs} pairs that the audit found.
+{self.source}, {self.images:,} images; {folds} folds, seeds {", ".join(map(str, seeds))}, n = {runs} per protocol;
+mean (minimum to maximum). Groups are lesions joined by the published pairs and {self.pairs} pairs that the audit found.
 
 | protocol | same-lesion image in training | accuracy | balanced accuracy | accuracy without a same-lesion image |
 |---|--:|--:|--:|--:|
 {rows}
 
-Always naming the commonest class scores {self.always_commonest:.3f}. The published claim to compare with is
+The majority-class baseline scores {self.always_commonest:.3f}. The published claim to compare with is
 {CLAIM[0]:.4f} accuracy: {CLAIM[1]}. Here the 1-NN baseline on `{means.index[0]}` scores
 {first["accuracy", "mean"]:.4f}, which is {abs(CLAIM[0] - first["accuracy", "mean"]) * 100:.2f} percentage points
-{"below" if first["accuracy", "mean"] < CLAIM[0] else "above"} it, without having learnt anything.
+{"below" if first["accuracy", "mean"] < CLAIM[0] else "above"} it, without any training.
 {self._official()}
 Machine and versions: {", ".join(f"{k} {v}" for k, v in self.environment.items())}.
 
-Made by `{command}`; the figures of every split stand in leakage.json.
+Made by `{command}`; the figures of every split are in leakage.json.
 """
 
     def _official(self) -> str:
@@ -148,7 +148,7 @@ def nearest_neighbour_study(
     joined = tuple(pairs)
     plan = [(protocol, seed, fold) for protocol in protocols for seed in seeds for fold in range(folds)]
     rows = []
-    for protocol, seed, fold in track(plan, f"Looking up at {size} px", len(plan)):
+    for protocol, seed, fold in track(plan, f"1-NN baseline at {size} px", len(plan)):
         report = leak_report(split(records, protocol, fold=fold, folds=folds, seed=seed, pairs=joined), size)
         scores = report.scores()
         rows.append(

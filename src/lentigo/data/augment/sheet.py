@@ -113,7 +113,7 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
     kinds = (_first_readable(records, table.loc[table["malignant"] == kind, "path"]) for kind in (True, False))
     lesions = [lesion for lesion in kinds if lesion is not None]
     if not lesions:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read.", "Fetch or export them again.")
+        raise DataError(f"{records.root}: none of {len(records)} images can be read.", "Download or export them again.")
     return sheet(lesions[0], out, other=lesions[-1] if len(lesions) > 1 else None, seed=seed)
 
 
