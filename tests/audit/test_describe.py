@@ -164,7 +164,7 @@ def test_a_source_that_knows_little_gives_an_honest_page(binary_described: Descr
     assert set(binary_described.findings) == {"classes", "images_per_lesion", "missing", "sizes", "colours", "means"}
     assert "does not say which images show the same lesion" in binary_described.findings["images_per_lesion"].title
     assert binary_described.findings["missing"].title == (
-        "There is no age, way of confirmation, sex, body site and source"
+        "There is no age, diagnosis confirmation, sex, body site and source"
     )
     told = numbers(binary_described)
     assert told["lesions"] is None

@@ -174,7 +174,7 @@ def test_every_verb_that_reads_data_says_in_one_line_what_was_left_out(run, faul
     assert "unknown label 1" in line
     if verb == "audit":
         page = (tmp_path / out / "audit.html").read_text(encoding="utf-8")
-        assert "<h2>What reading left out</h2>" in page
+        assert "<h2>What reading skipped</h2>" in page
         assert "wart" in page
     assert "1 ignored (extra image 1)" in line
     assert f"lentigo data audit {faulty_root}" in line

@@ -67,7 +67,7 @@ def test_a_changed_image_makes_another_cache(records, tmp_path):
 
 
 class TestOtherImages:
-    """Whatever lies where an image lay, under its name, of its size and time: the cache answers for what is there."""
+    """A replaced image of the same path, size and time: the cache must return what is there now."""
 
     @pytest.fixture
     def bitmaps(self, tmp_path):

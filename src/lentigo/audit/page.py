@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 MOST_ACROSS = 200
-"""Pairs across lesions that get a picture; all of them stand in audit.json."""
+"""Pairs across lesions that get a picture; all are in audit.json."""
 MOST_WITHIN = 12
 """Pairs inside lesions that get a picture, as examples."""
 WIDTH = 300
@@ -41,7 +41,7 @@ FACTS = {
 SEVERITIES = {"dropped": "skipped", "ignored": "ignored (no matching row)", "kept": "kept unchanged"}
 """What reading did about a problem."""
 EXAMPLES = 5
-"""Problems of a kind that the page names; all of them stand in audit.json."""
+"""Problems of a kind that the page names; all are in audit.json."""
 
 
 @dataclass(frozen=True)

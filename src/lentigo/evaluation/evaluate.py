@@ -56,7 +56,7 @@ def evaluate(
 
     Writes predictions.parquet, and metrics and fairness as .json and .md; validation.parquet, predictions of the
     validation part, where the model's own split gives one; and robustness as .json and .md where asked for, which can
-    be interrupted and goes on where it stopped.
+    be interrupted and resumed.
 
     Args:
         model: folder of a run; or name or path of a bundle.

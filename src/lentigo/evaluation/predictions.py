@@ -62,7 +62,7 @@ class Predictions:
 
     @cached_property
     def label_set(self) -> LabelSet:
-        """What the model tells apart."""
+        """What the model distinguishes."""
         values = self.meta.get("label_set")
         return HAM10000 if values is None else LabelSet.from_dict(values)  # type: ignore[arg-type]  # from JSON
 

@@ -15,7 +15,7 @@ __all__ = ["Provenance"]
 FEW = 10
 """Below this many lesions a bootstrap of a class sees too little of how lesions differ."""
 OTHER_MIX = 0.10
-"""Share of images by which the diagnoses may be mixed otherwise than in training before it is worth a word."""
+"""Shift of the case mix from training, as a share of images, above which a warning is given."""
 
 
 class Provenance(Result):

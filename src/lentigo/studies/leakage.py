@@ -1,6 +1,6 @@
 """The leakage experiment: how much of a published accuracy is leak, measured three ways.
 
-A 1-NN baseline that learns nothing; one network of a paper under that paper's possible splits and the honest one; and
+A 1-NN baseline without training; one network of a paper under that paper's possible splits and the leak-proof one; and
 the paired design of `same_lesion`, on the networks of two papers.
 """
 

@@ -205,7 +205,7 @@ def _bars(axes: Axes, found: "Leakage", looked_up: Mapping[str, float], metric: 
 
 
 def _baseline(outcome: "Outcome") -> float:
-    """Accuracy of always naming the commonest diagnosis of a test part."""
+    """Accuracy of the majority-class baseline on a test part."""
     images = outcome.native.provenance.images_of
     return max(images.values()) / sum(images.values())
 

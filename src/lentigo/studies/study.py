@@ -59,7 +59,7 @@ class System:
         name: what the paper calls it.
         network: its name in `lentigo.models`.
         recipe: how the paper trains it.
-        task: what it tells apart.
+        task: what it distinguishes.
         pretrained: whether it starts from ImageNet weights.
         options: of the network's builder.
         size: pixels a side; the network's own where None.

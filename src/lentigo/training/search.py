@@ -62,9 +62,9 @@ def search(
 ) -> Search:
     """Try hyper-parameters and keep the run with the lowest validation loss; the test part is not touched.
 
-    A trial that after a quarter of its epochs is worse than the median of the earlier ones at the same epoch is given
-    up. An interrupted search goes on where it was, within a trial from its last epoch, and reaches the same result;
-    called with more trials, a finished one goes on too. Parameters that come up again are not trained again.
+    A trial that after a quarter of its epochs is worse than the median of the earlier ones at the same epoch is
+    pruned. An interrupted search resumes, within a trial from its last epoch, and reaches the same result;
+    called with more trials, a finished search continues. Repeated parameters are not trained again.
 
     Args:
         model: name of the network.

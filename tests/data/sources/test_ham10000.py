@@ -55,7 +55,7 @@ def problems(root: Path) -> dict[str, tuple[str, str]]:
         ("ham10000_images_part_1", "ham10000_images_part_2"),
         (".",),
     ],
-    ids=["images", "parts", "parts in small letters", "beside"],
+    ids=["images", "parts", "parts in lower case", "beside"],
 )
 def test_layouts(build, folders):
     root = build([row(2), row(1, dx="mel"), row(3)], folders=folders)

@@ -38,7 +38,7 @@ class LeakStudy:
         images: number of its images.
         size: side of the squares that were compared, in pixels.
         pairs: number of duplicates that the groups were joined by, beside lesion ids and published pairs.
-        always_commonest: accuracy of always naming the commonest class of the data set.
+        always_commonest: accuracy of the majority-class baseline on the data set.
         official: leak report of DermaMNIST's official split, where its table lies with the images.
         environment: machine and versions.
     """

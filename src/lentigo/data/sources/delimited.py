@@ -1,6 +1,6 @@
 """Read tables of delimited text strictly: every row has as many fields as the header, or the file is refused.
 
-Column names are taken in small letters, with an underscore for each space, hyphen or dot: 'Image ID' is 'image_id'.
+Column names are taken in lower case, with an underscore for each space, hyphen or dot: 'Image ID' is 'image_id'.
 """
 
 import csv
@@ -19,7 +19,7 @@ __all__ = ["TABLE_SUFFIXES", "read_header", "read_table"]
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
 MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "nat", "null", "none", "-", "?"})
-"""What stands in a cell that holds nothing, in small letters."""
+"""What stands in a cell that holds nothing, in lower case."""
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 

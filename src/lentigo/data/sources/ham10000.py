@@ -28,7 +28,7 @@ PRECEDENCE = 40
 
 METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 IMAGE_FOLDERS = ("images", "ham10000_images_part_1", "ham10000_images_part_2")
-"""In small letters: Kaggle's copy has its part folders in capitals or not."""
+"""In lower case: Kaggle's copy has its part folders in capitals or not."""
 NEEDED = ("lesion_id", "image_id", "dx")
 OPTIONAL = ("dx_type", "age", "sex", "localization", "dataset")
 

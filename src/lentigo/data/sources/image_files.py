@@ -137,7 +137,7 @@ class ImageFiles:
 
 
 def is_companion(path: Path, ids: Collection[str]) -> bool:
-    """Whether a file is a published mask of one of some images, given by their ids in small letters."""
+    """Whether a file is a published mask of one of some images, given by their ids in lower case."""
     named = _COMPANION.fullmatch(path.stem.lower())
     return named is not None and named.group(1) in ids
 

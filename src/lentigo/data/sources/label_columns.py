@@ -48,7 +48,7 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
     """One label a row, from all columns of a table that hold labels.
 
     Args:
-        table: texts, columns in small letters.
+        table: texts, columns in lower case.
         where: the file, for problems that concern a whole column.
 
     Returns:
