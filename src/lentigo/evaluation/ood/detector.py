@@ -113,7 +113,7 @@ def fit_gaussian(features: NDArray, labels: NDArray) -> Gaussian:
         raise DataError(
             f"A Gaussian needs finite features [N, D] of two images or more and their labels, not {rows.shape} and "
             f"{group.shape}.",
-            "Give the training images' features.",
+            "Pass the training images' features.",
         )
     present, which, counts = np.unique(group, return_inverse=True, return_counts=True)
     means = np.stack([rows[which == k].mean(axis=0) for k in range(len(present))])
@@ -135,7 +135,7 @@ def limit(distances: NDArray, flagged: float = TARGET_FPR) -> float:
         DataError: no distances.
     """
     if len(distances) == 0:
-        raise DataError("There is no image to choose a limit by.", "Give validation images.")
+        raise DataError("An OOD threshold needs images.", "Pass validation images.")
     # 100 (1 - 0.18) is a little more than 82 in floating point, and its 82nd distance is meant.
     rank = int(np.ceil((len(distances) + 1) * (1 - flagged) - 1e-9))
     return float(np.sort(distances)[min(rank, len(distances)) - 1])
