@@ -22,7 +22,7 @@ from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
 from lentigo.export.ood import OODScore
 from lentigo.export.parity import check_parity
-from lentigo.runtime import Bundle
+from lentigo.runtime import NOTICE, Bundle
 from lentigo.runtime.metadata import FORMAT, Head
 from lentigo.training.recipe import Recipe
 
@@ -66,6 +66,7 @@ def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], records: 
             "split": split_description(split),
             "recipe": Recipe.from_dict(dict(described.recipe)).to_dict(),
             "fingerprints": fingerprints(split),
+            "notice": NOTICE,
         }
     )
     with replacing(target) as partial:
