@@ -164,7 +164,7 @@ def test_new_empty_and_own_folders_are_taken(tmp_path, before):
         folder.mkdir()
         for name in before:
             (folder / name).write_text("x")
-    assert own_folder(folder, ("report.json",)).is_dir()
+    assert own_folder(folder, ("report.json",)) == folder
 
 
 def test_a_folder_with_other_files_is_refused_and_named(tmp_path):

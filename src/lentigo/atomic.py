@@ -88,14 +88,14 @@ def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
     set's for example, they would overwrite existing files.
 
     Args:
-        path: the folder; created if missing.
+        path: the folder, which may be missing.
         marks: file names, any of which shows that lentigo wrote the folder.
 
     Raises:
-        OutputError: it contains other files and none of `marks`, or can't be created.
+        OutputError: it contains other files and none of `marks`.
     """
-    folder = make_folder(path)
-    present = {entry.name for entry in folder.iterdir()}
+    folder = Path(path)
+    present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
     if present and not present & set(marks):
         raise OutputError(
             f"{folder}: this folder contains other files, such as {min(present)}, which could be overwritten.",

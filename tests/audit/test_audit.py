@@ -175,7 +175,7 @@ def test_what_reading_left_out_is_on_the_page_in_the_json_and_in_the_sentence(fo
     page = Page()
     page.feed((tmp_path / "audit.html").read_text(encoding="utf-8"))
     text = " ".join(" ".join(page.text).split())
-    assert "missing image 63 left out gone0: no image file of that name" in text
+    assert "missing image 63 excluded gone0: no image file of that name" in text
     assert "and 58 more, in audit.json" in text
     assert "unknown diagnosis 1 left out i1: unknown diagnosis 'melanom'" in text
     assert "extra image 1 ignored" in text
@@ -206,7 +206,7 @@ def test_outputs_are_refused_before_the_search(synthetic_records, tmp_path, monk
     with pytest.raises(DataError, match="no such file"):
         write_audit(synthetic_records, tmp_path / "out", split=tmp_path / "nowhere.csv")
     (tmp_path / "leaks.csv").write_text("image_id,split\n")
-    with pytest.raises(OutputError, match=r"leaks\.csv: that is one of the inputs"):
+    with pytest.raises(OutputError, match=r"leaks\.csv: this is one of the inputs"):
         write_audit(synthetic_records, tmp_path, split=tmp_path / "leaks.csv")
 
 
@@ -223,7 +223,7 @@ def test_a_clean_source_is_called_clean(synthetic_records, tmp_path):
     clean.save(tmp_path)
     text = (tmp_path / "audit.html").read_text(encoding="utf-8")
     assert "None: every group has one diagnosis." in text
-    assert "Nothing impossible" in text
+    assert "No impossible values" in text
 
 
 def test_a_source_that_knows_only_benign_and_malignant(spoiled):
@@ -276,7 +276,7 @@ def test_missing_impossible_and_contradictory_values(toy_records):
 
 
 def test_the_sentence_counts(found):
-    assert "1 of 4 published pairs found again" in str(found)
+    assert "1 of 4 published pairs rediscovered" in str(found)
     assert isinstance(found.duplicates[0], Duplicate)
 
 

@@ -224,7 +224,7 @@ def test_nothing_to_describe_is_refused() -> None:
     with pytest.raises(DataError, match="no records"):
         summarise(table([]))
     absent = table(["nv", "mel"])
-    with pytest.raises(DataError, match="not one of 2 pictures"):
+    with pytest.raises(DataError, match="none of 2 images"):
         examine(absent, class_names(absent))
 
 

@@ -112,7 +112,7 @@ def test_unreadable_images_are_left_out_of_the_lookup(grey):
     assert report.table["image_id"].tolist() == ["g3", "g5", "g7"]
     assert report.table["leaked"].all()
     assert [problem.file for problem in report.unreadable] == ["g0", "g1"]
-    assert "2 images can't be read and are left out, such as g0" in str(report)
+    assert "2 images can't be read and are excluded, such as g0" in str(report)
     assert [problem["file"] for problem in report.summary()["unreadable"]] == ["g0", "g1"]
 
 
@@ -256,7 +256,7 @@ def test_the_write_up_states_what_was_measured(study, tmp_path):
     assert f"{mean:.3f}" in row
     assert row.startswith("| grouped | 0.000 (0.000 to 0.000)")
     assert "`lentigo data leaks somewhere`" in text
-    assert "n = 6 splits a protocol" in text
+    assert "n = 6 per protocol" in text
     assert "DermaMNIST" not in text
 
 

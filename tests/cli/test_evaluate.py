@@ -68,7 +68,7 @@ def test_provenance_of_external_data_is_its_own(run, lesions, bundle_path, train
     assert run("evaluate", bundle_path, "--data", root, "--out", tmp_path / "out", "--replicates", 0)[0] == 0
     meta = Predictions.load(tmp_path / "out" / "predictions.parquet").meta
     assert (meta["data"], meta["protocol"], meta["part"], meta["leaky"]) == (
-        "isic2018_layout",
+        "isic2018",
         "external",
         "all",
         False,
@@ -108,7 +108,7 @@ def test_what_was_left_out_is_said(run, lesions, bundle_path, tmp_path):
     (root / f"{TEST}_Input" / f"{lesions[1][0]}.jpg").unlink()
     code, said, _ = run("evaluate", bundle_path, "--data", root, "--replicates", 0)
     assert code == 0
-    assert "Left out of the data set: missing image 1, unreadable image 1." in said
+    assert "Excluded from the data set: missing image 1, unreadable image 1." in said
 
 
 def test_the_training_part_beside_it_is_refused_and_listed_and_the_test_part_can_be_named(
@@ -145,7 +145,7 @@ def test_robustness_is_written_and_goes_on_where_it_stopped(run, lesions, bundle
     assert not (out / "robustness.partial.npz").exists()
     page = (out / "robustness.md").read_text()
     assert page.count("| JPEG |") == 5
-    assert "5 of them, chosen" in page
+    assert "5 of them, sampled" in page
     assert "## dx_type" in (out / "fairness.md").read_text()
 
 
@@ -165,7 +165,7 @@ class TestARunOnOtherData:
         assert code == 0, err
         assert "n = 42 images" in said
         meta = Predictions.load(out / "predictions.parquet").meta
-        assert (meta["data"], meta["protocol"], meta["part"]) == ("isic2018_layout", "external", "all")
+        assert (meta["data"], meta["protocol"], meta["part"]) == ("isic2018", "external", "all")
         assert not (out / "validation.parquet").exists()
 
     def test_nothing_is_written_into_the_run(self, run, trained_run, lesions, tmp_path):
@@ -233,7 +233,7 @@ def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):
     tables = [tmp_path / name / "predictions.parquet" for name in ("a", "b")]
     code, said, _ = run("compare", *tables, "--replicates", 100, "--out", tmp_path / "compared.json")
     assert code == 0
-    assert "**a less b**" in said
+    assert "**a minus b**" in said
     assert "DeLong" in said
     assert "McNemar" in said
     assert json.loads((tmp_path / "compared.json").read_text())["pairs"][0]["first"] == "a"
@@ -244,3 +244,13 @@ def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):
     assert code == 0
     assert "1 runs, 1 splits" in said
     assert run("compare", tables[0], tables[0])[0] == 1
+
+
+def test_results_do_not_go_among_other_files(run, lesions, bundle_path, tmp_path):
+    root, out = lay_out(tmp_path / "isic2018", lesions), tmp_path / "mine"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    code, _, err = run("evaluate", bundle_path, "--data", root, "--out", out, "--replicates", 0)
+    assert code == 1
+    assert "notes.txt" in err
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]

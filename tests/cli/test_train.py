@@ -51,9 +51,9 @@ def test_a_finished_run_has_nothing_to_resume(finished, call):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--epochs", "60"), "epochs: 1 recorded, 60 asked"),
-        (("--fold", "0"), "fold: 1 recorded, 0 asked"),
-        (("--option", "dropout=0.5"), "options: none recorded, {'dropout': 0.5} asked"),
+        (("--epochs", "60"), "epochs: 1 recorded, 60 requested"),
+        (("--fold", "0"), "fold: 1 recorded, 0 requested"),
+        (("--option", "dropout=0.5"), "options: none recorded, {'dropout': 0.5} requested"),
     ],
 )
 def test_a_conflict_is_one_line(finished, call, synthetic_root, options, words):
@@ -65,7 +65,7 @@ def test_a_conflict_is_one_line(finished, call, synthetic_root, options, words):
 
 def test_another_network_is_a_conflict(finished, call):
     result = call("train", "plain_cnn", "--out", str(finished), "--resume")
-    assert "model: compact recorded, plain_cnn asked" in result.err
+    assert "model: compact recorded, plain_cnn requested" in result.err
 
 
 def test_an_interruption_exits_with_130_and_resumes_without_options(call, synthetic_root, tmp_path, monkeypatch):

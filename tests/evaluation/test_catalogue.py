@@ -50,7 +50,7 @@ def test_labels(name, text):
 
 
 def test_an_unknown_metric_is_named():
-    with pytest.raises(DataError, match="no metric 'cleverness"):
+    with pytest.raises(DataError, match="Unknown metric 'cleverness"):
         entry("cleverness.mel")
 
 

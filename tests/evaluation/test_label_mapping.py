@@ -99,7 +99,7 @@ def test_a_file_maps_in_the_direction_of_its_labels(tmp_path):
     assert of_model.model.labels == two
     assert of_model.summed
     path.write_text("from,to\nmalignant,bad\n")
-    with pytest.raises(DataError, match=r"map\.csv: .*doesn't say what benign becomes"):
+    with pytest.raises(DataError, match=r"map\.csv: .*has no target for benign"):
         meet(model(two), records(BINARY), path)
 
 

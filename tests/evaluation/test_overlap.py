@@ -27,13 +27,13 @@ def array(synthetic_records):
 
 
 def test_a_known_overlap_without_ids_is_refused(array):
-    with pytest.raises(LeakError, match=r"dermamnist holds images of HAM10000, which lentigo-s .*own-test"):
+    with pytest.raises(LeakError, match=r"dermamnist contains images of HAM10000, which lentigo-s .*own-test"):
         refuse_overlap("lentigo-s", "ham10000", None, array)
 
 
 def test_a_known_overlap_with_ids_is_named(synthetic_records):
     told = refuse_overlap("lentigo-s", "ham10000", None, replace(synthetic_records, name="isic2019"))
-    assert "ham10000, which it learned from, and isic2019 both hold images of HAM10000" in told
+    assert "ham10000, which it was trained on, and isic2019 both contain images of HAM10000" in told
     assert "under another id would not be noticed" in told
 
 

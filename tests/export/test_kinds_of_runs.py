@@ -49,7 +49,7 @@ def test_a_network_without_maps(trained, tmp_path):
     bundle = export.bundle(run, tmp_path / "none.onnx")
     assert not bundle.has_maps
     assert bundle.metadata.parity["largest_map_difference"] is None
-    assert "no heat maps" in export.summarise(bundle)
+    assert "can't draw heat maps" in export.summarise(bundle)
 
 
 def test_the_command_says_what_it_made(run, trained_run, tmp_path):

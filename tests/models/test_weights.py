@@ -74,7 +74,7 @@ def test_a_resnet_without_its_last_stage_says_what_starts_fresh(saved):
         (lambda t: t.pop("layer3.0.conv1.weight"), r"lacks layer3\.0\.conv1\.weight\."),
         (lambda t: [t.pop(k) for k in list(t) if k.startswith("layer3.")], "lacks layer3.* more"),
         (lambda t: t.pop("layer4.0.conv1.weight"), "lacks layer4"),
-        (lambda t: t.update({"layer5.weight": torch.zeros(1)}), r"also holds layer5\.weight"),
+        (lambda t: t.update({"layer5.weight": torch.zeros(1)}), r"also contains layer5\.weight"),
         (lambda t: t.update({"bn1.bias": torch.zeros(3)}), r"bn1\.bias has shape \(3,\) and not \(64,\)"),
     ],
 )
@@ -103,7 +103,7 @@ def test_a_network_without_backbone_takes_its_own_names(saved):
     mine = models.build("efficient_cnn_reconstructed")
     assert load_weights(mine, saved(dict(theirs.state_dict()))).left_out == 0
     assert all(torch.equal(v, theirs.state_dict()[k]) for k, v in mine.state_dict().items())
-    with pytest.raises(RunError, match="no trained weights of ConvNet"):
+    with pytest.raises(RunError, match="no pretrained weights of ConvNet"):
         load_weights(mine)
 
 

@@ -60,7 +60,7 @@ def test_a_poor_model_is_called_poor(kind, warned, tmp_path):
         assert "wrong more often than correct" in said.text
     if kind == "chance":
         assert "not shown to name diagnoses better than guessing" in said.text
-        assert "not shown to tell melanomas from other lesions" in said.text
+        assert "not shown to distinguish melanomas from other lesions" in said.text
     assert not re.search(r"\bcould\b|\bcan (?!not)", said.text)
 
 

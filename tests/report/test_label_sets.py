@@ -42,7 +42,7 @@ def test_a_report_speaks_of_the_labels_there_are(labels, tmp_path):
 
 def test_a_prevalence_of_what_the_labels_do_not_know_is_refused(tmp_path):
     imagined(BINARY).save(tmp_path / "p.parquet")
-    with pytest.raises(DataError, match="no task 'melanoma' for the labels of BINARY"):
+    with pytest.raises(DataError, match="Unknown task 'melanoma' for the labels of BINARY"):
         report([tmp_path / "p.parquet"], tmp_path / "out", prevalence={"melanoma": 0.1}, replicates=20)
 
 

@@ -124,14 +124,14 @@ def test_comparison_links_each_report(tmp_path, replicates):
     good, bad = make(200, skill=3.0, model="good"), make(200, skill=1.0, model="bad")
     paths = [saved(tmp_path, good, "a.parquet"), saved(tmp_path, bad, "b.parquet")]
     html = report(paths, tmp_path / "out", replicates=replicates).read_text(encoding="utf-8")
-    assert "good less bad" in html
+    assert "good minus bad" in html
     assert (tmp_path / "out" / "good" / "index.html").is_file()
     assert (tmp_path / "out" / "bad" / "checklist.md").is_file()
 
 
 def test_comparison_refuses_other_images(tmp_path):
     paths = [saved(tmp_path, make(100), "a.parquet"), saved(tmp_path, make(90), "b.parquet")]
-    with pytest.raises(DataError, match="other images"):
+    with pytest.raises(DataError, match="different images"):
         report(paths, tmp_path / "out", replicates=10)
 
 

@@ -115,7 +115,7 @@ class TestTiff:
     @pytest.mark.parametrize("values", [GREY8, RGB8], ids=["grey", "rgb"])
     def test_numbers_without_a_stated_white_are_refused(self, dtype, values):
         kind = "rgb" if values.ndim == 3 else "minisblack"
-        with pytest.raises(ImageError, match=r"aren't stated|bits a channel, which isn't read") as caught:
+        with pytest.raises(ImageError, match=r"aren't stated|bits a channel, which isn't supported") as caught:
             decode(write((values / 255).astype(dtype) if "float" in dtype else values.astype(dtype), photometric=kind))
         assert caught.value.hint.startswith("Save it as PNG")
 

@@ -146,7 +146,7 @@ class TestFolders:
             training.train("compact", split, RECIPE, out=tmp_path / "file")
 
     def test_another_recipe_does_not_resume(self, whole, split):
-        with pytest.raises(RunError, match="epochs: 4 recorded, 9 asked"):
+        with pytest.raises(RunError, match="epochs: 4 recorded, 9 requested"):
             training.train("compact", split, training.Recipe(size=16, epochs=9), out=whole.path, resume=True)
 
     def test_what_is_no_run_is_not_loaded(self, tmp_path):
@@ -193,12 +193,14 @@ class TestResume:
 
     def test_every_difference_is_named_in_one_line(self, whole, split, synthetic_records):
         asked = training.Recipe(epochs=60, seed=3)
-        with pytest.raises(RunError, match=r"epochs: 4 recorded, 60 asked; seed: 0 recorded, 3 asked\.") as caught:
+        with pytest.raises(
+            RunError, match=r"epochs: 4 recorded, 60 requested; seed: 0 recorded, 3 requested\."
+        ) as caught:
             training.train("compact", split, asked, out=whole.path, resume=True)
         assert "\n" not in caught.value.message
-        with pytest.raises(RunError, match="fold: 0 recorded, 1 asked"):
+        with pytest.raises(RunError, match="fold: 0 recorded, 1 requested"):
             training.train("compact", data.split(synthetic_records, fold=1), out=whole.path, resume=True)
-        with pytest.raises(RunError, match=r"options: none recorded, \{'dropout': 0.2\} asked"):
+        with pytest.raises(RunError, match=r"options: none recorded, \{'dropout': 0.2\} requested"):
             training.train("compact", split, out=whole.path, resume=True, options={"dropout": 0.2})
 
     def test_nothing_to_resume_is_said(self, split, tmp_path):

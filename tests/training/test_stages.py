@@ -159,7 +159,7 @@ def test_networks_of_the_same_weights_but_another_structure_share_nothing(split,
 
 
 def test_a_network_without_a_base_has_nothing_to_freeze(split, tmp_path):
-    with pytest.raises(RunError, match="no base"):
+    with pytest.raises(RunError, match="no pretrained base"):
         training.train("compact", split, FROZEN, out=tmp_path / "run")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lentigo import data
-from lentigo.atomic import replacing, write_text
+from lentigo.atomic import own_folder, replacing, write_text
 from lentigo.errors import BundleError, DataError
 from lentigo.evaluation.label_mapping import meet
 from lentigo.evaluation.metrics.measure import Metrics, measure
@@ -89,6 +89,8 @@ def evaluate(
             "Omit --own-test." if own_test else "Name the data set with --data.",
         )
     folder = Path(out) if out else (Path(model) if inside else None)
+    if folder is not None:
+        own_folder(folder, ("recipe.json", "metrics.json", "predictions.parquet"))  # a run, or an earlier evaluation
     if robustness and folder is None:
         raise DataError("Robustness needs an output folder.", "Name one with --out.")
     if inside and not (labels is None and mapping is None):

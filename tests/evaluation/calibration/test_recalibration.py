@@ -85,5 +85,5 @@ def test_shared_images_and_lesions_are_refused():
 
 def test_unknown_prevalence_is_refused():
     validation = part("validation", 0)
-    with pytest.raises(DataError, match="how common"):
+    with pytest.raises(DataError, match="training prevalence"):
         recalibrate(Predictions(validation.table, {}), part("test", 1))

@@ -71,7 +71,7 @@ def test_impossible_wishes_are_refused(options, message):
 def test_one_class_or_unknown_prevalence_is_refused():
     with pytest.raises(DataError, match="both classes"):
         decision_curve(of([5] * 20, np.zeros((20, 7)), training_prevalence=[1 / 7] * 7), "melanoma")
-    with pytest.raises(DataError, match="how common"):
+    with pytest.raises(DataError, match="training prevalence"):
         decision_curve(Predictions(make(50).table, {}), "melanoma")
 
 

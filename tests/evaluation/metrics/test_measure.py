@@ -128,7 +128,7 @@ def test_never_decided_class_has_no_precision():
     logits = np.random.default_rng(0).normal(size=(70, 7))
     logits[:, 3] = -50
     found = measure(of(np.arange(70) % 7, logits))
-    assert found.get("precision.df").note == "df is never decided"
+    assert found.get("precision.df").note == "df is never predicted"
     assert found.get("f1.df").value == 0
 
 
