@@ -175,9 +175,9 @@ def test_what_reading_left_out_is_on_the_page_in_the_json_and_in_the_sentence(fo
     page = Page()
     page.feed((tmp_path / "audit.html").read_text(encoding="utf-8"))
     text = " ".join(" ".join(page.text).split())
-    assert "missing image 63 excluded gone0: no image file of that name" in text
+    assert "missing image 63 skipped gone0: no image file of that name" in text
     assert "and 58 more, in audit.json" in text
-    assert "unknown diagnosis 1 left out i1: unknown diagnosis 'melanom'" in text
+    assert "unknown diagnosis 1 skipped i1: unknown diagnosis 'melanom'" in text
     assert "extra image 1 ignored" in text
     content = json.loads((tmp_path / "audit.json").read_text())
     assert len(content["reading"]) == 65
