@@ -153,9 +153,12 @@ def _compute(
 ) -> NDArray[np.float16]:
     device = next(network.parameters()).device
     inputs = PixelInput(recipe, mean, std).to(device)
-    images = inputs(torch.from_numpy(np.array(squares)).to(device).permute(0, 3, 1, 2))
+    # Never fewer than a block: with other numbers of images the last bits differ, and a cache that was resumed or
+    # repaired would differ from an uninterrupted one.
+    padding = np.repeat(squares[-1:], max(0, BLOCK - len(squares)), axis=0)
+    images = inputs(torch.from_numpy(np.concatenate([squares, padding])).to(device).permute(0, 3, 1, 2))
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        kept = network.frozen_part(images)
+        kept = network.frozen_part(images)[: len(squares)]
     values = kept.float().cpu().numpy().astype(np.float16)
     if not np.isfinite(values).all():
         raise RunError("The features of this base are too large for 16 bits.", "Train without frozen_base.")
