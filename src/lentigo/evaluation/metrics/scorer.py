@@ -67,7 +67,9 @@ class Scorer:
         if answer is None:
             return self.probabilities.max(axis=1), self.decisions == self.labels
         if answer not in self.task.classes:
-            raise DataError(f"{answer!r} is no class of {self.task.name}.", f"Known: {', '.join(self.task.classes)}.")
+            raise DataError(
+                f"{answer!r} is not a class of {self.task.name}.", f"Known: {', '.join(self.task.classes)}."
+            )
         k = self.task.classes.index(answer)
         return self.probabilities[:, k], self.truth[:, k]
 

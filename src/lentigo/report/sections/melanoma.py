@@ -58,7 +58,7 @@ def _trade_off(subject: Subject, alarm: str, name: str) -> Figure:
         name="trade-off",
         title="Threshold trade-off: sensitivity and specificity",
         caption=f"Lowering the threshold finds more of the {int(positive.sum())} {plural(name)} and leaves fewer of "
-        f"the {int((~positive).sum()):,} others. {mark}",
+        f"the {int((~positive).sum()):,} others unflagged. {mark}",
         x_label=f"threshold on the probability of {name}",
         y_label="share",
         curves=curves.trade_off(risk, positive, plural(name)),
