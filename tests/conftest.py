@@ -85,3 +85,22 @@ def bundle_path(trained_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lentigo import export
 
     return export.bundle(trained_run, tmp_path_factory.mktemp("bundle") / "tiny.onnx").path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line as from a shell: `lentigo ARGUMENTS`; gives (exit code, standard output, standard error)."""
+
+    from lentigo.cli import main
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["lentigo", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

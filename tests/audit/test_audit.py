@@ -289,3 +289,10 @@ def test_the_real_ham10000_has_its_lesions(real_root):
     missing = find_missing(records)
     assert missing["age"] == 57
     assert list(find_faults(records)) == []
+
+
+def test_an_audit_does_not_go_among_other_files(synthetic_records, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        write_audit(synthetic_records, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -311,3 +311,10 @@ def test_labels_of_ones_own_are_named_and_none_is_called_benign_unasked(tmp_path
     found = summarise(Records(make_table(rows, mine), "made", tmp_path, label_set=mine))
     assert found.classes["name"].to_dict() == {"a": "first thing", "b": "second thing", "c": "third"}
     assert found.classes["kind"].to_dict() == {"a": "malignant", "b": "not stated", "c": "benign"}
+
+
+def test_a_page_does_not_go_among_other_files(synthetic_records, tmp_path):
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(OutputError, match=r"index\.html"):
+        describe(synthetic_records, tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("index.html", "mine")]

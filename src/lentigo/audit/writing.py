@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from lentigo.atomic import own_folder
 from lentigo.audit.auditing import audit
 from lentigo.audit.leaks import leak_report, read_split
 from lentigo.data.outputs import output_folder, refuse_inputs
@@ -21,13 +22,15 @@ def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | o
 
     Raises:
         DataError: no image can be read, or the split can't.
-        OutputError: the folder can't be written, or what would be written is the split or lies inside the data set.
+        OutputError: the folder can't be written, lies inside the data set, or holds other files than an audit's; or the
+            split would be overwritten.
     """
     folder = output_folder(out, records)
     if split is not None:
         for name in ("leaks.csv", "leaks.json", "leaks.md"):
             refuse_inputs(folder / name, records, [Path(split)])
         read_split(Path(split), records)  # an unreadable split stops it now, not after the search
+    own_folder(folder, ("audit.json",))
     found = audit(records)
     found.save(folder)
     text = f"{found}\nWrote {folder / 'audit.html'}"

@@ -71,7 +71,7 @@ def cache_features(
         DataError: the disk is full, or can't be written to.
     """
     network.eval().to(find_device(device))
-    shape = tuple(_compute(network, recipe, mean, std, pixels.array[:1]).shape[1:])
+    shape = tuple(_forward(network, recipe, mean, std, pixels.array[:1]).shape[1:])
     folder = pixels.folder / f"features-{_key(network, recipe, mean, std, shape)[:16]}"
     rows = np.unique(pixels.rows(records))
     try:
@@ -147,22 +147,27 @@ def _checksum(content: bytes) -> int:
     return zlib.crc32(content) or 1
 
 
-@torch.inference_mode()
 def _compute(
     network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, squares: NDArray[np.uint8]
 ) -> NDArray[np.float16]:
-    device = next(network.parameters()).device
-    inputs = PixelInput(recipe, mean, std).to(device)
-    # Never fewer than a block: with other numbers of images the last bits differ, and a cache that was resumed or
+    """The features of at most a block of images."""
+    # Always of a whole block: with other numbers of images the last bits differ, and a cache that was resumed or
     # repaired would differ from an uninterrupted one.
     padding = np.repeat(squares[-1:], max(0, BLOCK - len(squares)), axis=0)
-    images = inputs(torch.from_numpy(np.concatenate([squares, padding])).to(device).permute(0, 3, 1, 2))
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        kept = network.frozen_part(images)[: len(squares)]
+    kept = _forward(network, recipe, mean, std, np.concatenate([squares, padding]))[: len(squares)]
     values = kept.float().cpu().numpy().astype(np.float16)
     if not np.isfinite(values).all():
         raise RunError("The features of this base are too large for 16 bits.", "Train without frozen_base.")
     return values
+
+
+@torch.inference_mode()
+def _forward(network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, squares: NDArray[np.uint8]) -> Tensor:
+    device = next(network.parameters()).device
+    inputs = PixelInput(recipe, mean, std).to(device)
+    images = inputs(torch.from_numpy(squares).to(device).permute(0, 3, 1, 2))
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        return network.frozen_part(images)
 
 
 def _key(network: Transfer, recipe: Recipe, mean: Tensor, std: Tensor, shape: tuple[int, ...]) -> str:

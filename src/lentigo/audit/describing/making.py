@@ -2,6 +2,7 @@
 
 import os
 
+from lentigo.atomic import own_folder
 from lentigo.audit.describing.appearance import examine, samples
 from lentigo.audit.describing.description import Description
 from lentigo.audit.describing.findings import findings
@@ -29,7 +30,7 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
 
     Raises:
         DataError: there are no records, or none of the pictures can be read.
-        OutputError: the folder can't be written, or lies inside the data set.
+        OutputError: the folder can't be written, lies inside the data set, or holds other files than a description's.
         MissingExtraError: the packages that draw are not installed.
     """
     try:
@@ -37,7 +38,7 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         from lentigo.audit.describing.writer import write
     except ModuleNotFoundError as missing:
         raise MissingExtraError("Describing a data set", "data") from missing
-    folder = output_folder(out, records)
+    folder = own_folder(output_folder(out, records), ("numbers.json",))
     summary = summarise(records)
     appearance = examine(records, summary.labels)
     found = Description(folder, summary, appearance, findings(summary, appearance))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lentigo.atomic import make_folder, write_text
+from lentigo.atomic import make_folder, own_folder, write_text
 from lentigo.audit.leaks.report import LeakReport, leak_report
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.dermamnist import has_official_parts
@@ -63,8 +63,11 @@ class LeakStudy:
         Args:
             out: the folder.
             command: the command that makes them again, which both name.
+
+        Raises:
+            OutputError: the folder holds other files, none of them a leakage study's, or can't be written.
         """
-        make_folder(out)
+        make_folder(own_folder(out, ("leakage.json",)))
         content = {
             "schema": "lentigo.leakage/1",
             "command": command,
