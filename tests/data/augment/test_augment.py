@@ -13,6 +13,7 @@ from lentigo.errors import DataError
 
 ALL: dict[str, Augmentation] = {
     "affine": augment.RandomAffine(),
+    "blur": augment.GaussianBlur((0.01, 0.1)),
     "brightness": augment.Brightness(0.9),
     "channel_jitter": augment.ChannelJitter(0.5),
     "colour": augment.ColourJitter(0.5, 0.5, 0.5),
@@ -21,11 +22,13 @@ ALL: dict[str, Augmentation] = {
     "contrast": augment.Contrast(0.9),
     "crop": augment.RandomResizedCrop(),
     "dehair": augment.RemoveHair(),
+    "erasing": augment.RandomErasing(0.4),
     "flip": augment.RandomFlip(),
     "hair": augment.AddHair(),
     "randaugment": augment.RandAugment(count=3, magnitude=9),
     "rot90": augment.RandomRot90(),
     "sometimes": Sometimes(augment.RandomAffine(), 0.5),
+    "white_balance": augment.WhiteBalanceShift(0.5),
 }
 UNDRAWN = {"constancy", "dehair"}
 

@@ -1,8 +1,10 @@
 """Brightness, contrast, colour cast and constancy do what their formulas say."""
 
+import numpy as np
 import torch
 
-from lentigo.data.augment import Brightness, ChannelJitter, ColourJitter, Contrast, ShadesOfGrey
+from lentigo.data.augment import Brightness, ChannelJitter, ColourJitter, Contrast, ShadesOfGrey, WhiteBalanceShift
+from lentigo.evaluation.robustness.perturb import colour_cast
 
 
 def images(low: float = 0.2, high: float = 0.6) -> torch.Tensor:
@@ -54,3 +56,20 @@ def test_constancy_with_power_1_is_grey_world() -> None:
 def test_constancy_leaves_black_black() -> None:
     black = torch.zeros(1, 3, 8, 8)
     assert torch.equal(ShadesOfGrey().apply(black, {}), black)
+
+
+def test_white_balance_shifts_as_the_robustness_benchmark_does() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    measured = colour_cast(pixels, 0.3, np.random.default_rng(5))
+    hue = np.random.default_rng(5).uniform(0, 2 * np.pi)  # what the benchmark draws first
+    drawn = {"hue": torch.tensor([hue]).float(), "strength": torch.tensor([0.3])}
+    shifted = WhiteBalanceShift().apply(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255, drawn)
+    assert np.abs((shifted[0].permute(1, 2, 0) * 255).numpy() - measured).max() <= 0.51
+
+
+def test_white_balance_shifts_up_to_its_strength_in_any_hue() -> None:
+    drawn = WhiteBalanceShift(0.2).draw(500, torch.Generator().manual_seed(0))
+    assert 0 <= drawn["strength"].min() < 0.01
+    assert 0.19 < drawn["strength"].max() <= 0.2
+    assert drawn["hue"].min() < 0.1
+    assert drawn["hue"].max() > 6.2

@@ -13,7 +13,15 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.data.augment.base import Augmentation, Compose, Parameters, Sometimes
-    from lentigo.data.augment.colour import Brightness, ChannelJitter, ColourJitter, Contrast, ShadesOfGrey
+    from lentigo.data.augment.colour import (
+        Brightness,
+        ChannelJitter,
+        ColourJitter,
+        Contrast,
+        ShadesOfGrey,
+        WhiteBalanceShift,
+    )
+    from lentigo.data.augment.degradation import GaussianBlur, RandomErasing
     from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
     from lentigo.data.augment.hair import AddHair, RemoveHair
     from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
@@ -34,17 +42,20 @@ __all__ = [
     "Compose",
     "Contrast",
     "CutMix",
+    "GaussianBlur",
     "MixUp",
     "Mixing",
     "Parameters",
     "RandAugment",
     "RandomAffine",
+    "RandomErasing",
     "RandomFlip",
     "RandomResizedCrop",
     "RandomRot90",
     "RemoveHair",
     "ShadesOfGrey",
     "Sometimes",
+    "WhiteBalanceShift",
     "make",
     "names",
     "sheet",

@@ -4,6 +4,7 @@ Brightness stands for the light of the dermatoscope and the exposure of the came
 tone curve, gains of the channels for the white balance of another camera or another lamp.
 """
 
+import math
 from typing import Annotated
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from lentigo.data.augment.base import Augmentation, Compose, Parameters, Share, uniform
 
-__all__ = ["Brightness", "ChannelJitter", "ColourJitter", "Contrast", "ShadesOfGrey"]
+__all__ = ["Brightness", "ChannelJitter", "ColourJitter", "Contrast", "ShadesOfGrey", "WhiteBalanceShift"]
 
 
 class Brightness(Augmentation):
@@ -115,3 +116,28 @@ class ShadesOfGrey(Augmentation):
         light = images.pow(self.power).mean((2, 3), keepdim=True).pow(1 / self.power)
         grey = light.norm(dim=1, keepdim=True) / 3**0.5
         return (images * grey / light.clamp_min(1e-6)).clamp_(0, 1)
+
+
+class WhiteBalanceShift(Augmentation):
+    """y_c = clip(x_c e^(s cos(a + 2 pi c / 3))): a light of random hue a and strength s, of about the same brightness.
+
+    Far stronger than `ChannelJitter`, and the change that `evaluation.robustness` measures up to a strength of 0.3 as
+    its colour cast: what another lamp or a phone's white balance does.
+
+    Args:
+        strength: largest logarithm of a channel's gain; s is uniform in 0 to this.
+    """
+
+    def __init__(self, strength: Share = 0.2) -> None:
+        self.strength = strength
+
+    def draw(self, count: int, generator: torch.Generator) -> Parameters:
+        """Hue [N], an angle in radians, and strength [N]."""
+        hue = uniform(0, 2 * math.pi, (count,), generator)
+        return {"hue": hue, "strength": uniform(0, self.strength, (count,), generator)}
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Scale each channel."""
+        third = torch.arange(3, dtype=images.dtype, device=images.device) * (2 * math.pi / 3)
+        gain = (parameters["strength"][:, None] * (parameters["hue"][:, None] + third).cos()).exp()
+        return (images * gain[:, :, None, None]).clamp_(0, 1)

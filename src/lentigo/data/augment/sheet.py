@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lentigo.data.augment.base import Augmentation
-from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey
+from lentigo.data.augment.colour import Brightness, ChannelJitter, Contrast, ShadesOfGrey, WhiteBalanceShift
+from lentigo.data.augment.degradation import GaussianBlur, RandomErasing
 from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResizedCrop, RandomRot90
 from lentigo.data.augment.hair import AddHair, RemoveHair
 from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
@@ -43,6 +44,9 @@ RANDOM: dict[str, Augmentation] = {
     "brightness": Brightness(0.4),
     "contrast": Contrast(0.5),
     "channel jitter": ChannelJitter(0.15),
+    "white-balance shift": WhiteBalanceShift(0.3),
+    "defocus": GaussianBlur((0.01, 0.03)),
+    "random erasing": RandomErasing(),
     "hair simulation": AddHair(),
     "RandAugment": RandAugment(),
 }
