@@ -8,7 +8,7 @@ import pytest
 from lentigo import export
 from lentigo.errors import BundleError, DataError
 from lentigo.evaluation import predict_own_part
-from lentigo.export.assemble import choose_points, headline
+from lentigo.export.refit import choose_points, headline
 from lentigo.models.compact import Compact
 from lentigo.models.registry import _ENTRIES, register
 from lentigo.runtime import Bundle

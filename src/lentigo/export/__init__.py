@@ -9,6 +9,7 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.export.assemble import bundle
     from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
+    from lentigo.export.refit import recalibrate
     from lentigo.export.summary import summarise
     from lentigo.export.upgrade import upgrade
 except ModuleNotFoundError as missing:
@@ -16,4 +17,4 @@ except ModuleNotFoundError as missing:
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 
-__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "summarise", "upgrade"]
+__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "recalibrate", "summarise", "upgrade"]
