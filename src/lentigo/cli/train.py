@@ -26,7 +26,8 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Maximum number of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed for weights, shuffling and augmentation.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="Option of the network, such as head=hidden; repeatable.", metavar="N=V")
+        list[str] | None,
+        typer.Option(help="Option of the network, such as head=hidden or blocks=14; repeatable.", metavar="N=V"),
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights (downloaded).")] = False,
     weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,

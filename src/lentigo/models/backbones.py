@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lentigo.errors import RunError
+from lentigo.models.cutting import cut_short
 
 __all__ = ["Backbone", "one_stage", "timm_backbone", "torchvision_backbone"]
 
@@ -28,18 +29,28 @@ class Backbone(nn.Module):
         width: channels of the maps.
         source: 'torchvision/NAME' or 'timm/NAME'.
         left_out: prefixes of the library's keys that this network does without on purpose.
+        dropped: parts of the body, by the library's names, that it was cut short by; their keys are left out too.
         on_hub: whether the library's own ImageNet weights fit; they don't fit a variant.
     """
 
     def __init__(
-        self, body: nn.Module, width: int, stages: Stages, *, source: str, left_out: Sequence[str], on_hub: bool = True
+        self,
+        body: nn.Module,
+        width: int,
+        stages: Stages,
+        *,
+        source: str,
+        left_out: Sequence[str],
+        dropped: Sequence[str] = (),
+        on_hub: bool = True,
     ) -> None:
         super().__init__()
         self.body: Any = body  # its attributes are those of its library
         self.width = width
         self._stages = stages
         self.source = source
-        self.left_out = tuple(left_out)
+        self.left_out = (*left_out, *(f"{part}." for part in dropped))
+        self.dropped = tuple(dropped)
         self.on_hub = on_hub
 
     def forward(self, x: Tensor) -> Tensor:
@@ -112,6 +123,7 @@ def torchvision_backbone(
     conv_biases: bool = False,
     tensorflow_padding: bool = False,
     batch_norm_eps: float | None = None,
+    blocks: int | None = None,
     **options: object,
 ) -> Backbone:
     """A network of torchvision with random weights: any VGG, ResNet, DenseNet or MobileNet.
@@ -124,10 +136,13 @@ def torchvision_backbone(
             takes it out again, so it adds parameters and nothing else.
         tensorflow_padding: convolutions with stride 2 are padded at the bottom and right only, as in TensorFlow.
         batch_norm_eps: epsilon of all batch norms; Keras' DenseNet has 1.001e-5.
+        blocks: how many of its blocks stay, counted without the stem; all that follows them is dropped, the wide last
+            convolution too. Without it the network is whole. MobileNets, EfficientNets and ResNets can be cut so.
         options: for torchvision, such as `width_mult=0.35` for mobilenet_v2.
 
     Raises:
-        RunError: torchvision has no such network, it is of another family, or it doesn't take the options.
+        RunError: torchvision has no such network, it is of another family, or it doesn't take the options, such as
+            more blocks than it has.
     """
     from torchvision import models
 
@@ -139,8 +154,10 @@ def torchvision_backbone(
     except TypeError as error:
         raise RunError(f"torchvision/{name}: {error}.", "Omit that option.") from None
     stages, classifier = _family(body, name)
-    width = _last_width(body, classifier)
     delattr(body, classifier)
+    source = f"torchvision/{name}"
+    dropped = [] if blocks is None else cut_short(body, blocks, source)
+    width = _last_width(body)
     if stride_on_first:
         _stride_on_first(body, name)
     if conv_biases:
@@ -151,7 +168,9 @@ def torchvision_backbone(
         for norm in _batch_norms(body):
             norm.eps = batch_norm_eps
     variant = stride_on_first or conv_biases or tensorflow_padding or bool(options)
-    return Backbone(body, width, stages, source=f"torchvision/{name}", left_out=[f"{classifier}."], on_hub=not variant)
+    return Backbone(
+        body, width, stages, source=source, left_out=[f"{classifier}."], dropped=dropped, on_hub=not variant
+    )
 
 
 def _family(body: Any, name: str) -> tuple[Stages, str]:
@@ -180,10 +199,9 @@ def _features_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
     return list(body.features)
 
 
-def _last_width(body: nn.Module, classifier: str) -> int:
-    """Channels of the last maps: of the last layer in front of the classifier that has channels."""
-    layers = [m for part, child in body.named_children() if part != classifier for m in child.modules()]
-    last = [m for m in layers if isinstance(m, nn.Conv2d | nn.BatchNorm2d)][-1]
+def _last_width(body: nn.Module) -> int:
+    """Channels of the last maps: of the last layer that has channels."""
+    last = [m for m in body.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)][-1]
     return last.out_channels if isinstance(last, nn.Conv2d) else last.num_features
 
 
@@ -225,13 +243,18 @@ def _batch_norms(body: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def timm_backbone(name: str, **options: Any) -> Backbone:
+def timm_backbone(name: str, *, blocks: int | None = None, **options: Any) -> Backbone:
     """Any network of timm with random weights; layers that work on the pooled features are left out.
 
     The features of transformers are laid out as maps again; class tokens are left out.
 
+    Args:
+        name: as timm spells it.
+        blocks: as in `torchvision_backbone`, of EfficientNets and MobileNets.
+        options: for timm.
+
     Raises:
-        RunError: timm has no such network, or it doesn't take the options.
+        RunError: timm has no such network, or it doesn't take the options, such as more blocks than it has.
     """
     import timm
 
@@ -248,10 +271,12 @@ def timm_backbone(name: str, **options: Any) -> Backbone:
         setattr(body, part, nn.Identity())
     classifier = body.pretrained_cfg.get("classifier") or ()
     left_out = [classifier] if isinstance(classifier, str) else list(classifier)
-    maps = _TimmMaps(body.num_features, getattr(body, "num_prefix_tokens", 0))
     prefixes = [f"{part}." for part in (*left_out, *unused)]
-    stages = one_stage(maps)
-    return Backbone(body, body.num_features, stages, source=f"timm/{name}", left_out=prefixes, on_hub=not options)
+    source = f"timm/{name}"
+    dropped = [] if blocks is None else cut_short(body, blocks, source)
+    width = body.num_features if blocks is None else _last_width(body)
+    stages = one_stage(_TimmMaps(width, getattr(body, "num_prefix_tokens", 0)))
+    return Backbone(body, width, stages, source=source, left_out=prefixes, dropped=dropped, on_hub=not options)
 
 
 class _TimmMaps:

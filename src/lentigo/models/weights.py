@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ class Loaded:
         tensors: how many tensors were loaded.
         fresh: parts of the backbone that the file lacks and that start from random weights.
         left_out: how many of the file's tensors belong to parts that this network does without, such as a classifier.
+        dropped: parts, by the library's names, that the network was cut short by; their tensors are left out.
     """
 
     source: str
@@ -34,6 +35,11 @@ class Loaded:
     tensors: int
     fresh: tuple[str, ...]
     left_out: int
+    dropped: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain values; `dropped` only where the network was cut short, so that older runs' records stay equal."""
+        return {name: value for name, value in asdict(self).items() if name != "dropped" or value}
 
 
 def load_weights(network: nn.Module, file: Path | None = None) -> Loaded:
@@ -63,7 +69,8 @@ def load_weights(network: nn.Module, file: Path | None = None) -> Loaded:
     used = {key: tensor for key, tensor in tensors.items() if not key.startswith(known)}
     fresh = _check(target, used, f"{source} doesn't fit {label}")
     target.load_state_dict(used, strict=False)
-    return Loaded(source, digest, len(used), fresh, len(tensors) - len(used))
+    dropped = backbone.dropped if isinstance(backbone, Backbone) else ()
+    return Loaded(source, digest, len(used), fresh, len(tensors) - len(used), dropped)
 
 
 def _from_file(file: Path, names: str) -> dict[str, Tensor]:

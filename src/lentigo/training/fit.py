@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +83,7 @@ def train(
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no pretrained base to freeze.", "Set frozen_base to false.")
     file = Path(weights) if weights else None
-    start = _plain(asdict(models.load_weights(network, file))) if pretrained or file else {}
+    start = _plain(_load(network, file)) if pretrained or file else {}
     if old:
         check_same(old, {"start": start}, split)
         if old.finished:
@@ -196,6 +195,15 @@ def _fit_whole(
         extra=callbacks,
         device=device,
     )
+
+
+def _load(network: torch.nn.Module, file: Path | None) -> dict[str, object]:
+    """Load trained weights, say what of them a network that was cut short does without, and return the record."""
+    loaded = models.load_weights(network, file)
+    if loaded.dropped:
+        parts = ", ".join(loaded.dropped)
+        print(f"{loaded.source}: the network was cut short, so it does without {parts}.", file=sys.stderr)
+    return loaded.to_dict()
 
 
 def _plain(values: dict) -> dict:
