@@ -5,7 +5,7 @@
 A run is exported first. The photographs are those that ship with scikit-image and scikit-learn, each whole and in
 random crops; the other wrong images are drawn, but for the blurred ones, which are lesions of the test part. AUROC is
 that of the OOD score against all readable images of the test part; 'flagged' counts an OOD score above the bundle's
-limit, 'not graded' adds the classifier's other reasons (blank, too few pixels).
+threshold, 'not graded' adds the classifier's other reasons (blank, too few pixels).
 """
 
 import argparse
@@ -85,7 +85,7 @@ def measure(bundle: Bundle, records: data.Records, images: int) -> dict:
     return {
         "model": bundle.metadata.name,
         "model_sha256": bundle.sha256,
-        "limit": bundle.metadata.ood_score.model_dump(),
+        "ood_threshold": bundle.metadata.ood_score.model_dump(),
         "lesions": flags(lesions, threshold),
         "wrong": wrong,
         "machine": machine(),
@@ -140,11 +140,12 @@ def blurred(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def markdown(report: dict) -> str:
-    limit, lines = report["limit"], []
+    threshold, lines = report["ood_threshold"], []
     lines += [f"# Wrong images: {report['model']}", ""]
     lines += [
-        f"Limit of OOD score {limit['threshold']:.3f}, chosen on {limit['validation_images']} validation images for "
-        f"{limit['target_fpr']:.0%} of false positives. Bundle {report['model_sha256'][:12]}. {report['machine']}.",
+        f"OOD threshold {threshold['threshold']:.3f}, chosen on {threshold['validation_images']} validation images for "
+        f"a false-positive rate of {threshold['target_fpr']:.0%}. Bundle {report['model_sha256'][:12]}. "
+        f"{report['machine']}.",
         "",
         "| Wrong image | n | AUROC | flagged | not graded |",
         "|---|--:|--:|--:|--:|",

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lentigo import evaluation, export, taxonomy, training
 from lentigo.errors import BundleError, OutputError, RunError
 from lentigo.evaluation.calibration.scaling import fit_temperature
+from lentigo.evaluation.ood.graph import OODScore, fit_run
 from lentigo.export.module import ExportModule, squares
-from lentigo.export.ood import OODScore, fit_run
 from lentigo.export.parity import POLICIES, Parity, check_parity
 from lentigo.export.refit import choose_points
 from lentigo.runtime import Bundle

@@ -107,7 +107,7 @@ def test_false_flags_are_those_of_the_table(document, whole, bundle_path):
     (evidence,) = document.evidence.values()
     odd = Predictions.load(whole / "predictions.parquet").table["ood_score"]
     assert evidence.ood_rejections.images == int((odd > Bundle(bundle_path).metadata.ood_score.threshold).sum())
-    assert any(isinstance(b, Forest) and b.name == "odd-flags" for b in section(document, "doubt").blocks)
+    assert any(isinstance(b, Forest) and b.name == "ood-rejections" for b in section(document, "doubt").blocks)
 
 
 def test_mistakes_have_pictures_on_the_page_alone(document, whole):

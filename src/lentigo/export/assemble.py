@@ -11,10 +11,10 @@ from lentigo import data
 from lentigo.atomic import make_folder
 from lentigo.errors import BundleError, ImageError, OutputError
 from lentigo.evaluation.ood.detector import TARGET_FPR
+from lentigo.evaluation.ood.graph import OODScore, fit_run
 from lentigo.evaluation.run_predictor import part_ids, split_description
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
-from lentigo.export.ood import OODScore, fit_run
 from lentigo.export.parity import Parity, check_parity
 from lentigo.export.refit import DRAFT_TEMPERATURE, recalibrate
 from lentigo.labels import LabelSet

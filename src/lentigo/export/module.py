@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lentigo.evaluation.ood.detector import OODDetector
-from lentigo.export.ood import OODScore
+from lentigo.evaluation.ood.graph import OODScore
 
 __all__ = ["ExportModule", "Logits", "squares"]
 

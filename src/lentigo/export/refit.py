@@ -17,7 +17,7 @@ from lentigo.errors import DataError
 from lentigo.evaluation import measure, predict_files, predict_own_part
 from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.clinical import operating_points
-from lentigo.evaluation.ood.detector import TARGET_FPR, limit
+from lentigo.evaluation.ood.detector import TARGET_FPR, ood_threshold
 from lentigo.evaluation.predictions import Predictions
 from lentigo.export.graph import set_temperature
 from lentigo.export.parity import Parity
@@ -164,7 +164,8 @@ def choose_points(validation: Predictions) -> Chosen:
 def choose_ood(validation: Predictions) -> OODThreshold:
     """The OOD threshold from a file's scores of the validation part."""
     scores = validation.table["ood_score"].to_numpy(dtype=float)
-    return OODThreshold(threshold=limit(scores, TARGET_FPR), target_fpr=TARGET_FPR, validation_images=len(scores))
+    threshold = ood_threshold(scores, TARGET_FPR)
+    return OODThreshold(threshold=threshold, target_fpr=TARGET_FPR, validation_images=len(scores))
 
 
 def headline(test: Predictions) -> dict[str, dict[str, dict[str, float | None]]]:

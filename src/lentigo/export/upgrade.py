@@ -15,12 +15,12 @@ from lentigo import data, models
 from lentigo.atomic import replacing
 from lentigo.errors import BundleError
 from lentigo.evaluation.ood.detector import Gaussian, OODDetector
+from lentigo.evaluation.ood.graph import OODScore
 from lentigo.evaluation.predict import own_part, predict_own_part
 from lentigo.evaluation.run_predictor import split_description
 from lentigo.export.assemble import checked_path, fingerprints, plain_labels
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
-from lentigo.export.ood import OODScore
 from lentigo.export.parity import check_parity
 from lentigo.export.refit import choose_ood, choose_points, headline, write
 from lentigo.runtime import NOTICE, Bundle

@@ -30,7 +30,7 @@ def _sources_differ(subject: Subject) -> str | None:
     return f"Sources compared. {label}: best {gap.best}, worst {gap.worst}, difference {gap.difference}."
 
 
-def _odd(subject: Subject) -> str | None:
+def _ood_rejections(subject: Subject) -> str | None:
     found = subject.evidence.ood_rejections
     if found is None:
         return None
@@ -51,7 +51,7 @@ def _robustness(subject: Subject) -> str | None:
 
 MEASURED: dict[str, Callable[[Subject], str | None]] = {
     "groups": _groups,
-    "odd": _odd,
+    "ood_rejections": _ood_rejections,
     "robustness": _robustness,
     "sources_differ": _sources_differ,
 }

@@ -1,4 +1,4 @@
-"""Distances against scipy's, limits that keep their promise, and answers for data that barely suffice."""
+"""Distances against scipy's, thresholds that keep their promise, and answers for data that barely suffice."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
 from lentigo.errors import DataError
-from lentigo.evaluation.ood.detector import fit_gaussian, fit_ood, limit
+from lentigo.evaluation.ood.detector import fit_gaussian, fit_ood, ood_threshold
 
 
 def test_distances_are_mahalanobis_to_the_nearest_mean():
@@ -43,11 +43,11 @@ def test_distances_do_not_depend_on_the_order_of_images_or_features(seed):
 @settings(max_examples=30, deadline=None)
 @given(images=st.integers(1, 300), per_mille=st.integers(10, 500), seed=st.integers(0, 999))
 @example(images=99, per_mille=180, seed=0)
-def test_the_limit_is_the_conformal_quantile(images, per_mille, seed):
+def test_the_threshold_is_the_conformal_quantile(images, per_mille, seed):
     """Neither more nor fewer lie above it than the formula's rank leaves there; with too few images none does."""
     distances = np.random.default_rng(seed).permutation(images) + 0.5
     rank = -((-(images + 1) * (1000 - per_mille)) // 1000)  # rounded up, in whole numbers
-    found = limit(distances, per_mille / 1000)
+    found = ood_threshold(distances, per_mille / 1000)
     assert found in distances
     assert (distances > found).sum() == max(0, images - rank)
 
@@ -55,7 +55,7 @@ def test_the_limit_is_the_conformal_quantile(images, per_mille, seed):
 def test_fresh_images_are_flagged_as_often_as_wanted():
     """500 repetitions with 99 images each: the expected share is exactly 0.04, known to +- 0.0009 (one sigma)."""
     rng = np.random.default_rng(0)
-    shares = [(rng.random(1000) > limit(rng.random(99), 0.04)).mean() for _ in range(500)]
+    shares = [(rng.random(1000) > ood_threshold(rng.random(99), 0.04)).mean() for _ in range(500)]
     assert np.mean(shares) == pytest.approx(0.04, abs=0.004)
 
 
@@ -93,9 +93,9 @@ def test_what_cannot_be_fitted_is_said(features, labels):
         fit_gaussian(features, labels)
 
 
-def test_no_image_no_limit():
+def test_no_image_no_threshold():
     with pytest.raises(DataError, match="OOD threshold needs images"):
-        limit(np.array([]))
+        ood_threshold(np.array([]))
 
 
 def test_the_compact_form_keeps_the_scores_of_many_features():

@@ -1,14 +1,14 @@
-"""How unlike the training images an image is: distances to Gaussians, and the limit above which it is rejected.
+"""How unlike the training images an image is: distances to Gaussians, and the threshold above which it is rejected.
 
 Two descriptions of an image are judged: the network's penultimate (pooled) features and the image's plain appearance
 (colours and edges), each by the squared Mahalanobis distance to the nearest class mean under one shared covariance (Lee
 et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks, NeurIPS 2018,
 equation 2). A network can be blind to what the appearance shows, and the other way round, so that the larger of the
-two counts, each in units of its own limit. In the covariance each class weighs the same, or else rare diagnoses would
-be out of distribution merely for being rare. It is shrunk (Ledoit and Wolf, J Multivariate Analysis 88:365, 2004), so
-that it can be inverted however few images there are.
+two counts, each in units of its own threshold. In the covariance each class weighs the same, or else rare diagnoses
+would be out of distribution merely for being rare. It is shrunk (Ledoit and Wolf, J Multivariate Analysis 88:365,
+2004), so that it can be inverted however few images there are.
 
-Means and covariances rest on training images, the limits on validation images: a training image lies too close.
+Means and covariances rest on training images, thresholds on validation images: a training image is too close.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from sklearn.covariance import ledoit_wolf
 
 from lentigo.errors import DataError
 
-__all__ = ["TARGET_FPR", "Gaussian", "OODDetector", "fit_gaussian", "fit_ood", "limit"]
+__all__ = ["TARGET_FPR", "Gaussian", "OODDetector", "fit_gaussian", "fit_ood", "ood_threshold"]
 
 Array = NDArray[np.float64]
 TARGET_FPR = 0.04
-"""Share of the validation images that is flagged, so that on other lesions it stays below 5 %."""
+"""Share of the validation images that is rejected, so that on other lesions it stays below 5 %."""
 RANK = 64
 """Directions of the features that a bundle keeps one by one."""
 
@@ -78,12 +78,12 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class OODDetector:
-    """An image is out of distribution if `max(features(f), appearance(a))` lies above `threshold`.
+    """An image is out of distribution if `max(features(f), appearance(a))` exceeds `threshold`.
 
     Attributes:
-        features, appearance: the distances in units of their own limits.
-        threshold: limit of the larger one; a little above 1.
-        images: validation images that the limits rest on.
+        features, appearance: the distances in units of their own thresholds.
+        threshold: of the larger one; a little above 1.
+        images: validation images that the thresholds rest on.
     """
 
     features: Gaussian
@@ -124,11 +124,11 @@ def fit_gaussian(features: NDArray, labels: NDArray) -> Gaussian:
     return Gaussian(means, directions, 1 / variances, 0.0)
 
 
-def limit(distances: NDArray, flagged: float = TARGET_FPR) -> float:
-    """The smallest limit above which a fresh image of the same kind lies with a chance of at most `flagged`.
+def ood_threshold(distances: NDArray, target_fpr: float = TARGET_FPR) -> float:
+    """The smallest threshold that a new image of the same kind exceeds with a probability of at most `target_fpr`.
 
     The split-conformal quantile (Vovk et al., Algorithmic Learning in a Random World, 2005): the
-    ceil((N + 1) (1 - flagged))-th smallest distance. With too few images for it, the largest.
+    ceil((N + 1) (1 - target_fpr))-th smallest distance. With too few images for it, the largest.
 
     Raises:
         DataError: no distances.
@@ -136,28 +136,28 @@ def limit(distances: NDArray, flagged: float = TARGET_FPR) -> float:
     if len(distances) == 0:
         raise DataError("An OOD threshold needs images.", "Pass validation images.")
     # 100 (1 - 0.18) is a little more than 82 in floating point, and its 82nd distance is meant.
-    rank = int(np.ceil((len(distances) + 1) * (1 - flagged) - 1e-9))
+    rank = int(np.ceil((len(distances) + 1) * (1 - target_fpr) - 1e-9))
     return float(np.sort(distances)[min(rank, len(distances)) - 1])
 
 
 def fit_ood(
-    train: tuple[NDArray, NDArray], labels: NDArray, validation: tuple[NDArray, NDArray], flagged: float = TARGET_FPR
+    train: tuple[NDArray, NDArray], labels: NDArray, validation: tuple[NDArray, NDArray], target_fpr: float = TARGET_FPR
 ) -> OODDetector:
-    """Fit means and covariances on training images, and limits on validation images.
+    """Fit means and covariances on training images, and thresholds on validation images.
 
     Args:
         train: features [N, D] and appearance [N, E] of the training images.
         labels: their classes [N].
         validation: the same two of the validation images.
-        flagged: share of images like these that may be flagged.
+        target_fpr: share of images like these that may be rejected.
 
     Raises:
-        DataError: as in `fit_gaussian` and `limit`.
+        DataError: as in `fit_gaussian` and `ood_threshold`.
     """
     scaled = []
     for learned, rows in zip(train, validation, strict=True):
         gaussian = fit_gaussian(learned, labels).compact()
-        # An image cannot be less odd than the mean; a limit of 0 would come of features that never vary.
-        scaled.append(gaussian.scaled(max(limit(gaussian(rows), flagged), 1e-12)))
+        # No image can score below the mean itself; features that never vary would give a threshold of 0.
+        scaled.append(gaussian.scaled(max(ood_threshold(gaussian(rows), target_fpr), 1e-12)))
     larger = np.maximum(scaled[0](validation[0]), scaled[1](validation[1]))
-    return OODDetector(scaled[0], scaled[1], limit(larger, flagged), len(larger))
+    return OODDetector(scaled[0], scaled[1], ood_threshold(larger, target_fpr), len(larger))

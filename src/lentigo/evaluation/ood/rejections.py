@@ -15,20 +15,20 @@ __all__ = ["OODRejections", "ood_rejections"]
 
 
 class OODRejections(Result):
-    """Lesions whose OOD score lies above a limit, although they are lesions like those of training.
+    """Lesions whose OOD score exceeds the OOD threshold, although they are lesions like those of training.
 
     Attributes:
-        threshold: the limit, chosen on validation images.
-        wanted: share of false positives that it was chosen for.
+        threshold: the OOD threshold, chosen on validation images.
+        target_fpr: share of false positives that it was chosen for.
         provenance: of the predictions.
-        images: flagged ones.
+        images: rejected ones.
         share: of all images.
         share_of: of each diagnosis's images.
         replicates, seed: of the bootstrap.
     """
 
     threshold: float
-    wanted: float
+    target_fpr: float
     provenance: Provenance
     images: int
     share: Estimate
@@ -38,14 +38,14 @@ class OODRejections(Result):
 
 
 def ood_rejections(
-    predictions: Predictions, threshold: float, wanted: float, *, replicates: int = 0, seed: int = 0
+    predictions: Predictions, threshold: float, target_fpr: float, *, replicates: int = 0, seed: int = 0
 ) -> OODRejections:
     """Count the lesions that are rejected as out of distribution.
 
     Args:
         predictions: of a bundle, with a column `ood_score`.
         threshold: an OOD score above it is out of distribution.
-        wanted: share of false positives that the threshold was chosen for.
+        target_fpr: share of false positives that the threshold was chosen for.
         replicates: bootstrap resamples for intervals of 95 %; 0 for none.
         seed: their seed.
 
@@ -54,14 +54,15 @@ def ood_rejections(
     """
     if "ood_score" not in predictions.table.columns:
         raise DataError("The predictions have no OOD score.", "Predict with a bundle instead of a run.")
-    odd = predictions.table["ood_score"].to_numpy(dtype=float) > threshold
-    among = np.column_stack([np.ones(len(odd)), np.eye(len(predictions.label_set))[predictions.labels]]).astype(bool)
+    rejected = predictions.table["ood_score"].to_numpy(dtype=float) > threshold
+    of_label = np.eye(len(predictions.label_set))[predictions.labels]
+    among = np.column_stack([np.ones(len(rejected)), of_label]).astype(bool)
 
     def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Share of all, then of each diagnosis [R, 1 + K]."""
-        return ratio(weights @ (among & odd[:, None]), weights @ among)
+        return ratio(weights @ (among & rejected[:, None]), weights @ among)
 
-    plain = shares(np.ones((1, len(odd))))[0]
+    plain = shares(np.ones((1, len(rejected))))[0]
     many = bootstrap(shares, predictions.labels, predictions.groups, replicates, seed)
     lesions = [len(set(predictions.groups[mask])) for mask in among.T]
     names = ("it", *predictions.label_set.classes)
@@ -77,9 +78,9 @@ def ood_rejections(
     ]
     return OODRejections(
         threshold=threshold,
-        wanted=wanted,
+        target_fpr=target_fpr,
         provenance=Provenance.of(predictions),
-        images=int(odd.sum()),
+        images=int(rejected.sum()),
         share=found[0],
         share_of=dict(zip(predictions.label_set.classes, found[1:], strict=True)),
         replicates=replicates,

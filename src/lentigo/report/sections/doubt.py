@@ -57,16 +57,16 @@ def _flags(found: OODRejections) -> Forest:
     rows += [_whisker(c, e) for c, e in found.share_of.items() if e.value is not None]
     highest = max((r.high or r.value or 0.0) for r in rows)
     return Forest(
-        name="odd-flags",
+        name="ood-rejections",
         title="Lesions falsely rejected as out of distribution",
         caption=f"An image above the OOD threshold of {found.threshold:.3f} is not graded. The threshold was set "
-        f"on validation images to reject {found.wanted:.0%} of real lesions; here it rejects "
+        f"on validation images to reject {found.target_fpr:.0%} of real lesions; here it rejects "
         f"{natural_frequency(found.share)} of 100 ({found.images:,} images). How many non-lesion images "
         "it rejects, this "
         "page can't say: benchmarks/ood.py measures that.",
         x_label="share of real lesions that are rejected",
         rows=tuple(rows),
-        marks=(Mark(name="wanted", x=found.wanted),),
+        marks=(Mark(name="target", x=found.target_fpr),),
         x_range=(0.0, min(1.0, max(0.1, 1.05 * highest))),
     )
 

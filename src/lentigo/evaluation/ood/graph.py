@@ -1,6 +1,6 @@
-"""The OOD score as part of the graph, and its fit on a run; see `lentigo.evaluation.ood_score` for what it is."""
+"""The OOD score in torch, to become part of a bundle's graph, and its fit on a run; `detector` says what it is."""
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,9 +12,6 @@ from lentigo import data
 from lentigo.evaluation.ood.detector import Gaussian, OODDetector, fit_ood
 from lentigo.progress import track
 from lentigo.training import Run
-
-if TYPE_CHECKING:
-    from lentigo.export.module import ExportModule
 
 __all__ = ["OODScore", "appearance", "fit_run"]
 
@@ -82,31 +79,42 @@ class OODScore(nn.Module):
         return torch.maximum(self.features(pooled), self.appearance(appearance(x)))
 
 
-def fit_run(run: Run, module: "ExportModule") -> OODDetector:
+class Network(Protocol):
+    """What the score needs of a network: `logits(x).pooled`, features [N, D] of squares as in `appearance`."""
+
+    def logits(self, x: Tensor) -> Any:
+        """Outputs of the network, with an attribute `pooled`."""
+
+
+def fit_run(run: Run, network: Network) -> OODDetector:
     """Fit the score on a run's training part and its thresholds on the validation part.
+
+    Args:
+        run: the trained run.
+        network: its network in inference mode.
 
     Raises:
         DataError: no image of a part can be read.
     """
     pixels = data.load_pixels(run.split.records, run.recipe.size)
     train, validation = _few_of_each(pixels.readable(run.split.train)), pixels.readable(run.split.validation)
-    return fit_ood(_describe(module, pixels.of(train)), train.labels, _describe(module, pixels.of(validation)))
+    return fit_ood(_describe(network, pixels.of(train)), train.labels, _describe(network, pixels.of(validation)))
 
 
 def _few_of_each(records: data.Records) -> data.Records:
-    """At most `PER_CLASS` images of each class, evenly spread: all classes weigh the same, so more tell little."""
+    """At most `PER_CLASS` images of each class, evenly spread: all classes weigh the same, so more add little."""
     of_class = [np.flatnonzero(records.labels == k) for k in np.unique(records.labels)]
     kept = [rows[np.linspace(0, len(rows) - 1, min(len(rows), PER_CLASS)).astype(int)] for rows in of_class]
     return records.take(records.ids[np.sort(np.concatenate(kept))])
 
 
 @torch.inference_mode()
-def _describe(module: "ExportModule", images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+def _describe(network: Network, images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
     """Pooled features [N, D] and appearance [N, E] of squares uint8 [N, S, S, 3]."""
     pooled, looks = [], []
     starts = range(0, len(images), BATCH)
     for start in track(starts, "Computing features of the training images", len(starts)):
         x = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2).float()
-        pooled.append(module.logits(x).pooled.numpy())
+        pooled.append(network.logits(x).pooled.numpy())
         looks.append(appearance(x).numpy())
     return np.concatenate(pooled), np.concatenate(looks)

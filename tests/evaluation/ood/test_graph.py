@@ -1,4 +1,4 @@
-"""The OOD score in the graph: the numbers of the fit, limits that hold, and wrong images far beyond them."""
+"""The OOD score in the graph: the numbers of the fit, thresholds that hold, and wrong images far beyond them."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ import torch
 from lentigo.data.pixels import load_pixels
 from lentigo.data.sources.synthetic.wrong import KINDS, wrong_image
 from lentigo.evaluation.ood.detector import fit_ood
+from lentigo.evaluation.ood.graph import OODScore, appearance, fit_run
 from lentigo.export.module import ExportModule
-from lentigo.export.ood import OODScore, appearance, fit_run
 from lentigo.runtime import Bundle
 
 
