@@ -40,7 +40,7 @@ PUBLIC = {
         robustness skin_tones summarise write_mistakes
     """,
     "lentigo.export": """
-        POLICIES Parity Policy bundle check_parity recalibrate summarise upgrade
+        POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.report": """
         report

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lentigo.errors import OutputError
 
-__all__ = ["make_folder", "own_folder", "refuse_existing", "replacing", "write_bytes", "write_text"]
+__all__ = ["make_folder", "own_folder", "refuse_existing", "replacing", "writable", "write_bytes", "write_text"]
 
 
 @contextmanager
@@ -79,6 +79,23 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError.of(folder, error) from error
     return folder
+
+
+def writable(path: str | os.PathLike[str]) -> Path:
+    """Refuse before hours of work what could not be written after it: a folder, or a place without permission.
+
+    Raises:
+        OutputError: the path is a folder, or its folder can't be created or written to.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise OutputError(f"{file}: this is a folder.", "Name a file in it.")
+    folder = make_folder(file.parent)
+    if not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"{folder}: this folder can't be written to.", "Choose another one, or change its permissions."
+        )
+    return file
 
 
 def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:

@@ -61,18 +61,18 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    model: Annotated[
+        str, typer.Argument(help="Folder of a finished run, or name or path of a bundle.", metavar="RUN_OR_BUNDLE")
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write: .onnx, or packed as .onnx.zst.")],
     name: Annotated[str | None, typer.Option(help="The model's name (default: the file's name).")] = None,
     root: Annotated[Path | None, typer.Option("--data", help="Folder of the run's images, if it was moved.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Export a run as a one-file ONNX bundle, verified against the trained network."""
+    """Export a run as a one-file ONNX bundle, verified against the trained network; or pack a bundle."""
     from lentigo import export as exporting
-    from lentigo import training
 
-    bundle = exporting.bundle(training.load_run(run, data=root, device=device), out, name=name)  # type: ignore[arg-type]
-    typer.echo(exporting.summarise(bundle))
+    typer.echo(exporting.summarise(exporting.convert(model, out, name=name, data=root, device=device)))
 
 
 @app.command()

@@ -12,11 +12,11 @@ def summarise(bundle: Bundle) -> str:
     for view, values in described.metrics.items():
         shown = ", ".join(f"{name} {v['value']:.3f}" for name, v in values.items() if v["value"] is not None)
         lines.append(f"Evaluated with this file on its test part, {view.replace('_', ' ')}: {shown}.")
-    parity = described.parity
-    lines.append(
-        f"Verified against the network on {parity['images']} images: probabilities differ by at most "
-        f"{parity['largest_difference']:.1e}, the top class is the same on {parity['same_top_class']:.1%}."
-    )
+    if parity := described.parity:
+        lines.append(
+            f"Verified against the network on {parity['images']} images: probabilities differ by at most "
+            f"{parity['largest_difference']:.1e}, the top class is the same on {parity['same_top_class']:.1%}."
+        )
     for point in described.operating_points:
         lines.append(
             f"Threshold for {point.target}: {point.threshold:.4f} (sensitivity {point.target_sensitivity:.2f} on "

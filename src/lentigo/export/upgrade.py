@@ -24,6 +24,7 @@ from lentigo.export.module import ExportModule
 from lentigo.export.parity import check_parity
 from lentigo.export.refit import choose_ood, choose_points, headline, write
 from lentigo.runtime import NOTICE, Bundle
+from lentigo.runtime.bundle import read_model
 from lentigo.runtime.metadata import FORMAT, Head
 from lentigo.training.recipe import Recipe
 
@@ -56,7 +57,7 @@ def upgrade(path: str | os.PathLike[str], out: str | os.PathLike[str], records: 
     described = old.metadata
     split = data.split(records, described.split["protocol"], fold=described.split["fold"], seed=described.split["seed"])
     test = own_part(old, records)  # refuses another split
-    tensors = _tensors(onnx.load(path))
+    tensors = _tensors(onnx.load_from_string(read_model(path)))
     module = _module(old, tensors)
     model = build_graph(module, described.size)
     head = Head(name="diagnosis", output="probabilities", label_set=plain_labels(old.labels))

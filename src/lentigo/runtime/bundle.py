@@ -6,6 +6,8 @@ image, absent for networks without exact maps; `ood_score`: float32 [N], how unl
 
 The file holds a SHA-256 over its own content, computed with 64 zeros in its place, so that a single changed byte is
 detected when the file is opened. Files of format 1, which have none, are still read.
+
+`NAME.onnx.zst` is the same file packed with Zstandard: it opens directly, and is the same model with the same hash.
 """
 
 import base64
@@ -27,9 +29,10 @@ from lentigo.labels import LabelSet
 from lentigo.runtime import format_1
 from lentigo.runtime.fingerprints import IdSet
 from lentigo.runtime.metadata import FORMAT, BundleMetadata, OptionalInput
+from lentigo.runtime.packed import is_packed, unpacked
 from lentigo.runtime.predictor import Origin, Outputs
 
-__all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "sealed"]
+__all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "read_model", "sealed"]
 
 METADATA_KEY = "lentigo"
 """Key of the JSON text in the ONNX file's own metadata."""
@@ -45,17 +48,17 @@ class Bundle:
     """An opened bundle; a `Predictor`.
 
     Args:
-        path: the .onnx file.
+        path: the .onnx or .onnx.zst file; its content tells which.
         threads: number of inference threads; 0 lets ONNX Runtime choose.
 
     Raises:
         BundleError: there is no such file, not an ONNX model, not a lentigo bundle, a newer format, modified since it
-            was written, or a graph that doesn't match its metadata.
+            was written, a graph that doesn't match its metadata, or packed data that `packed.unpacked` refuses.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0) -> None:
         self.path = Path(path)
-        content = self._read()
+        content = read_model(self.path)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -69,7 +72,7 @@ class Bundle:
         self.metadata = self._read_metadata()
         self._outputs = self._check_graph()
         self.sha256 = hashlib.sha256(content).hexdigest()
-        """SHA-256 of the file, hexadecimal."""
+        """SHA-256 of the ONNX file, hexadecimal; of a packed one what it unpacks to, as both are the same model."""
 
     def __repr__(self) -> str:
         m = self.metadata
@@ -142,14 +145,6 @@ class Bundle:
         found = dict(zip(self._outputs, self._session.run(list(self._outputs.values()), feeds), strict=True))
         return Outputs(**found)
 
-    def _read(self) -> bytes:
-        if not self.path.is_file():
-            raise BundleError(f"{self.path}: there is no such file.", "`lentigo models` lists the installed models.")
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise BundleError(f"{self.path}: can't be read ({error.strerror}).", "Check its permissions.") from None
-
     def _read_values(self) -> dict[str, Any]:
         """The metadata as written."""
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -207,6 +202,22 @@ class Bundle:
             what = f"{self.path}: the graph does not match its metadata: {'; '.join(faults)}."
             raise BundleError(what, "Export it again.")
         return {name: names[name] for name in Outputs._fields if names[name] in outputs}
+
+
+def read_model(path: str | os.PathLike[str]) -> bytes:
+    """The ONNX file's bytes, unpacked if they are packed; nothing in them is checked yet.
+
+    Raises:
+        BundleError: there is no such file, it can't be read, or it can't be unpacked within the limit.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise BundleError(f"{file}: there is no such file.", "`lentigo models` lists the installed models.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: can't be read ({error.strerror}).", "Check its permissions.") from None
+    return unpacked(content, file) if is_packed(content) else content
 
 
 def sealed(content: bytes) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
 from lentigo.runtime.decisions import BALANCED_PRIOR, TRAINING_PREVALENCE
+from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.runtime.verdict import NOTICE
 
 __all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
@@ -15,12 +16,14 @@ DEFAULT = "lentigo-s"
 """The default model."""
 
 _VIEWS = {"equal_prevalence": BALANCED_PRIOR, "training_prevalence": TRAINING_PREVALENCE}
+_SUFFIXES = (".onnx", PACKED)
 _FOLDER = Path(__file__).parent.parent / "weights"
 
 
 def shipped_models() -> dict[str, Path]:
     """Bundles in the package, by name."""
-    return {path.stem: path for path in sorted(_FOLDER.glob("*.onnx"))}
+    found = [path for path in sorted(_FOLDER.iterdir()) if path.name.endswith(_SUFFIXES)]
+    return {path.name.rpartition(".onnx")[0]: path for path in found}
 
 
 def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
@@ -42,7 +45,7 @@ def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
         raise BundleError(
             f"{model}: a folder, not a bundle.", "Name its .onnx file; `lentigo export RUN FILE.onnx` creates one."
         )
-    if path.exists() or path.suffix == ".onnx" or not isinstance(model, str):
+    if path.exists() or path.name.endswith(_SUFFIXES) or not isinstance(model, str):
         return path
     near = get_close_matches(model.lower(), shipped, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Give a path, or one of: {', '.join(shipped) or 'none ships'}."

@@ -26,7 +26,7 @@ _PAPERS = frozenset(
     """
     .csv .tsv .tab .txt .md .rst .json .xml .html .htm .pdf .doc .docx .xls .xlsx .ods .yaml .yml .toml .ini .cfg .log
     .zip .gz .tgz .tar .7z .rar .bz2 .xz .npz .npy .h5 .hdf5 .mat .pkl .parquet .onnx .pt .pth .py .ipynb .md5 .sha1
-    .sha256 .sha512 .bib .url .lnk .lock .part .partial .db .sqlite .mp4 .avi .mov .wav .mp3
+    .zst .tflite .safetensors .sha256 .sha512 .bib .url .lnk .lock .part .partial .db .sqlite .mp4 .avi .mov .wav .mp3
     """.split()  # noqa: SIM905
 )
 """Suffixes of files that nobody takes for an image."""
