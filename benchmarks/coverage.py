@@ -9,6 +9,7 @@ on one of 200,000 images. The standard error of a coverage of 95 % is printed: 9
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from common import machine, publish
 from lentigo import taxonomy
 from lentigo.evaluation.metrics.measure import estimates_of, replicate
 from lentigo.evaluation.metrics.scorer import Scorer
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.evaluation.tasks import TASKS, View
 
 MIX = np.array([0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014])
@@ -57,8 +58,8 @@ def main() -> None:
     given = dict.fromkeys(SHOWN, 0)
     for seed in range(options.datasets):
         scorer, groups = draw(lesions, rng, options.training)
-        weights = resamples(scorer.diagnoses.argmax(axis=1), groups, options.replicates, seed)
-        drawn = replicate({KEY: scorer}, weights)[KEY]
+        labels = scorer.diagnoses.argmax(axis=1)
+        drawn = bootstrap(partial(replicate, {KEY: scorer}), labels, groups, options.replicates, seed)[KEY]
         estimates = estimates_of(scorer, groups, drawn)
         for name in SHOWN:
             e = estimates[name]

@@ -19,7 +19,7 @@ from lentigo.audit import nearest_neighbour_study
 from lentigo.evaluation import Predictions, predict_part
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import resamples
+from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.studies.budgets import Budget
 from lentigo.studies.budgets import budget as find_budget
 from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
@@ -174,9 +174,9 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
 def _means(values: Mapping[str, NDArray[np.float64]], test: Predictions, budget: Budget) -> dict[str, Estimate]:
     """Means over the test images, each of another lesion, with intervals from the same resamples."""
     columns = np.stack(list(values.values()), axis=1)
-    blocks = resamples(test.labels, test.groups, budget.replicates, seed=0)
-    drawn = np.concatenate([weights @ columns / len(columns) for weights in blocks])
+    drawn = bootstrap(lambda weights: weights @ columns / len(columns), test.labels, test.groups, budget.replicates, 0)
+    many_of = [None] * len(values) if drawn is None else list(drawn.T)
     return {
         name: estimate(of.mean(), many, [len(columns)], scale="difference" if name == "difference" else "share")
-        for (name, of), many in zip(values.items(), drawn.T, strict=True)
+        for (name, of), many in zip(values.items(), many_of, strict=True)
     }

@@ -7,9 +7,9 @@
 0.871
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate, estimate_bin_error
-from lentigo.evaluation.statistics.intervals import LEVEL, resamples
+from lentigo.evaluation.statistics.intervals import LEVEL, bootstrap
 from lentigo.evaluation.tasks import known_views, tasks_of, view
 
 __all__ = ["Key", "Metrics", "Replicates", "TaskMetrics", "estimates_of", "measure", "replicate", "scorers_of"]
@@ -76,9 +76,8 @@ class Metrics(Result):
             raise DataError(f"No metric {name!r} of the task {task!r} in the view {view!r}: no {error}.") from None
 
 
-@dataclass(frozen=True)
-class Replicates:
-    """What resamples of one view and task give.
+class Replicates(NamedTuple):
+    """One view and task in resamples.
 
     Attributes:
         values: metrics by name, [R] each.
@@ -87,15 +86,6 @@ class Replicates:
 
     values: dict[str, Array]
     bin_errors: dict[str, Array]
-
-    @classmethod
-    def join(cls, parts: Sequence["Replicates"]) -> "Replicates":
-        """One after the other."""
-        first = parts[0]
-        return cls(
-            {name: np.concatenate([part.values[name] for part in parts]) for name in first.values},
-            {name: np.concatenate([part.bin_errors[name] for part in parts]) for name in first.bin_errors},
-        )
 
 
 def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> Metrics:
@@ -113,7 +103,7 @@ def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> 
     """
     scorers, groups = scorers_of(predictions), predictions.groups
     plain = np.ones((1, len(predictions)))
-    drawn = replicate(scorers, resamples(predictions.labels, groups, replicates, seed)) if replicates else {}
+    drawn = bootstrap(partial(replicate, scorers), predictions.labels, groups, replicates, seed) or {}
     views: dict[str, dict[str, TaskMetrics]] = {name: {} for name, _ in scorers}
     for (v, t), scorer in scorers.items():
         views[v][t] = TaskMetrics(
@@ -130,20 +120,14 @@ def scorers_of(predictions: Predictions) -> dict[Key, Scorer]:
     return {(v.name, task.name): Scorer(v, task, predictions.labels) for v in seen for task in tasks.values()}
 
 
-def replicate(scorers: Mapping[Key, Scorer], blocks: Iterable[Array]) -> dict[Key, Replicates]:
-    """Every metric in every resample.
+def replicate(scorers: Mapping[Key, Scorer], weights: Array) -> dict[Key, Replicates]:
+    """Every metric under each weighting of the images: what `bootstrap` is asked for.
 
     Args:
         scorers: by view and task.
-        blocks: weights of resamples [B, N], as `intervals.resamples` yields them.
+        weights: of resamples [B, N].
     """
-
-    def work(weights: Array) -> dict[Key, Replicates]:
-        return {key: Replicates(scorer(weights), scorer.bin_errors(weights)) for key, scorer in scorers.items()}
-
-    with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(work, blocks))
-    return {key: Replicates.join([part[key] for part in parts]) for key in scorers}
+    return {key: Replicates(scorer(weights), scorer.bin_errors(weights)) for key, scorer in scorers.items()}
 
 
 def estimates_of(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> dict[str, Estimate]:
@@ -152,7 +136,7 @@ def estimates_of(scorer: Scorer, groups: NDArray, drawn: Replicates | None) -> d
     Args:
         scorer: the view and task.
         groups: lesion of each image [N].
-        drawn: what resamples gave; None for no intervals.
+        drawn: the metrics in resamples; None for no intervals.
     """
     plain = np.ones((1, len(groups)))
     lesions = Lesions(scorer, groups)

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.robustness.perturb import PERTURBATIONS
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import LEVEL, resamples
+from lentigo.evaluation.statistics.intervals import LEVEL, bootstrap
 from lentigo.evaluation.tasks import tasks_of, view
 from lentigo.labels import LabelSet
 from lentigo.progress import track
@@ -124,8 +125,7 @@ def robustness(
     predictions = predict_own_part(model, records, only=chosen.ids.tolist()) if own_test else predict(model, chosen)
     readable = chosen.take(predictions.table["image_id"])
     scores = {("intact", 0.0): predictions.probabilities} | _perturbed(model, readable, seed, partial)
-    weights = list(resamples(predictions.labels, predictions.groups, replicates, seed))
-    points = _points(predictions, scores, weights)
+    points = _points(predictions, scores, replicates, seed)
     return Robustness(
         provenance=Provenance.of(predictions),
         available=len(pool),
@@ -208,7 +208,7 @@ def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDA
 
 
 def _points(
-    predictions: Predictions, scores: Mapping[tuple[str, float], Array], weights: list[Array]
+    predictions: Predictions, scores: Mapping[tuple[str, float], Array], replicates: int, seed: int
 ) -> dict[tuple[str, float], Point]:
     """The same resamples for all, so that changes are paired."""
     labels, label_set = predictions.labels, predictions.label_set
@@ -219,8 +219,9 @@ def _points(
     reasons = {name: undefined(metric, scorer) for name, metric in metrics.items()}
     if label_set.melanoma is None:
         reasons["auc_melanoma"] = f"{label_set.name} has no melanoma"
-    plain = {key: _values(p, labels, label_set, [np.ones((1, len(labels)))]) for key, p in scores.items()}
-    drawn = {key: _values(p, labels, label_set, weights) if weights else None for key, p in scores.items()}
+    values = {key: partial(_values, p, labels, label_set) for key, p in scores.items()}
+    plain = {key: of(np.ones((1, len(labels)))) for key, of in values.items()}
+    drawn = {key: bootstrap(of, labels, predictions.groups, replicates, seed) for key, of in values.items()}
     intact_plain, intact_drawn = plain["intact", 0.0], drawn["intact", 0.0]
 
     def level(key: tuple[str, float], name: str) -> Estimate:
@@ -247,16 +248,13 @@ def _points(
     }
 
 
-def _values(
-    probabilities: Array, labels: NDArray[np.int64], label_set: LabelSet, weights: list[Array]
-) -> dict[str, Array]:
-    """Balanced accuracy and melanoma's AUC [R] under R weightings, in blocks [B, N]; NaN where there is no melanoma."""
+def _values(probabilities: Array, labels: NDArray[np.int64], label_set: LabelSet, weights: Array) -> dict[str, Array]:
+    """Balanced accuracy and melanoma's AUC [B] under weightings [B, N]; NaN where there is no melanoma."""
     classes = label_set.classes
-    matrices = [confusion_matrices(labels, probabilities.argmax(axis=1), block, len(classes)) for block in weights]
-    decided = [balanced_accuracy(Decisions(m)) for m in matrices]
-    found = {"balanced_accuracy": np.concatenate(decided)}
+    decided = Decisions(confusion_matrices(labels, probabilities.argmax(axis=1), weights, len(classes)))
+    found = {"balanced_accuracy": balanced_accuracy(decided)}
     if label_set.melanoma is None:
-        return found | {"auc_melanoma": np.full(len(found["balanced_accuracy"]), np.nan)}
+        return found | {"auc_melanoma": np.full(len(weights), np.nan)}
     k = classes.index(label_set.melanoma)
-    sweep = ThresholdCurve.of(probabilities[:, k], labels == k)
-    return found | {"auc_melanoma": np.concatenate([auc(*sweep.counts(block)) for block in weights])}
+    curve = ThresholdCurve.of(probabilities[:, k], labels == k)
+    return found | {"auc_melanoma": auc(*curve.counts(weights))}

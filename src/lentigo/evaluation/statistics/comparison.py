@@ -6,6 +6,7 @@ and folds.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -21,7 +22,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.delong import delong_test
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import LEVEL, freedom, resamples
+from lentigo.evaluation.statistics.intervals import LEVEL, bootstrap, freedom
 from lentigo.evaluation.statistics.mcnemar import McNemar, mcnemar
 from lentigo.evaluation.tasks import task_of, tasks_of, view
 
@@ -117,11 +118,10 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
     first = next(iter(aligned.values()))
     scorers = {name: scorers_of(p) for name, p in aligned.items()}
     wanted = [key for key in compared(Provenance.of(first)) if all(key[:2] in found for found in scorers.values())]
-    plain = {name: replicate(found, [np.ones((1, len(first)))]) for name, found in scorers.items()}
+    plain = {name: replicate(found, np.ones((1, len(first)))) for name, found in scorers.items()}
     drawn = {
-        name: replicate(found, resamples(first.labels, first.groups, replicates, seed))
+        name: bootstrap(partial(replicate, found), first.labels, first.groups, replicates, seed) or {}
         for name, found in scorers.items()
-        if replicates
     }
 
     def values(side: dict[str, dict[Key, Replicates]], key: tuple[str, str, str], a: str, b: str) -> Array:
@@ -130,7 +130,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
     def difference(key: tuple[str, str, str], a: str, b: str) -> Difference:
         behind = Lesions(scorers[a][key[:2]], first.groups).behind(key[2])
         one = values(plain, key, a, b)
-        many = values(drawn, key, a, b) if drawn else None
+        many = values(drawn, key, a, b) if replicates else None
         found = estimate(one[0], many, behind, scale="difference", undefined="undefined for one of the two")
         return _difference(key, found, None if many is None or found.low is None else _p(one[0], many, behind))
 

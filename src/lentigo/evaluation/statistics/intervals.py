@@ -13,7 +13,9 @@ of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from scipy.stats import t
 __all__ = ["LEVEL", "SCALES", "Scale", "bootstrap", "edge_interval", "freedom", "interval", "resamples"]
 
 Array = NDArray[np.float64]
+Drawn = TypeVar("Drawn")
 LEVEL = 0.95
 BLOCK = 1 << 18
 """Weights per block: small enough for a processor's cache."""
@@ -79,16 +82,31 @@ def resamples(labels: NDArray[np.int64], groups: NDArray, replicates: int, seed:
 
 
 def bootstrap(
-    statistic: Callable[[Array], Array], labels: NDArray[np.int64], groups: NDArray, replicates: int, seed: int
-) -> Array | None:
-    """A statistic in each resample of lesions, [R] or [R, M]; None where no resamples are asked for.
+    statistic: Callable[[Array], Drawn], labels: NDArray[np.int64], groups: NDArray, replicates: int, seed: int
+) -> Drawn | None:
+    """A statistic in each resample of lesions; None where no resamples are asked for.
 
     Args:
-        statistic: from weights of the images [B, N] to its values [B] or [B, M].
+        statistic: from weights of the images [B, N] to its values: an array [B, ...], or dictionaries or named tuples
+            of such. Called in threads.
         labels, groups, replicates, seed: as in `resamples`.
+
+    Returns:
+        What `statistic` returns, with R rows in all its arrays.
     """
-    drawn = [statistic(weights) for weights in resamples(labels, groups, replicates, seed)]
-    return np.concatenate(drawn) if drawn else None
+    with ThreadPoolExecutor() as pool:
+        blocks = list(pool.map(statistic, resamples(labels, groups, replicates, seed)))
+    return _joined(blocks) if blocks else None
+
+
+def _joined(blocks: Sequence[Any]) -> Any:
+    """Arrays, or those in dictionaries and named tuples, one after the other."""
+    first = blocks[0]
+    if isinstance(first, dict):
+        return {key: _joined([block[key] for block in blocks]) for key in first}
+    if isinstance(first, tuple):
+        return type(first)(*(_joined(parts) for parts in zip(*blocks, strict=True)))
+    return np.concatenate(blocks)
 
 
 def interval(value: float, error: float, lesions: Sequence[int], scale: Scale) -> tuple[float, float]:

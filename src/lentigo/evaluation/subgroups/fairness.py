@@ -10,21 +10,20 @@ group that lacks a diagnosis averages over fewer of them, so that its averages a
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lentigo.evaluation.basis import Lesions, undefined
-from lentigo.evaluation.catalogue import entry
+from lentigo.evaluation.metrics.measure import estimates_of, replicate
 from lentigo.evaluation.metrics.ranges import range_of
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.provenance import FEW, Provenance
 from lentigo.evaluation.result import Estimate, Result
-from lentigo.evaluation.statistics.estimates import estimate, estimate_bin_error
-from lentigo.evaluation.statistics.intervals import LEVEL, resamples
+from lentigo.evaluation.statistics.intervals import LEVEL, bootstrap
 from lentigo.evaluation.subgroups.skin_tone import BANDS, LIMITS
 from lentigo.evaluation.tasks import View, tasks_of, view
 from lentigo.progress import track
@@ -210,32 +209,13 @@ def _measure(
     else:
         task = tasks_of(predictions)["diagnosis"]
         scorer = Scorer(View(seen.name, seen.probabilities[mask], seen.balanced), task, labels)
-        values = _values(scorer, metrics, groups, list(resamples(labels, groups, replicates, seed)))
+        key = (seen.name, task.name)
+        drawn = bootstrap(partial(replicate, {key: scorer}), labels, groups, replicates, seed) or {}
+        found = estimates_of(scorer, groups, drawn.get(key))
+        values = {metric: found[metric] for metric in metrics}
         absent = [c for c, n in lesions_of.items() if n == 0]
         note = f"no {', '.join(absent)}: averages are over the other {len(lesions_of) - len(absent)}" if absent else ""
     return Group(name=name, images=len(labels), lesions=count, lesions_of=lesions_of, values=values, note=note)
-
-
-def _values(
-    scorer: Scorer, metrics: Sequence[str], groups: NDArray, blocks: Sequence[NDArray[np.float64]]
-) -> dict[str, Estimate]:
-    plain = np.ones((1, len(groups)))
-    lesions = Lesions(scorer, groups)
-    drawn = [scorer(weights) for weights in blocks]
-    value = scorer(plain)
-    found = {
-        name: estimate(
-            value[name][0],
-            np.concatenate([d[name] for d in drawn]) if drawn else None,
-            lesions.behind(name),
-            scale=entry(name).scale,
-            trials=lesions.trials(name),
-            undefined=undefined(name, scorer),
-        )
-        for name in metrics
-    }
-    gaps = np.concatenate([scorer.bin_errors(weights)["ece"] for weights in blocks]) if blocks else None
-    return found | {"ece": estimate_bin_error(scorer.bin_errors(plain)["ece"][0], gaps, lesions.behind("ece"))}
 
 
 def _gap(metric: str, groups: Sequence[Group], everywhere: set[str]) -> Gap:
