@@ -42,6 +42,9 @@ PUBLIC = {
     "lentigo.export": """
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
+    "lentigo.compression": """
+        Compressed CompressionRecipe CompressionRecord Gate GateReport Step StepRecord check compress
+    """,
     "lentigo.report": """
         report
     """,

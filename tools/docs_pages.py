@@ -31,6 +31,7 @@ PACKAGES = (
     "evaluation",
     "evaluation.cost",
     "export",
+    "compression",
     "report",
     "studies",
     "errors",

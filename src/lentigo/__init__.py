@@ -17,6 +17,7 @@ __all__ = ["Classifier", "Verdict", "__version__"]
 
 _PARTS = (
     "audit",
+    "compression",
     "data",
     "errors",
     "evaluation",

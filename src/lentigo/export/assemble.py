@@ -29,7 +29,9 @@ HASHED = 250
 """Training images whose perceptual hashes travel along, drawn at random: enough to notice a data set made of them."""
 
 
-def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) -> Bundle:
+def bundle(
+    run: Run, out: str | os.PathLike[str], *, name: str | None = None, parent_sha256: str | None = None
+) -> Bundle:
     """Write a run's one-file model and verify it against the network.
 
     The temperature, the operating points and the OOD threshold are chosen on the validation part with the file
@@ -40,6 +42,7 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
         run: a finished run.
         out: the .onnx file to write.
         name: the model's name; without it the file's.
+        parent_sha256: hash of the bundle whose network was compressed into the run's.
 
     Raises:
         RunError: the training has not finished.
@@ -51,6 +54,7 @@ def bundle(run: Run, out: str | os.PathLike[str], *, name: str | None = None) ->
     module.ood = OODScore(fit_run(run, module))
     model = build_graph(module, run.recipe.size)
     metadata = _describe(run, name or path.stem, sum(p.numel() for p in module.network.parameters()))
+    metadata = metadata.model_copy(update={"parent_sha256": parent_sha256})
     readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
 
     def verify(draft: Bundle) -> Parity:

@@ -70,8 +70,8 @@ def _bounds(metadata: list[Any] | tuple[Any, ...]) -> str:
 
 
 def _explain(cls: type[Checked], error: ValidationError) -> RunError:
-    """The first fault, and how many more there are."""
-    first, *others = error.errors()
+    """The first fault, and how many more there are; a name that is unknown before the one that it may stand for."""
+    first, *others = sorted(error.errors(), key=lambda fault: fault["type"] == "missing")
     message, hint = _fault(cls, first)
     more = f" {len(others)} more {'entry is' if len(others) == 1 else 'entries are'} wrong." if others else ""
     return RunError(message + more, hint)

@@ -26,7 +26,7 @@ from lentigo.evaluation.statistics.intervals import LEVEL, bootstrap, freedom
 from lentigo.evaluation.statistics.mcnemar import McNemar, mcnemar
 from lentigo.evaluation.tasks import task_of, tasks_of, view
 
-__all__ = ["Comparison", "Difference", "Pair", "compare", "compared", "holm"]
+__all__ = ["Comparison", "Difference", "Pair", "align", "compare", "compared", "holm"]
 
 Array = NDArray[np.float64]
 
@@ -114,7 +114,7 @@ def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: 
     Raises:
         DataError: fewer than two models, other images, or other truths.
     """
-    aligned = _align(models)
+    aligned = align(models)
     first = next(iter(aligned.values()))
     scorers = {name: scorers_of(p) for name, p in aligned.items()}
     wanted = [key for key in compared(Provenance.of(first)) if all(key[:2] in found for found in scorers.values())]
@@ -167,8 +167,12 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return found
 
 
-def _align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
-    """The models' predictions with rows in the order of image ids."""
+def align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
+    """The models' predictions with rows in the order of image ids.
+
+    Raises:
+        DataError: fewer than two models, other images, labels or truths.
+    """
     if len(models) < 2:
         raise DataError("A comparison needs two models or more.", "Pass their predictions by name.")
     ordered = {

@@ -1,0 +1,30 @@
+"""Make a trained network smaller, and show what that costs.
+
+>>> from lentigo import compression, training
+>>> compression.compress(training.load_run("runs/first"), "prune+int8", "compressed/first")
+"""
+
+from lentigo.errors import MissingExtraError
+
+try:
+    from lentigo.compression.gate import Gate, GateReport, check
+    from lentigo.compression.pipeline import Compressed, compress
+    from lentigo.compression.recipe import CompressionRecipe
+    from lentigo.compression.record import CompressionRecord, StepRecord
+    from lentigo.compression.steps import Step
+except ModuleNotFoundError as missing:
+    if missing.name is None or missing.name.startswith("lentigo"):
+        raise
+    raise MissingExtraError("lentigo.compression", "compress") from missing
+
+__all__ = [
+    "Compressed",
+    "CompressionRecipe",
+    "CompressionRecord",
+    "Gate",
+    "GateReport",
+    "Step",
+    "StepRecord",
+    "check",
+    "compress",
+]

@@ -1,0 +1,206 @@
+"""Compress a run, step by step, each judged by the gate; only a file that passed appears.
+
+    compression.json   the recipe, and what is compressed: a folder serves one compression
+    steps/0-parent/    the exported network that everything is compared with
+    steps/1-prune/     a folder a step: its run or file, the file's predictions, and measured.json, written last
+    record.json, .md   every step: sizes, cost, metrics, gate
+    model.onnx         what ships, or model.onnx.zst
+
+A step that doesn't pass the gate is reported and not shipped: the next one starts from the last that passed. Killed at
+any time and started again, a compression goes on with the first step that isn't measured and ends in the same file.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lentigo import export
+from lentigo.atomic import make_folder, own_folder, replacing, write_text
+from lentigo.compression.gate import Gate, check
+from lentigo.compression.recipe import CompressionRecipe
+from lentigo.compression.record import CompressionRecord, StepRecord
+from lentigo.compression.steps import Model, Step
+from lentigo.errors import BundleError, RunError
+from lentigo.evaluation import Predictions, measure
+from lentigo.evaluation.catalogue import label
+from lentigo.evaluation.run_predictor import RunPredictor
+from lentigo.export.refit import predict_part_of
+from lentigo.progress import note
+from lentigo.runtime import Bundle, OperatingPoint
+from lentigo.training import Run
+from lentigo.training.named import Named
+
+__all__ = ["Compressed", "compress"]
+
+MARK = "compression.json"
+PARENT = "parent"
+VALIDATION = "validation.parquet"
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A finished compression.
+
+    Attributes:
+        folder: where it is.
+        file: what ships.
+        record: every step.
+    """
+
+    folder: Path
+    file: Path
+    record: CompressionRecord
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step of the recipe passed the gate."""
+        return not self.record.withheld
+
+    def summary(self) -> str:
+        """What ships and where the record is, for people."""
+        return f"{self.record.summary}\nWrote {self.file} and {self.folder / 'record.md'}"
+
+
+def compress(
+    run: Run, recipe: str | os.PathLike[str] | Mapping[str, Any] | CompressionRecipe, out: str | os.PathLike[str]
+) -> Compressed:
+    """Run the steps of a recipe on a trained network, each followed by the gate.
+
+    Args:
+        run: a finished run.
+        recipe: a short name such as 'prune+int8', a JSON file, or its values; see `CompressionRecipe`.
+        out: a folder: new, empty, or of the same compression, which then resumes.
+
+    Raises:
+        RunError: the recipe is not one, the training has not finished, the folder belongs to another compression, or
+            no step passed the gate: the record says why.
+        OutputError: the folder holds other files, or can't be written to.
+        BundleError: a file in the folder has changed since it was measured.
+    """
+    chosen = CompressionRecipe.of(Path(recipe) if isinstance(recipe, os.PathLike) else recipe)
+    folder = _claim(own_folder(out, (MARK,)), _source(run), chosen)
+    places = [folder / "steps" / f"{i}-{name}" for i, name in enumerate((PARENT, *chosen.names))]
+    parent = last = Model(run, _exported(run, places[0], run.model))
+    records = [_measured(Named(name=PARENT), parent, parent, chosen.gate, folder)]
+    for named, step, place in zip(chosen.steps, chosen.made(), places[1:], strict=True):
+        note(f"Step {len(records)} of {len(chosen.steps)}: {named}")
+        model = _run_step(step, named, last, parent, place)
+        records.append(_measured(named, model, parent, chosen.gate, folder))
+        note(f"{named}: {records[-1].outcome}")
+        last = model if records[-1].shipped else last
+    return _finish(folder, chosen, run, records, last)
+
+
+def _claim(folder: Path, source: dict[str, str], recipe: CompressionRecipe) -> Path:
+    """Mark a folder as that of this compression.
+
+    Raises:
+        RunError: it belongs to another one.
+    """
+    identity = json.dumps({"recipe": recipe.model_dump(mode="json"), **source}, indent=2) + "\n"
+    mark = make_folder(folder) / MARK
+    if mark.exists() and mark.read_text(encoding="utf-8") != identity:
+        raise RunError(
+            f"{folder}: this folder holds another compression, of another run or with another recipe.",
+            f"Name a new folder, or see {mark}.",
+        )
+    write_text(mark, identity)
+    return folder
+
+
+def _source(run: Run) -> dict[str, str]:
+    """What is compressed.
+
+    Raises:
+        RunError: the training has not finished.
+    """
+    run.network()  # refuses an unfinished one with the next step
+    return {"network": run.model, "weights_sha256": RunPredictor(run).sha256, "split_sha256": run.split_sha256}
+
+
+def _run_step(step: Step, named: Named, before: Model, parent: Model, place: Path) -> Model:
+    """What a step makes, or made before it was interrupted: files appear whole or not at all."""
+    file = place / f"model{step.suffix}"
+    if step.of == "file":
+        if not file.exists():
+            step.make(before, parent, file)
+        return Model(before.run, file)
+    run = step.make(before, parent, place)
+    assert isinstance(run, Run)  # a step of the network
+    return Model(run, _exported(run, place, f"{parent.run.model}-{named}", Bundle(before.bundle).sha256))
+
+
+def _exported(run: Run, place: Path, name: str, parent_sha256: str | None = None) -> Path:
+    file = place / "model.onnx"
+    if not file.exists():
+        export.bundle(run, file, name=name, parent_sha256=parent_sha256)
+    return file
+
+
+def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Path) -> StepRecord:
+    """A step's record, as it was measured before or as it is now.
+
+    Raises:
+        BundleError: the file has changed since it was measured.
+    """
+    place = model.bundle.parent
+    bundle = Bundle(model.bundle, threads=1)
+    path = place / "measured.json"
+    if path.exists():
+        record = StepRecord.from_json(path.read_text(encoding="utf-8"))
+        if record.sha256 != bundle.sha256:
+            raise BundleError(
+                f"{model.bundle}: the file has changed since it was measured.",
+                f"Delete the folder {place} and those after it, and run the command again.",
+            )
+        return record
+    predictions = predict_part_of(model.run, bundle, "validation")
+    predictions.save(place / VALIDATION)
+    report = None
+    if model is not parent:
+        points: dict[str, OperatingPoint] = {point.target: point for point in Bundle(parent.bundle).metadata.operating_points}
+        report = check(Predictions.load(parent.bundle.parent / VALIDATION), predictions, gate, points=points)
+    metrics = measure(predictions, replicates=gate.replicates, seed=gate.seed)
+    record = StepRecord(
+        name=named.name,
+        params=named.params,
+        file=model.bundle.relative_to(folder).as_posix(),
+        sha256=bundle.sha256,
+        size={"file": model.bundle.stat().st_size},
+        macs=None,
+        peak_bytes=None,
+        latency_ms=float(str(predictions.meta["latency_ms"])),
+        machine=predictions.meta["environment"],  # type: ignore[arg-type]  # names with versions
+        metrics={
+            label(name, predictions.label_set): metrics.get(name) for name in metrics.provenance.shown("headline")
+        },
+        gate=report,
+        shipped=report is None or report.verdict == "pass",
+    )
+    write_text(path, record.to_json() + "\n")
+    return record
+
+
+def _finish(folder: Path, recipe: CompressionRecipe, run: Run, steps: list[StepRecord], last: Model) -> Compressed:
+    """Write the record and, if a step passed, the file that ships."""
+    passed = any(step.shipped for step in steps[1:])
+    file = folder / last.bundle.name
+    record = CompressionRecord(
+        recipe=recipe.model_dump(mode="json"),
+        source=_source(run),
+        steps=tuple(steps),
+        file=file.name if passed else "",
+        sha256=Bundle(last.bundle).sha256 if passed else "",
+    )
+    write_text(folder / "record.json", record.to_json() + "\n")
+    write_text(folder / "record.md", record.to_markdown())
+    if not passed:
+        raise RunError(f"{folder}: {record.summary}", f"See {folder / 'record.md'}.")
+    if not (file.exists() and file.read_bytes() == last.bundle.read_bytes()):
+        with replacing(file) as partial:
+            shutil.copyfile(last.bundle, partial)
+    return Compressed(folder, file, record)

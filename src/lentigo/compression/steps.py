@@ -1,0 +1,53 @@
+"""The steps that a compression recipe names: what each takes, what it makes, and its parameters.
+
+A step of the *network* makes a run from a finished run; a step of the *file* makes a bundle from a bundle. Each is
+restartable: interrupted and called again with the same folder it ends in the same files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lentigo.training import Run
+from lentigo.training.named import Registry
+
+__all__ = ["STEPS", "Model", "Step"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What steps hand on.
+
+    Attributes:
+        run: the training, which also knows data and split.
+        bundle: its file, which may have been compressed beyond the run.
+    """
+
+    run: Run
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        of: what it changes: the network, before anything is exported, or the exported file.
+        precision: whether it decides the precision of the file's weights, which only one step may.
+        needs: names of steps, one of which must follow, or the step has no effect on what ships.
+        suffix: of the file that it makes.
+        last: whether nothing may follow.
+        make: from the model before, the one that compression started from, and a folder of its own to the new run
+            (of a network) or file.
+    """
+
+    of: Literal["network", "file"]
+    make: Callable[[Model, Model, Path], Run | Path]
+    precision: bool = False
+    needs: tuple[str, ...] = ()
+    suffix: str = ".onnx"
+    last: bool = False
+
+
+STEPS: Registry[Step] = Registry("compression step")
