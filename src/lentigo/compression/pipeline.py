@@ -7,7 +7,7 @@
     model.onnx         what ships, or model.onnx.zst
 
 A step that doesn't pass the gate is reported and not shipped: the next one starts from the last that passed. Killed at
-any time and started again, a compression goes on with the first step that isn't measured and ends in the same file.
+any time and started again, a compression resumes with the first step that isn't measured and ends in the same file.
 """
 
 import json
@@ -162,7 +162,9 @@ def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Pat
     predictions.save(place / VALIDATION)
     report = None
     if model is not parent:
-        points: dict[str, OperatingPoint] = {point.target: point for point in Bundle(parent.bundle).metadata.operating_points}
+        points: dict[str, OperatingPoint] = {
+            point.target: point for point in Bundle(parent.bundle).metadata.operating_points
+        }
         report = check(Predictions.load(parent.bundle.parent / VALIDATION), predictions, gate, points=points)
     metrics = measure(predictions, replicates=gate.replicates, seed=gate.seed)
     record = StepRecord(
