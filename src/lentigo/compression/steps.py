@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lentigo.export.convert import convert
+from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.training import Run
 from lentigo.training.named import Registry
 
@@ -51,3 +53,13 @@ class Step:
 
 
 STEPS: Registry[Step] = Registry("compression step")
+
+
+@STEPS.register
+def zst() -> Step:
+    """Pack the file with Zstandard: the same model in fewer bytes."""
+
+    def make(before: Model, parent: Model, out: Path) -> Path:
+        return convert(before.bundle, out).path
+
+    return Step("file", make, suffix=PACKED, last=True)
