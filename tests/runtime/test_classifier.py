@@ -86,6 +86,46 @@ class TestMany:
             assert one._cam == pytest.approx(other._cam, abs=1e-3)
             assert one.decision == other.decision
 
+    def test_neighbours_change_nothing(self, classifier, synthetic_records, tmp_path):
+        """Batches are an arrangement: every image gets what it gets alone, in its place, whatever stands beside it."""
+        bad = tmp_path / "bad.jpg"
+        bad.write_bytes(b"no")
+        paths = [*synthetic_records.table["path"][:9], bad, *synthetic_records.table["path"][9:12]]
+        small = Image.open(paths[0]).resize((90, 80))
+        sources = [*paths[:3], small, *paths[3:]]
+        for call in (classifier.classify_many, classifier.classify_batch, lambda s: classifier.classify_many(iter(s))):
+            results = list(call(sources))
+            assert [type(r) for r in results] == [Failure if s is bad else Verdict for s in sources]
+            for source, found in zip(sources, results, strict=True):
+                if source is not bad:
+                    alone = classifier.classify(source)
+                    assert (found.source, found.decision, found.top) == (alone.source, alone.decision, alone.top)
+                    assert found.raw["probabilities"] == pytest.approx(alone.raw["probabilities"], abs=2e-6)
+                    assert found.ood_score == pytest.approx(alone.ood_score, rel=1e-5)
+
+    def test_what_a_batch_fails_on_costs_only_itself(self, altered, synthetic_records, monkeypatch):
+        classifier = altered()
+        arrays = [np.asarray(Image.open(p)) for p in synthetic_records.table["path"][:4]]
+        run = classifier.bundle.predict
+
+        def fails_on_the_third(images):
+            if any(np.array_equal(image, arrays[2]) for image in images):
+                raise RuntimeError("bad allocation")
+            return run(images)
+
+        monkeypatch.setattr(classifier.bundle, "predict", fails_on_the_third)
+        results = classifier.classify_batch(arrays)
+        assert [type(r) for r in results] == [Verdict, Verdict, Failure, Verdict]
+
+    def test_large_images_are_not_read_together(self, classifier, photo, monkeypatch):
+        """Memory is bounded by pixels, not by the number of images."""
+        monkeypatch.setattr("lentigo.runtime.classifier._BATCH_PIXELS", 150 * 200)
+        calls = []
+        run = classifier.bundle.predict
+        monkeypatch.setattr(classifier.bundle, "predict", lambda x: calls.append(len(x)) or run(x))
+        assert len(classifier.classify_batch([photo] * 5)) == 5
+        assert calls == [1] * 5
+
     def test_an_array_of_images(self, classifier, photo):
         images = np.stack([np.asarray(Image.open(photo))] * 3)
         assert len(classifier.classify_batch(images)) == len(list(classifier.classify_many(images))) == 3

@@ -4,6 +4,8 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from operator import length_hint
 from pathlib import Path
 from typing import IO, cast
 
@@ -26,8 +28,14 @@ from lentigo.runtime.verdict import Verdict
 
 __all__ = ["Classifier"]
 
-_BATCH_PIXELS = 16_000_000
-"""Maximum number of pixels in one batch."""
+_BATCH = 4
+"""Maximum number of images in one batch: more take longer, because they leave the processor's cache."""
+_BATCH_PIXELS = 4_000_000
+"""Maximum number of pixels in a batch of several images, and the number after which no further image is read before
+those that were read have their results."""
+
+_Readable = tuple[str, ImageSource, NDArray[np.uint8]]
+"""Name, where the pixels can be read again, and the pixels [H, W, 3]."""
 
 
 class Classifier:
@@ -112,7 +120,7 @@ class Classifier:
     def classify_batch(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
     ) -> list[Verdict | Failure]:
-        """Classify images that fit in memory together; images of the same size are batched.
+        """Classify images that fit in memory together; images of the same size share batches.
 
         Args:
             sources: several of what `classify` takes, or an array uint8 [N, H, W, 3].
@@ -125,20 +133,7 @@ class Classifier:
             ImageError: a single image instead of several.
             DataError: the prevalence is incomplete or impossible.
         """
-        stated = self._stated(prevalence)
-        results: dict[int, Verdict | Failure] = {}
-        read: dict[int, tuple[str, ImageSource, NDArray[np.uint8]]] = {}
-        for i, source in enumerate(_several(sources)):
-            try:
-                read[i] = (_name(source), *_read(source))
-            except ImageError as error:
-                results[i] = self._failure(source, error)
-        for group in _of_one_size({i: pixels.shape for i, (_, _, pixels) in read.items()}):
-            first = read[group[0]][0]
-            outputs = self._run(np.stack([read[i][2] for i in group]), first)
-            for k, i in enumerate(group):
-                results[i] = self._verdict(*read[i], outputs, k, stated)
-        return [results[i] for i in range(len(results))]
+        return self._together(_several(sources), self._stated(prevalence))
 
     def _classify(self, source: ImageSource, stated: Mapping[str, float] | None) -> Verdict:
         name = _name(source)
@@ -148,22 +143,50 @@ class Classifier:
     def _in_threads(
         self, sources: Iterable[ImageSource], stated: Mapping[str, float] | None
     ) -> Iterator[Verdict | Failure]:
-        def one(source: ImageSource) -> Verdict | Failure:
-            try:
-                return self._classify(source, stated)
-            except ImageError as error:
-                return self._failure(source, error)
-
         workers = os.cpu_count() or 1
+        # With few images each gets a thread of its own; with many, small batches take less time for each.
+        size = max(1, min(_BATCH, length_hint(sources, _BATCH * workers) // workers))
+        remaining = iter(sources)
         with ThreadPoolExecutor(workers) as pool:
-            waiting: deque[Future[Verdict | Failure]] = deque()
+            waiting: deque[Future[list[Verdict | Failure]]] = deque()
             # No more images in memory than it takes to keep all workers busy.
-            for source in sources:
-                waiting.append(pool.submit(one, source))
-                if len(waiting) > 4 * workers:
-                    yield waiting.popleft().result()
+            while group := list(islice(remaining, size)):
+                waiting.append(pool.submit(self._together, group, stated))
+                if len(waiting) > 2 * workers:
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
+
+    def _together(self, sources: Iterable[ImageSource], stated: Mapping[str, float] | None) -> list[Verdict | Failure]:
+        """Results in order; images of one size that are read one after the other share a batch."""
+        results: dict[int, Verdict | Failure] = {}
+        read: dict[int, _Readable] = {}
+        for i, source in enumerate(sources):
+            try:
+                read[i] = (_name(source), *_read(source))
+            except ImageError as error:
+                results[i] = self._failure(source, error)
+            if sum(pixels.size for _, _, pixels in read.values()) >= 3 * _BATCH_PIXELS:
+                results |= self._batches(read, stated)
+                read.clear()
+        results |= self._batches(read, stated)
+        return [results[i] for i in range(len(results))]
+
+    def _batches(
+        self, read: Mapping[int, _Readable], stated: Mapping[str, float] | None
+    ) -> dict[int, Verdict | Failure]:
+        """Results by position; what a batch fails on is tried alone, so that an image costs only itself."""
+        results: dict[int, Verdict | Failure] = {}
+        for group in _of_one_size({i: pixels.shape for i, (_, _, pixels) in read.items()}):
+            first = read[group[0]][0]
+            try:
+                outputs = self._run(np.stack([read[i][2] for i in group]), first)
+            except ImageError as error:
+                alone = {i: self._batches({i: read[i]}, stated)[i] for i in group if len(group) > 1}
+                results |= alone or {group[0]: self._failure(first, error)}
+                continue
+            results |= {i: self._verdict(*read[i], outputs, k, stated) for k, i in enumerate(group)}
+        return results
 
     def _stated(self, prevalence: Mapping[str, float] | None) -> dict[str, float] | None:
         return None if prevalence is None else check_prevalence(prevalence, self.labels)
@@ -274,10 +297,10 @@ def _several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
 
 
 def _of_one_size(shapes: Mapping[int, tuple[int, ...]]) -> Iterator[Sequence[int]]:
-    """Positions of images of the same shape, in batches of at most `_BATCH_PIXELS`."""
+    """Positions of images of the same shape, in batches of at most `_BATCH` and `_BATCH_PIXELS`."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, shape in shapes.items():
         by_shape.setdefault(shape, []).append(i)
     for shape, members in by_shape.items():
-        step = max(1, _BATCH_PIXELS // (shape[0] * shape[1]))
+        step = max(1, min(_BATCH, _BATCH_PIXELS // (shape[0] * shape[1])))
         yield from (members[start : start + step] for start in range(0, len(members), step))

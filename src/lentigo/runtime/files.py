@@ -94,7 +94,7 @@ def classify_files(
     # With many images each thread computes one; with one image all threads share it.
     classifier = Classifier.load(model, threads=1 if len(files) > 1 else 0)
     results = classifier.classify_many(
-        (sys.stdin.buffer if file == STDIN else file for file in files), prevalence=prevalence
+        [sys.stdin.buffer if file == STDIN else file for file in files], prevalence=prevalence
     )
     shown = track(results, "Classifying", len(files)) if progress else results
     explained = _explained(files, shown, pictures, overwrite=overwrite)
