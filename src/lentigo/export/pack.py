@@ -46,7 +46,10 @@ def _as_8_bits(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
     name = tensor.name
     tensor.CopyFrom(numpy_helper.from_array(steps.astype(np.int8), f"{name}/8"))
     graph.initializer.append(numpy_helper.from_array(step, f"{name}/step"))
-    graph.node.insert(0, helper.make_node("DequantizeLinear", [f"{name}/8", f"{name}/step"], [name], axis=1))
+    # A DequantizeLinear node would say it in one: ONNX Runtime before 1.28 doesn't open files with one like this.
+    cast = helper.make_node("Cast", [f"{name}/8"], [f"{name}/whole"], to=TensorProto.FLOAT)
+    graph.node.insert(0, helper.make_node("Mul", [f"{name}/whole", f"{name}/step"], [name]))
+    graph.node.insert(0, cast)
 
 
 def _as_16_bits(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
