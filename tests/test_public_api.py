@@ -43,7 +43,8 @@ PUBLIC = {
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.compression": """
-        Compressed CompressionRecipe CompressionRecord Gate GateReport Step StepRecord check compress
+        Compressed CompressionRecipe CompressionRecord Gate GateReport SoftLabels Step StepRecord
+        build_soft_labels check compress load_soft_labels soft_labels_from
     """,
     "lentigo.report": """
         report

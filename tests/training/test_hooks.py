@@ -134,7 +134,7 @@ def test_a_loss_and_a_callback_of_another_package_see_the_batch(split, tmp_path,
     seen, kept = [], []
 
     @training.register_loss
-    def distillation(weight: float = 0.5):
+    def imitation(weight: float = 0.5):
         def loss(logits, targets, context):
             seen.append(context)
             return weight * F.cross_entropy(logits, targets, reduction="none")
@@ -161,7 +161,7 @@ def test_a_loss_and_a_callback_of_another_package_see_the_batch(split, tmp_path,
         size=16,
         epochs=1,
         batch_size=32,
-        loss={"name": "distillation", "params": {"weight": 0.1}},
+        loss={"name": "imitation", "params": {"weight": 0.1}},
         callbacks=["Pruning"],
     )
     run = training.train("compact", split, recipe, out=tmp_path / "run")

@@ -23,7 +23,7 @@ def learner(network=None, prior=PRIOR, **entries):
 
 def context(labels, classes=3):
     targets = F.one_hot(labels, classes).float()
-    return BatchContext(0, 0, 0, labels, labels, targets, targets, np.empty(0, object))
+    return BatchContext(0, 0, 0, labels, labels, targets, targets, np.empty(0, object), torch.zeros(targets.shape[1]))
 
 
 def test_class_weights_multiply_the_loss_of_each_image():

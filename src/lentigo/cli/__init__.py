@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lentigo import __version__
-from lentigo.cli import classify, compress, cost, data, evaluate, report, reproduce, search, train
+from lentigo.cli import classify, compress, cost, data, distil, evaluate, report, reproduce, search, train
 from lentigo.errors import DataWarning, LentigoError, next_step, reason
 
 __all__ = ["app", "main"]
@@ -28,7 +28,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
-for verbs in (classify.app, train.app, search.app, evaluate.app, report.app, cost.app, compress.app, reproduce.app):
+BUILDING = (train.app, distil.app, search.app, compress.app)
+JUDGING = (evaluate.app, report.app, cost.app, reproduce.app)
+for verbs in (classify.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 
 

@@ -11,7 +11,9 @@ try:
     from lentigo.compression.pipeline import Compressed, compress
     from lentigo.compression.recipe import CompressionRecipe
     from lentigo.compression.record import CompressionRecord, StepRecord
+    from lentigo.compression.soft_labels import build_soft_labels, soft_labels_from
     from lentigo.compression.steps import Step
+    from lentigo.training.soft_labels import SoftLabels, load_soft_labels
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -23,8 +25,12 @@ __all__ = [
     "CompressionRecord",
     "Gate",
     "GateReport",
+    "SoftLabels",
     "Step",
     "StepRecord",
+    "build_soft_labels",
     "check",
     "compress",
+    "load_soft_labels",
+    "soft_labels_from",
 ]

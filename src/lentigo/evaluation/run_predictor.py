@@ -61,7 +61,7 @@ class RunPredictor:
             split=split_description(split),
             training_prevalence=tuple(self.run.class_prior),
             temperature=calibrate(self.run).temperature,
-            train=part_ids(split.train),
+            train=part_ids(split.train) | self.run.taught,
             validation=part_ids(split.validation),
             test=part_ids(split.test),
         )

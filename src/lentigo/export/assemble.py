@@ -18,10 +18,11 @@ from lentigo.export.module import ExportModule
 from lentigo.export.parity import Parity, check_parity
 from lentigo.export.refit import DRAFT_TEMPERATURE, recalibrate
 from lentigo.labels import LabelSet
-from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, OODThreshold
+from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, IdSet, OODThreshold
 from lentigo.runtime.metadata import FORMAT, Fingerprints
 from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
+from lentigo.training.students import published
 
 __all__ = ["bundle", "checked_path", "fingerprints", "plain_labels"]
 
@@ -95,10 +96,10 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         ood_score=OODThreshold(threshold=1.0, target_fpr=TARGET_FPR, validation_images=0),
         source=run.source,
         split=split_description(split),
-        recipe=run.recipe.to_dict(),
+        recipe=published(run.recipe, run.soft_labels),
         metrics={},
         parity={},
-        fingerprints=fingerprints(split),
+        fingerprints=fingerprints(split, run.taught),
         licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
         citation=run.citation,
         notice=NOTICE,
@@ -106,8 +107,13 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
     )
 
 
-def fingerprints(split: data.Split) -> Fingerprints:
-    """The ids of a split's parts, and the perceptual hashes of some of its training images."""
+def fingerprints(split: data.Split, taught: IdSet | None = None) -> Fingerprints:
+    """The ids of a split's parts, and the perceptual hashes of some of its training images.
+
+    Args:
+        split: the split.
+        taught: ids that the teachers of a student have seen, which count as its training part's.
+    """
     train = split.train
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:HASHED])
 
@@ -120,7 +126,7 @@ def fingerprints(split: data.Split) -> Fingerprints:
     with ThreadPoolExecutor() as pool:
         hashes = [h for h in pool.map(one, train.table["path"].iloc[chosen]) if h is not None]
     return Fingerprints(
-        train=part_ids(train).encode(),
+        train=(part_ids(train) | (taught or IdSet({}))).encode(),
         validation=part_ids(split.validation).encode(),
         test=part_ids(split.test).encode(),
         perceptual=base64.b85encode(np.array(hashes, "<u8").tobytes()).decode(),

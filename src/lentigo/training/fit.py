@@ -24,7 +24,10 @@ from lentigo.training.loop import fit
 from lentigo.training.recipe import Recipe
 from lentigo.training.resume import check_same, recorded_recipe, recorded_run
 from lentigo.training.run import Run, environment
+from lentigo.training.soft_labels import SoftLabels
 from lentigo.training.stages import fit_in_stages
+from lentigo.training.students import check_student, find_store, with_store
+from lentigo.training.views import ReplayedInput
 
 __all__ = ["train", "train_from"]
 
@@ -73,7 +76,10 @@ def train(
     folder = Path(out)
     find_device(device)
     old = recorded_run(folder, resume)
-    recipe = recorded_recipe(old, recipe)
+    recipe = with_store(recorded_recipe(old, recipe and with_store(recipe)))
+    store = find_store(recipe)
+    if store is not None:
+        check_student(store, recipe, split)
     options = dict(old.options if old and options is None else options or {})
     if old:
         check_same(old, {"model": model, "options": _plain(options)}, split)
@@ -92,13 +98,15 @@ def train(
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
-    run = _describe(model, _plain(options), start, split, recipe, folder, pixels)
+    if store is not None:
+        store.rows(pixels.readable(split.train).ids)  # refuses images without soft labels
+    run = _describe(model, _plain(options), start, split, recipe, folder, pixels, store)
     run.save_description()  # first: what it is of can be resumed, and nothing else
     split.save(folder / "split.csv")
     if isinstance(network, Transfer) and recipe.frozen_base:
         fit_in_stages(network, run, split, pixels, callbacks, device)
     else:
-        _fit_whole(network, run, split, pixels, callbacks, device)
+        _fit_whole(network, run, split, pixels, callbacks, device, store)
     run.save_network(network)
     return run
 
@@ -178,13 +186,19 @@ def _fit_whole(
     pixels: data.Pixels,
     callbacks: tuple[pl.Callback, ...],
     device: Device,
+    store: SoftLabels | None,
 ) -> None:
-    """Everything trains, from augmented pixels."""
+    """Everything trains, from augmented pixels: views of its own, or those of a store."""
     recipe = run.recipe
-    inputs = PixelInput(recipe, torch.tensor(run.mean), torch.tensor(run.std))
+    colours = torch.tensor(run.mean), torch.tensor(run.std)
     train, validation = (pixels.readable(split.part(part)) for part in ("train", "validation"))
+    if store is None:
+        inputs, squares = PixelInput(recipe, *colours), pixels.of(train)
+    else:
+        inputs = ReplayedInput(recipe, *colours, store, train.ids)
+        squares = data.load_pixels(split.records, store.description.size).of(train)
     learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior), ids=train.ids)
-    train_set = PixelDataset(pixels.of(train), run.labels(train))
+    train_set = PixelDataset(squares, run.labels(train))
     fit(
         learner,
         train_loader(train_set, recipe, epoch_positions(recipe, split, train.ids)),
@@ -230,6 +244,7 @@ def _describe(
     recipe: Recipe,
     folder: Path,
     pixels: data.Pixels,
+    store: SoftLabels | None,
 ) -> Run:
     train = pixels.readable(split.train)
     counts = np.bincount(train.labels, minlength=len(train.label_set))
@@ -250,6 +265,7 @@ def _describe(
         label_set=train.label_set,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
+        soft_labels=store.provenance() if store else {},
     )
 
 

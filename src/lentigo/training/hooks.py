@@ -26,12 +26,15 @@ class BatchContext:
         epoch: from 0.
         step: of the epoch, from 0.
         seed: of this step's augmentation and dropout. The same recipe, seed and positions give the same views again:
-            `learner.inputs.views(pixels, targets, torch.Generator().manual_seed(seed))`.
+            `learner.inputs.views(pixels, targets, torch.Generator().manual_seed(seed))`. Distillation from a store
+            repeats the store's views instead, and its seed is of dropout alone.
         positions: int64 [B], rows of the training part's readable images.
         labels: int64 [B], on the device of the network.
         views: what was augmented, float32 [B, 3, S, S] of 0 to 1, not normalised; of a frozen base its features.
         targets: class shares before smoothing, float32 [B, K]: one-hot, or mixed by MixUp or CutMix.
         ids: of all readable images of the training part.
+        offset: what the fitted logits carry of the training part's prevalence, float32 [K]: without it all classes are
+            equally common.
     """
 
     epoch: int
@@ -42,6 +45,7 @@ class BatchContext:
     views: Tensor
     targets: Tensor
     ids: NDArray[np.object_]
+    offset: Tensor
 
     @property
     def image_ids(self) -> list[str]:

@@ -3,10 +3,18 @@
 import torch
 from torch import Tensor, nn
 
-from lentigo.data.augment import ColourJitter, Compose, Mixing, RandomAffine
+from lentigo.data.augment import Augmentation, ColourJitter, Compose, Mixing, RandomAffine
 from lentigo.training.recipe import Recipe
 
-__all__ = ["FeatureInput", "PixelInput"]
+__all__ = ["FeatureInput", "PixelInput", "augmentations"]
+
+
+def augmentations(recipe: Recipe) -> list[Augmentation | Mixing]:
+    """All of a recipe's augmentations, in their order."""
+    affine = RandomAffine(recipe.rotation, recipe.zoom, recipe.shift, recipe.mirror)
+    colour = ColourJitter(recipe.brightness, recipe.contrast, recipe.channel_jitter)
+    own = [Compose([affine, colour])] if recipe.moves else []
+    return [*own, *(augmentation.make() for augmentation in recipe.augmentations)]
 
 
 class PixelInput(nn.Module):
@@ -22,10 +30,7 @@ class PixelInput(nn.Module):
 
     def __init__(self, recipe: Recipe, mean: Tensor, std: Tensor) -> None:
         super().__init__()
-        affine = RandomAffine(recipe.rotation, recipe.zoom, recipe.shift, recipe.mirror)
-        colour = ColourJitter(recipe.brightness, recipe.contrast, recipe.channel_jitter)
-        own = [Compose([affine, colour])] if recipe.moves else []
-        self.steps = [*own, *(augmentation.make() for augmentation in recipe.augmentations)]
+        self.steps = augmentations(recipe)
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 

@@ -15,6 +15,7 @@ from lentigo.training.hooks import LOSSES, BatchContext
 from lentigo.training.inputs import FeatureInput, PixelInput
 from lentigo.training.optimizers import make_optimizer, make_schedule
 from lentigo.training.recipe import Recipe
+from lentigo.training.views import ReplayedInput
 
 __all__ = ["Learner"]
 
@@ -74,6 +75,11 @@ class Learner(pl.LightningModule):
         """The logits that the loss sees, which assume the training part's prevalence under logit adjustment."""
         return logits + self.log_prior if self.recipe.balance == "logit_adjustment" else logits
 
+    def _offset(self) -> Tensor:
+        """What the fitted logits carry of the training part's prevalence, [K]."""
+        carried = self.recipe.balance in ("logit_adjustment", "none")
+        return self.log_prior if carried else torch.zeros_like(self.log_prior)
+
     def loss(self, logits: Tensor, context: BatchContext) -> Tensor:
         """The recipe's loss of smoothed targets, weighted by class if the recipe has it: one number.
 
@@ -100,8 +106,13 @@ class Learner(pl.LightningModule):
         # run repeats it.
         _seed_dropout(seed, self.device)
         one_hot = F.one_hot(labels, len(self.log_prior)).float()
-        views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed))
-        self.context = BatchContext(self.current_epoch, index, seed, positions, labels, views, targets, self.ids)
+        if isinstance(self.inputs, ReplayedInput):
+            views, targets = self.inputs.replay(stored, positions, self.current_epoch), one_hot
+        else:
+            views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed))
+        self.context = BatchContext(
+            self.current_epoch, index, seed, positions, labels, views, targets, self.ids, self._offset()
+        )
         logits = self(self.inputs.normalised(views))
         loss = self.loss(logits, self.context)
         right = (self.fitted(logits).argmax(1) == labels).sum()

@@ -30,6 +30,7 @@ from lentigo.errors import DataError, RunError
 from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
+from lentigo.runtime import IdSet
 from lentigo.training.cached_features import cache_features
 from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
@@ -65,6 +66,7 @@ class Run:
         label_set: the diagnoses that the data set tells apart.
         prior: share of each of them in the training part.
         environment: versions and machine.
+        soft_labels: of a student, the hash of its store and who answered, as `SoftLabels.provenance`; else nothing.
         device: where it predicts; not recorded.
     """
 
@@ -84,6 +86,7 @@ class Run:
     environment: Mapping[str, str]
     options: Mapping[str, object] = field(default_factory=dict)
     start: Mapping[str, object] = field(default_factory=dict)
+    soft_labels: Mapping[str, object] = field(default_factory=dict)
     label_set: LabelSet = HAM10000
     device: Device = "auto"
 
@@ -115,6 +118,11 @@ class Run:
     def split(self) -> data.Split:
         """The split that it was trained on."""
         return data.load_split(self.path / "split.csv", self.records)
+
+    @property
+    def taught(self) -> IdSet:
+        """Ids of the images and lesions that its teachers have seen: a student knows of them at second hand."""
+        return IdSet.decode(str(self.soft_labels["seen"])) if self.soft_labels else IdSet({})
 
     def network(self) -> nn.Module:
         """The trained network, ready for inference, with the flip test-time augmentation if the recipe has it.
