@@ -121,9 +121,14 @@ def soft_labels_from(
     Args:
         teachers: folders of runs, or names or files of bundles.
         root: the data set.
-        recipe, views, out, seed: as in `build_soft_labels`.
+        recipe: as in `build_soft_labels`.
+        views: as in `build_soft_labels`.
+        out: as in `build_soft_labels`.
         split: a saved split, instead of one that is made.
-        protocol, fold, folds: of the split that is made.
+        protocol: of the split that is made.
+        fold: of the split that is made.
+        folds: of the split that is made.
+        seed: as in `build_soft_labels`.
         device: where runs predict.
         labels: the diagnoses that the data set tells apart, as in `data.read`.
 
