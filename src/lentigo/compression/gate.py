@@ -26,13 +26,12 @@ from pydantic import Field
 from lentigo.evaluation.basis import Lesions
 from lentigo.evaluation.clinical import operating_points
 from lentigo.evaluation.metrics.confusion import ratio
-from lentigo.evaluation.metrics.measure import replicate
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.comparison import align
 from lentigo.evaluation.statistics.estimates import estimate
-from lentigo.evaluation.statistics.intervals import SCALES, bootstrap, interval, resamples
+from lentigo.evaluation.statistics.intervals import SCALES, bootstrap, interval
 from lentigo.evaluation.tasks import task_of, tasks_of, view
 from lentigo.runtime import OperatingPoint
 from lentigo.training.checked import Checked
@@ -172,8 +171,7 @@ def _metrics(parent: Predictions, child: Predictions, gate: Gate) -> dict[str, C
     """Losses of the catalogue's metrics."""
     scorers = [_scorer(parent), _scorer(child)]
     plain = [scorer(np.ones((1, len(parent)))) for scorer in scorers]
-    blocks = list(resamples(parent.labels, parent.groups, gate.replicates, gate.seed))
-    drawn = [replicate({KEY: scorer}, blocks)[KEY].values for scorer in scorers]
+    drawn = [bootstrap(scorer, parent.labels, parent.groups, gate.replicates, gate.seed) or {} for scorer in scorers]
     lesions = Lesions(scorers[0], parent.groups)
     found = {}
     for name, (metric, sign) in _METRICS.items():
