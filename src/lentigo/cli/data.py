@@ -1,4 +1,4 @@
-"""Verbs of data: fetch, describe, audit, leakage, split, pixels, augmentations."""
+"""Verbs of data: fetch, describe, audit, leakage, split, pixels, pack, augmentations."""
 
 import shlex
 from pathlib import Path
@@ -116,6 +116,24 @@ def pixels(
 
     pixel_csv.write(data.read(root, labels=labels, strict=strict, outside=outside), out, size, "L" if grey else "RGB")
     typer.echo(f"Wrote {out}")
+
+
+@app.command()
+def pack(
+    root: Root,
+    out: Annotated[Path, typer.Option(help="The .parquet file to write.")],
+    size: Annotated[int, typer.Option(help="Largest side of the square images, in pixels.")] = 192,
+    megabytes: Annotated[float, typer.Option(help="Largest size of the file; the quality follows from it.")] = 60.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    labels: Labels = None,
+    strict: Strict = False,
+    outside: Outside = False,
+) -> None:
+    """Write a data set as one small file to train on elsewhere: reduced squares with their table."""
+    from lentigo import data
+
+    records = data.read(root, labels=labels, strict=strict, outside=outside)
+    typer.echo(data.pack(records, out, size=size, megabytes=megabytes, overwrite=overwrite))
 
 
 @app.command()

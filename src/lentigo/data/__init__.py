@@ -15,6 +15,7 @@ try:
     from lentigo.data.protocols import PROTOCOLS
     from lentigo.data.records import COLUMNS, Problem, Records
     from lentigo.data.sources import Labels, read
+    from lentigo.data.sources.packed import pack
     from lentigo.data.splits import Split, freeze, load_split, split, write_split
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -35,6 +36,7 @@ __all__ = [
     "freeze",
     "load_pixels",
     "load_split",
+    "pack",
     "read",
     "read_pairs",
     "split",

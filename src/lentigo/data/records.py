@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,13 @@ class Problem:
         return f"{self.file}: {self.reason} [{self.severity}]"
 
 
+class Pictures(Protocol):
+    """Images by their row: an array, or what decodes them when they are asked for."""
+
+    def __getitem__(self, row: int, /) -> NDArray[np.uint8]:
+        """An image, uint8 [H, W, 3]."""
+
+
 @dataclass(frozen=True)
 class Records:
     """A data set: one row per image.
@@ -60,7 +67,8 @@ class Records:
         root: the folder or file that it was read from.
         problems: everything that was found wrong, including dropped rows.
         known_pairs: pairs of image ids published as the same lesion under two lesion ids.
-        pixels: uint8 [M, H, W, 3] for a source that holds its images as one array; rows are named after '#' in `path`.
+        pixels: uint8 [M, H, W, 3] for a source that holds its images as one array, or a sequence of images; rows are
+            named after '#' in `path`.
         licence: licence of the images.
         citation: what to cite.
         label_set: the diagnoses that the source tells apart; `labels.BINARY` where there are no diagnoses at all.
@@ -71,7 +79,7 @@ class Records:
     root: Path
     problems: tuple[Problem, ...] = ()
     known_pairs: tuple[tuple[str, str], ...] = ()
-    pixels: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    pixels: Pictures | None = field(default=None, repr=False, compare=False)
     licence: str = ""
     citation: str = ""
     label_set: LabelSet = HAM10000
