@@ -111,7 +111,7 @@ class Audit:
         """Write `audit.json` (schema 'lentigo.audit/1', sorted) and `audit.html` (one file, with pictures).
 
         Raises:
-            OutputError: the folder can't be written, or lies inside the data set.
+            OutputError: the folder can't be written, or is inside the data set.
         """
         folder = output_folder(out, self.records)
         content = {

@@ -11,7 +11,7 @@ from lentigo.data.records import Problem, Records
 __all__ = ["SEXES", "SITES", "find_contradictions", "find_faults", "find_missing"]
 
 OLDEST = 120
-"""Age in years above which nobody lives."""
+"""Age in years above which an entry is an error."""
 
 SEXES = frozenset({"female", "male"})
 
@@ -37,7 +37,7 @@ def find_missing(records: Records) -> dict[str, int]:
 
 
 def find_faults(records: Records) -> Iterator[Problem]:
-    """Values that can't be true: ages below 0 or above 120 years, sexes and sites that nobody knows."""
+    """Values that can't be true: ages below 0 or above 120 years, unknown sexes and sites."""
     table = records.table
     wrong_age = table["age"].notna() & ~table["age"].between(0, OLDEST)
     for image_id, age in table.loc[wrong_age, ["image_id", "age"]].itertuples(index=False):

@@ -22,7 +22,7 @@ def write_audit(records: Records, out: str | os.PathLike[str], *, split: str | o
 
     Raises:
         DataError: no image can be read, or the split can't.
-        OutputError: the folder can't be written, lies inside the data set, or holds other files than an audit's; or the
+        OutputError: the folder can't be written, is inside the data set, or holds other files than an audit's; or the
             split would be overwritten.
     """
     folder = output_folder(out, records)

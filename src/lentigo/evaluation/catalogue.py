@@ -1,6 +1,6 @@
 """The table of metrics: a new metric is one entry of `METRICS`.
 
-Scorers compute what stands here, intervals take their scale from here, and every page, comparison and study takes
+Scorers compute what is listed here, intervals take their scale from here, and every page, comparison and study takes
 names, labels, the better direction and its choice of metrics from here.
 
 A metric's full name is that of its entry, and after a dot a class, or 'macro', 'weighted', 'pairwise' for an average:
@@ -59,7 +59,7 @@ class Metric:
         undefined_counts: what a class without a value, such as the precision of one that is never decided, counts as in
             averages.
         scale: on which it varies evenly, a key of `intervals.SCALES`.
-        better: whether a higher or a lower value is the better one; '' where it is no merit.
+        better: whether a higher or a lower value is the better one; '' where neither is.
         averages_classes: whether a metric of the decisions is an average over classes.
         rests_on: lesions that a class's value rests on: 'positives', 'negatives', or 'both'.
         share_of: lesions that a class's value is a plain share of, so that its interval at 0 or 1 is exact; '' if none.
@@ -88,7 +88,7 @@ class Metric:
 
 
 def _brier(probabilities: Array, truth: NDArray[np.bool_]) -> Array:
-    """As in scikit-learn: halved for two classes, so that it lies in 0 to 1."""
+    """As in scikit-learn: halved for two classes, so that it is between 0 and 1."""
     loss = ((probabilities - truth) ** 2).sum(axis=1)
     return loss / 2 if probabilities.shape[1] == 2 else loss
 

@@ -1,4 +1,4 @@
-"""Evaluate a run or a bundle, and leave in a folder all that a report of it needs."""
+"""Evaluate a run or a bundle, and write into a folder all that a report needs."""
 
 import json
 import os
@@ -132,12 +132,12 @@ def open_model(model: PathLike, *, data: PathLike | None = None, device: str = "
 
     Args:
         model: which.
-        data: where the images of a run lie now, if they moved.
+        data: where the images of a run are now, if they moved.
         device: where a run predicts.
 
     Raises:
         BundleError: no such model, or a name that is both a shipped model's and a run's folder.
-        RunError: a folder that is no run.
+        RunError: a folder that is not a run.
     """
     path = Path(model)
     shipped = os.fspath(model) in shipped_models()

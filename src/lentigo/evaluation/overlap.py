@@ -31,10 +31,10 @@ def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | Non
         records: the images that it is to be measured on. None of them has an id that the model knows.
 
     Returns:
-        What was checked and found, for whoever reads the result: ends of a sentence, joined by semicolons.
+        What was checked and found, for readers of the result: ends of a sentence, joined by semicolons.
 
     Raises:
-        LeakError: the data set is known to be made of the training images, under ids that nobody can compare; or too
+        LeakError: the data set is known to be made of the training images, under ids that can't be compared; or too
             many images look like training images.
     """
     shared = " and ".join(shared_images(trained_on, records.name))

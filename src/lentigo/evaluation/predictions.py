@@ -25,8 +25,8 @@ class Predictions:
     """One row an image.
 
     Attributes:
-        table: columns image_id, lesion_id, group, dx (the truth), a probability `p_<id>` of each label of the label
-            set, and what is known of the patient (age, sex, site, dx_type, source). The probabilities assume that
+        table: columns image_id, lesion_id, group, dx (the true diagnosis), a probability `p_<id>` of each label of the
+            label set, and what is known of the patient (age, sex, site, dx_type, source). The probabilities assume that
             the diagnoses are equally common: see `at_prevalence`.
         meta: where they come from: model, model_sha256, split_sha256, protocol, leaky, part, training_prevalence
             (a list, a share for each label), temperature (that the logits were divided by), versions; and label_set,

@@ -23,12 +23,12 @@ class Provenance(Result):
 
     Attributes:
         model, model_sha256, split_sha256, protocol, part: as in `Predictions.meta`, None where it doesn't say.
-        leaky: whether images of one lesion lie on both sides of the split; None where that is unknown.
+        leaky: whether images of one lesion are on both sides of the split; None where that is unknown.
         images: number of images.
         groups: number of lesions (or groups of lesions known to be the same).
         images_of, groups_of: the same for each diagnosis.
         label_set: what is distinguished.
-        majority: its commonest label, whose share stands beside accuracy.
+        majority: its commonest label, whose share is shown beside accuracy.
         warnings: what a reader must know, in plain sentences; printed beside every number.
     """
 

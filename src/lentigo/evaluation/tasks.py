@@ -35,7 +35,7 @@ class Task:
         name: such as 'malignancy'.
         classes: the K answers.
         pools: for each label of the label set, the position of its answer.
-        usual: the answer that a thoughtless rule would always give.
+        usual: the answer of the majority-class baseline.
     """
 
     name: str

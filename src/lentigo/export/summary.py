@@ -6,7 +6,7 @@ __all__ = ["summarise"]
 
 
 def summarise(bundle: Bundle) -> str:
-    """Where the file lies, what was measured with it, what was verified and what it has no threshold for."""
+    """Where the file is, what was measured with it, what was verified and what it has no threshold for."""
     described = bundle.metadata
     lines = [f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB)."]
     for view, values in described.metrics.items():

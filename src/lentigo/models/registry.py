@@ -125,7 +125,7 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
     Args:
         name: one of `names()`, or 'torchvision/NAME' or 'timm/NAME'.
         num_classes: 7 for the diagnoses, 2 for benign and malignant; as published where not given.
-        options: what the network's builder takes besides.
+        options: further arguments of the network's builder.
 
     Raises:
         RunError: no network has that name, it has no such option, or it can't be built with these values.

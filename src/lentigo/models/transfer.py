@@ -41,7 +41,7 @@ class Transfer(nn.Module):
         return maps.mean((2, 3)) if self._pooled else maps
 
     def trainable_part(self, kept: Tensor) -> Tensor:
-        """Logits [N, classes] of what `frozen_part` gave; both together are `forward`."""
+        """Logits [N, classes] of the outputs of `frozen_part`; both together are `forward`."""
         if self._pooled:
             return self.head.classify(kept)  # type: ignore[operator]
         return self.head(self.features.run(kept, start=self.features.frozen_stages))

@@ -19,7 +19,7 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], *, right: Se
 
 
 def once(cells: Sequence[str], *, starts: tuple[str, ...] = ("undefined (", "– (")) -> list[str]:
-    """A row in which a reason why there is no number stands in the first cell that has it and is a dash after."""
+    """A row in which a reason why there is no number is in the first cell that has it and is a dash in the others."""
     seen: set[str] = set()
     found = []
     for cell in cells:

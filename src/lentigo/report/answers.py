@@ -1,4 +1,4 @@
-"""What a machine can answer of a reporting checklist, from predictions and bundle: one function an answer.
+"""What a machine can answer in a reporting checklist, from predictions and bundle: one function per answer.
 
 An answer is a sentence, or None where the subject doesn't know it; then the item stays open for the authors.
 """
@@ -82,7 +82,7 @@ def _disjoint(subject: Subject) -> str | None:
     if leaky is None:
         return None
     if leaky:
-        return "NOT disjoint: the protocol is LEAKY, images of one lesion lie in training and test."
+        return "NOT disjoint: the protocol is LEAKY, images of one lesion are in training and test."
     return "By lesion, joined with known duplicates. Patients are not distinguished."
 
 

@@ -36,7 +36,7 @@ class Checklist(Result):
 
     Attributes:
         name: such as 'CLAIM 2024'.
-        source: where it is published; its wording counts, not ours.
+        source: where it is published; its wording is authoritative, not ours.
         checked: against what our numbers and wording were held.
         items: in its order.
     """

@@ -16,11 +16,11 @@ from lentigo.runtime import NOTICE
 __all__ = ["MOST_MODELS", "describe_comparison"]
 
 MOST_MODELS = 7
-"""As many as the palette tells apart."""
+"""As many as the palette has distinguishable colours for."""
 
 
 FEWEST = 100
-"""Resamples that a paired difference takes at least: it is nothing without its interval."""
+"""Resamples that a paired difference takes at least: it means nothing without its interval."""
 
 
 def describe_comparison(

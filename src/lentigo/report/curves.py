@@ -15,13 +15,13 @@ __all__ = ["alarm_risk", "balance", "colours", "estimates", "precision_recall", 
 
 Array = NDArray[np.float64]
 STEP = 0.008
-"""Length of a curve, in axes of 0 to 1, from which a point is kept: what an eye can tell apart."""
+"""Length of a curve, in axes of 0 to 1, from which a point is kept: what an eye can distinguish."""
 COLOURS = 7
 """Of the page's palette; more diagnoses share them and are distinguished by the legend's order alone."""
 
 
 def colours(label_set: LabelSet) -> dict[str, int]:
-    """Colour of each label: the one that must not be missed has the loudest, then come the malignant ones."""
+    """Colour of each label: the one that must not be missed has the most striking, followed by the malignant ones."""
     malignant = [c for c in label_set.malignant[::-1] if c != label_set.alarm]
     first = [c for c in (label_set.alarm, *malignant) if c is not None]
     order = [*first, *(c for c in label_set.classes if c not in first)]
@@ -35,7 +35,7 @@ def balance(labels: NDArray[np.int64]) -> Array:
 
 
 def alarm_risk(predictions: Predictions, alarm: str) -> tuple[Array, NDArray[np.bool_]]:
-    """Probability of the label that must not be missed [N], balanced prior, and whether it is the truth [N]."""
+    """Probability of the label that must not be missed [N], balanced prior, and whether it is the true class [N]."""
     k = predictions.label_set.classes.index(alarm)
     return predictions.probabilities[:, k], predictions.labels == k
 

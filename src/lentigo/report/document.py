@@ -34,7 +34,7 @@ class Statement(Result):
     Attributes:
         label: what it is about, in one or two words.
         text: one or two plain sentences.
-        alarm: whether it is shouted.
+        alarm: whether it is highlighted.
     """
 
     label: str
@@ -64,7 +64,7 @@ class Table(Result):
     @field_validator("rows")
     @classmethod
     def _reasons_once(cls, rows: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
-        """A reason why there is no number stands once in its row."""
+        """A reason why there is no number appears once in its row."""
         return tuple(tuple(once(row)) for row in rows)
 
 
@@ -173,7 +173,7 @@ class Forest(Result):
 
 
 class Panel(Result):
-    """One of several small figures; its curves stand over the positions 0, 1, 2 of `ticks`."""
+    """One of several small figures; its curves are over the positions 0, 1, 2 of `ticks`."""
 
     title: str
     x_label: str

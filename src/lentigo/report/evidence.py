@@ -29,7 +29,7 @@ PREVALENCE: Mapping[str, float] = {"melanoma": 0.02, "malignancy": 0.10}
 SENSITIVITIES = (0.90, 0.95)
 """What thresholds are chosen for on validation predictions."""
 ALPHA = 0.10
-"""Share of lesions whose conformal set may lack the truth."""
+"""Share of lesions whose conformal set may lack the true diagnosis."""
 
 Found = TypeVar("Found")
 Saved = TypeVar("Saved", bound=Result)
@@ -70,11 +70,11 @@ def gather(
     prevalence: Mapping[str, float] | None = None,
     replicates: int = 1000,
 ) -> Evidence:
-    """Measure all that predictions, what lies beside them and the bundle allow.
+    """Measure all that the predictions, the files beside them and the bundle allow.
 
     Args:
         predictions: what to measure.
-        folder: where they lie; validation.parquet, fairness.json and robustness.json beside them are used if they are
+        folder: where they are; validation.parquet, fairness.json and robustness.json beside them are used if they are
             of the same model and images.
         bundle: the model, for its operating points and its OOD threshold.
         prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy' where the label set knows
@@ -93,7 +93,7 @@ def gather(
 
 
 class _Gatherer:
-    """Collects evidence, and reasons for what can't be had."""
+    """Collects evidence, and the reasons why some is missing."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class _Gatherer:
             return None
 
     def _again(self, options: str = "") -> str:
-        """The command that evaluates the model anew."""
+        """The command that evaluates the model again."""
         what, model = self.predictions.meta, self.predictions.meta.get("model", "MODEL")
         if what.get("model_sha256"):
             own = "" if what.get("protocol") == "external" else " --own-test"
@@ -191,7 +191,7 @@ class _Gatherer:
         return self._apply(operating_points.of_bundle(self.bundle.metadata))
 
     def _validation_points(self, validation: Predictions | None, own: Sequence[Performance]) -> tuple[Performance, ...]:
-        """Thresholds for the targets that the bundle has none of its own for: one target, one threshold."""
+        """Thresholds for the targets for which the bundle has none: one target, one threshold."""
         if validation is None:
             return ()
 

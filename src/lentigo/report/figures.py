@@ -1,7 +1,7 @@
 """Figures as inline SVG: text stays text, and colours are the page's own, so that light, dark and print all fit.
 
-The palette is that of Okabe and Ito (Color Universal Design, 2008), without its yellow, which white paper swallows.
-Every line also has its own dashes.
+The palette is that of Okabe and Ito (Color Universal Design, 2008), without its yellow, which is invisible on white
+paper. Every line also has its own dashes.
 """
 
 import re
@@ -34,7 +34,7 @@ _LONGEST = 26
 """Letters of a name in a legend of two columns."""
 _COLUMNS = 2
 """Panels beside each other."""
-# What matplotlib paints with; each stands for the page's variable of the same name.
+# What matplotlib paints with; each is replaced by the page's variable of the same name.
 _STANDS_FOR = {name: f"#0100{i:02x}" for i, name in enumerate(COLOURS)}
 
 
@@ -72,7 +72,7 @@ def _named(figure: Figure) -> int:
 
 
 def _legend_columns(figure: Figure) -> int:
-    """Two, unless a name is too long to stand beside another."""
+    """Two, unless a name is too long to fit beside another."""
     return 1 if any(len(curve.name) > _LONGEST for curve in figure.curves) else 2
 
 

@@ -18,7 +18,7 @@ FEW_LESIONS = 30
 PALE = ("ham10000", "isic", "dermamnist", "medmnist", "hmnist")
 """Data sets, by the beginning of their name, that are known to hold almost no dark skin."""
 LEANS = 0.01
-"""Difference of confidence and accuracy from which a model is called too sure or too unsure."""
+"""Difference of confidence and accuracy from which a model is called overconfident or underconfident."""
 
 
 def first_screen(subject: Subject) -> tuple[Statement, ...]:
@@ -129,7 +129,7 @@ def _calibration(subject: Subject) -> Statement:
 
 
 def _unequal(subject: Subject) -> list[Statement]:
-    """Gaps between groups of people or cameras that chance can't explain."""
+    """Differences between groups of people or cameras that chance can't explain."""
     what, differing = subject.metrics.provenance, []
     alarm = what.label_set.alarm
     metrics = (*((f"recall.{alarm}", f"auc.{alarm}") if alarm else ()), "balanced_accuracy")

@@ -1,8 +1,8 @@
 """The first statement of a report: what the product's own default answers are worth on these images.
 
-It speaks of what `classify` prints without a stated prevalence: the decision at the model's own threshold and the most
-probable diagnosis, both at the balanced prior. Counts come first; no word of praise is given, and one of warning where
-the counts ask for it.
+It describes what `classify` prints without a stated prevalence: the decision at the model's own threshold and the most
+probable diagnosis, both at the balanced prior. Counts come first; there is no praise, and a warning where
+the counts call for one.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from lentigo.report.words import in_brackets, natural_frequency, plural, versus
 __all__ = ["WorstGroup", "in_short", "mistaken", "named", "worst_group"]
 
 FEWEST = 5
-"""Lesions of the class that must not be missed from which on a group is named as the worst."""
+"""Lesions of the class that must not be missed that a group needs to be named as the worst."""
 NOT_PEOPLE = ("dx_type",)
-"""What images are grouped by that is no group of patients, sites or cameras."""
+"""What images are grouped by other than patients, sites and cameras."""
 
 
 def in_short(subject: Subject) -> Statement:
@@ -86,7 +86,7 @@ def _warning(subject: Subject) -> str:
 
 
 def _above(found: Estimate, baseline: float, *, value_alone: bool = False) -> bool:
-    """Whether a share lies above a baseline, with its whole interval where it has one."""
+    """Whether a share is above a baseline, with its whole interval where it has one."""
     least = found.value if value_alone or found.low is None else found.low
     return least is not None and least > baseline
 
@@ -121,7 +121,7 @@ class WorstGroup:
         factor: what the images are grouped by, such as 'site'.
         group: the group, with its counts.
         recall: share of its melanomas that are called melanoma.
-        beyond_chance: whether chance can't explain how far it lies below the best group.
+        beyond_chance: whether chance can't explain how far it is below the best group.
     """
 
     factor: str

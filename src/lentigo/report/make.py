@@ -133,7 +133,7 @@ def _one(subject: Subject, folder: Path) -> Path:
 
 
 def _unlike(name: str, taken: Sequence[str]) -> str:
-    """A name that tells a model from those of the same name."""
+    """A name that distinguishes a model from others of the same name."""
     return f"{name} ({taken.count(name) + 1})" if name in taken else name
 
 

@@ -23,7 +23,7 @@ class Subject:
 
     Attributes:
         name: of the model.
-        predictions: what it said.
+        predictions: its answers.
         metrics: what that is worth.
         evidence: all else that was measured.
         bundle: the model, if given.

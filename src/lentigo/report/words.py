@@ -10,7 +10,7 @@ def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
 
     Args:
         estimate: a share.
-        complement: speak of the rest instead.
+        complement: count the others instead.
     """
     if estimate.value is None:
         return f"an unknown number ({estimate.note})"
@@ -23,7 +23,7 @@ def natural_frequency(estimate: Estimate, *, complement: bool = False) -> str:
 
 
 def in_brackets(estimate: Estimate, *, complement: bool = False) -> str:
-    """The same as `natural_frequency`, to stand beside a count: '(73 of 100; 64 to 80)'."""
+    """The same as `natural_frequency`, to be put beside a count: '(73 of 100; 64 to 80)'."""
     value, _, interval = natural_frequency(estimate, complement=complement).partition(" (")
     if estimate.value is None:
         return f"({value} ({interval}"

@@ -15,7 +15,7 @@ class Budget:
     Attributes:
         name: 'quick', 'cpu' or 'full'.
         summary: in words, printed over every table.
-        folds: which of five folds are run.
+        folds: the folds, of five, that are run.
         seeds: which seeds, on each fold.
         epochs: most epochs; None for as many as published.
         macs: most multiply-accumulates that one training may spend on forward passes of what trains; epochs are cut to

@@ -15,7 +15,7 @@ class CellValues(Result):
     """One printed value.
 
     Attributes:
-        row, column: where it stands.
+        row, column: where it is.
         published: as printed.
         recomputed: what arithmetic, or counting the data set, makes of it; None where they have no say.
         measured: by protocol; None where that was not run.

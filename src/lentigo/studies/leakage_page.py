@@ -142,7 +142,7 @@ Mean of {runs.groupby("protocol").size().max()} splits per protocol ({runs["fold
 
 
 def _official(official: object) -> str:
-    """What the official split of DermaMNIST shares, where its table lies with the images."""
+    """What the official split of DermaMNIST shares, where its table is with the images."""
     if not isinstance(official, dict):
         return ""
     return (

@@ -4,7 +4,7 @@ __all__ = ["number", "printed"]
 
 
 def number(value: float | None) -> str:
-    """Whole numbers with commas, others with as many digits as tell something; nothing for None."""
+    """Whole numbers with commas, others with the significant digits; nothing for None."""
     if value is None:
         return ""
     if value == int(value) and abs(value) >= 10:

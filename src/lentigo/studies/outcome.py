@@ -1,4 +1,4 @@
-"""What one training of a reproduction gave: the metrics as the paper decides, ours beside them, and what it cost."""
+"""The outcome of one training of a reproduction: metrics as the paper decides, ours beside them, and what it cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Outcome(Result):
         milliseconds: median time of one image through the network, batch of one.
         machine: cores and versions.
         native: metrics of the network's own decisions, as the paper takes them; the view is called 'equal_prevalence'
-            whatever prevalence the network learned.
+            at the prevalence that the network learned.
         honest: metrics as lentigo reports them, calibrated, in both views.
     """
 
@@ -141,7 +141,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
 def native_predictions(predictions: Predictions, run: training.Run) -> Predictions:
     """The predictions as the network itself makes them: uncalibrated, at the prevalence that it learned.
 
-    That is how the papers decide. What `predict_part` gives is calibrated and taken to equal prevalence, so both are
+    That is how the papers decide. What `predict_part` returns is calibrated and at the balanced prior, so both are
     undone: log p times the temperature is the logit, up to a constant, and the class shares are added where the
     network learned them.
     """

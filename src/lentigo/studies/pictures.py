@@ -1,6 +1,6 @@
 """The papers' figures that show images of the data set: samples, augmented samples, each model's answers.
 
-They hold images of the data set and are for the reader who has it; they don't go into what is passed on.
+They hold images of the data set and are for the reader who has it; they are not for redistribution.
 """
 
 from collections.abc import Sequence
@@ -125,7 +125,7 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Figure:
         name: native_predictions(Predictions.load(f.folder / "test.parquet"), load_run(f.folder / "run"))
         for name, f in reversed(own.items())
     }
-    # Copies of an oversampled data set are no images of their own.
+    # Copies in an oversampled data set are not images of their own.
     common = sorted(set(records.ids).intersection(*(p.table["image_id"] for p in tables.values())))
     chosen = np.random.default_rng(0).choice(common, min(SHOWN, len(common)), replace=False)
     some = records.take(chosen)
@@ -139,7 +139,7 @@ def _answers(finished: Sequence[Finished], records: data.Records) -> Figure:
 
 
 def _answer(predictions: Predictions, row: int) -> tuple[str, float]:
-    """What a row of probabilities says, and how surely."""
+    """The answer of a row of probabilities, and its confidence."""
     probabilities = predictions.probabilities[row]
     return predictions.label_set.classes[int(probabilities.argmax())], float(probabilities.max())
 

@@ -1,7 +1,7 @@
 """The paired design: the same test images, their same-lesion images in training or not, everything else alike.
 
 From each of half the lesions with several images one image is tested. In one arm the lesion's other images are
-trained on. In the other arm as many images of other lesions stand in their place, of the same diagnoses where there
+trained on. In the other arm as many images of other lesions take their place, of the same diagnoses where there
 are enough. What differs between the arms is what a same-lesion image in training is worth.
 """
 

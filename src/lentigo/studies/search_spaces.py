@@ -31,6 +31,6 @@ def search_space(model: str, path: Path | None = None) -> Space:
         path: a JSON file with a space to take instead.
 
     Raises:
-        RunError: the file is no space.
+        RunError: the file is not a search space.
     """
     return load_space(path) if path else SEARCH_SPACES.get(model, _ANY)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ class PublishedRecipe:
         optimizer: its name.
         learning_rate: at the start.
         loss: cross-entropy over the classes, or binary.
-        schedule: 'constant', or 'plateau' (divide when the monitored value stands still).
+        schedule: 'constant', or 'plateau' (divide when the monitored value stops improving).
         plateau_patience, plateau_factor, plateau_floor: epochs to wait, factor, and lowest rate of 'plateau'.
         early_stopping: epochs without a better validation loss before it stops, with the best weights restored.
         class_weights: whether rare classes weigh more in the loss.
@@ -81,7 +81,7 @@ class Table:
     """A table as printed.
 
     Attributes:
-        name: 'III'; 'text' for numbers that stand in none.
+        name: 'III'; 'text' for numbers that are in none.
         caption: what it shows.
         columns: names of the values.
         rows: values by row, None for an empty cell.
@@ -141,10 +141,10 @@ class Check:
     """A printed number beside what arithmetic makes of it.
 
     Attributes:
-        about: what the number is said to be.
-        where: the table or section that it stands in.
+        about: what the paper says the number is.
+        where: the table or section that it is from.
         published: as printed.
-        recompute: gives the number that follows from other printed numbers or from the network itself.
+        recompute: computes the number that follows from other printed numbers or from the network itself.
         tolerance: half a unit of the last printed digit, or what rounding of the inputs explains.
         because: how it is recomputed, and what a difference means.
         unit: of both numbers.

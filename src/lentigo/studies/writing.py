@@ -65,7 +65,7 @@ def write_study(
         finished: its trainings.
         records: the data set.
         budget: what limited them.
-        command: what a reader types to do it again.
+        command: the command that repeats it.
         folder: to write into.
         tables: names of the tables to show; without it all.
     """
@@ -181,7 +181,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _classes(outcome: Outcome) -> tuple[str, ...]:
-    """What the network tells apart."""
+    """What the network distinguishes."""
     return outcome.native.views["equal_prevalence"][outcome.task].classes
 
 

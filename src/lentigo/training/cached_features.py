@@ -1,6 +1,6 @@
 """What a frozen base makes of images, computed once and cached on disk, so that what sits on it trains in seconds.
 
-A cache lies in the folder of the decoded pixels, which is keyed by the images themselves, and is keyed by the frozen
+A cache is in the folder of the decoded pixels, which is keyed by the images themselves, and is keyed by the frozen
 network and its weights, the normalisation and the precision. Rows are filled when they are first asked for; each row's
 checksum is written after it, so that an interruption costs a block, and a damaged row is found and computed again.
 """
@@ -39,7 +39,7 @@ class Features:
     """Cached features of a data set.
 
     Attributes:
-        array: float16 [N, ...] in the order of the pixels, a read-only map; rows that nobody asked for are zero.
+        array: float16 [N, ...] in the order of the pixels, a read-only map; rows that were not requested are zero.
         seconds_an_image: what computing them took, where they were computed.
     """
 
@@ -104,7 +104,7 @@ def _fill(
     sums = _read_checksums(sums_path, count)
     clock = _read_clock(clock_path)
     with data_path.open("a+b") as file:
-        file.truncate(count * row_bytes)  # sparse: rows that nobody asks for cost nothing
+        file.truncate(count * row_bytes)  # sparse: rows that are not requested cost nothing
     with data_path.open("r+b") as file:
         missing = np.array([row for row in rows if sums[row] != _checksum(_read(file, row, row_bytes))], np.int64)
         blocks = [missing[start : start + BLOCK] for start in range(0, len(missing), BLOCK)]
@@ -129,7 +129,7 @@ def _read_checksums(path: Path, count: int) -> NDArray[np.uint32]:
 
 
 def _read_clock(path: Path) -> dict[str, float]:
-    """Images and seconds so far; a damaged file is no reason to compute anything again."""
+    """Images and seconds so far; a damaged file doesn't cause anything to be computed again."""
     try:
         clock = json.loads(path.read_text(encoding="utf-8"))
         return {name: float(clock[name]) for name in ("images", "seconds")}
@@ -143,7 +143,7 @@ def _read(file: BinaryIO, row: int, row_bytes: int) -> bytes:
 
 
 def _checksum(content: bytes) -> int:
-    """CRC-32, never 0, which stands for a row that was not computed."""
+    """CRC-32, never 0, which marks a row that was not computed."""
     return zlib.crc32(content) or 1
 
 

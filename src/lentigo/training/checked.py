@@ -15,7 +15,7 @@ __all__ = ["Checked", "allowed"]
 
 
 class Checked(BaseModel):
-    """A frozen record of strict types: "60" is no number, 1 is not true, NaN is nothing, and no name is unknown.
+    """A frozen record of strict types: "60" is not a number, 1 is not true, NaN and unknown names are refused.
 
     Attributes:
         subject: what an error calls the record.
@@ -70,7 +70,7 @@ def _bounds(metadata: list[Any] | tuple[Any, ...]) -> str:
 
 
 def _explain(cls: type[Checked], error: ValidationError) -> RunError:
-    """The first fault, and how many more there are; a name that is unknown before the one that it may stand for."""
+    """The first fault, and how many more there are; an unknown name before the one that was probably meant."""
     first, *others = sorted(error.errors(), key=lambda fault: fault["type"] == "missing")
     message, hint = _fault(cls, first)
     more = f" {len(others)} more {'entry is' if len(others) == 1 else 'entries are'} wrong." if others else ""

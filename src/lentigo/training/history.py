@@ -74,7 +74,7 @@ class Lines(pl.Callback):
         self._start, self._first = time.monotonic(), trainer.current_epoch
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say epoch, losses and the time that is left at most."""
+        """Report epoch, losses and an upper bound of the time left."""
         now, done = time.monotonic(), trainer.current_epoch + 1
         epochs = trainer.max_epochs or done
         if self._said and now - self._said < PAUSE and done < epochs:

@@ -60,7 +60,7 @@ Loss = Callable[[Tensor, Tensor, BatchContext], Tensor]
 class Hook(pl.Callback):
     """A callback of Lightning, with one event more. `learner.network` trains; `learner.context` is the batch's.
 
-    What it must remember over an interruption belongs into `state_dict` and `load_state_dict`, as tensors, numbers,
+    What it must remember across an interruption belongs in `state_dict` and `load_state_dict`, as tensors, numbers,
     texts, lists and dictionaries: checkpoints with other objects are refused.
     """
 

@@ -84,7 +84,7 @@ class Learner(pl.LightningModule):
         """The recipe's loss of smoothed targets, weighted by class if the recipe has it: one number.
 
         Targets are smoothed towards the class shares. Towards equal shares, as is usual, every image would keep a
-        small fixed chance of the rarest diagnosis, which equal prevalence then magnifies by its rarity. Class weights
+        small fixed chance of the rarest diagnosis, which the balanced prior then magnifies by its rarity. Class weights
         multiply each image's loss before the mean over the batch, as in Keras.
         """
         smoothing = self.recipe.label_smoothing
@@ -121,7 +121,7 @@ class Learner(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Collect the scores of a batch as it is; the loss is plain cross-entropy, whatever is trained with."""
+        """Collect the scores of a batch as it is; the loss is plain cross-entropy, regardless of the training loss."""
         stored, labels, _ = batch
         logits = self(self.inputs(stored))
         self.recall.update(self.equal(logits), labels)

@@ -30,7 +30,7 @@ which a handful of images of the rarest diagnosis decide."""
 
 
 class DivergedError(RunError):
-    """A training whose weights are no numbers any more."""
+    """A training whose weights have become NaN or infinite."""
 
 
 def fit(
@@ -149,7 +149,7 @@ def _interruptible(trainer: pl.Trainer, folder: Path) -> Iterator[None]:
     except (SystemExit, KeyboardInterrupt) as stop:
         cause = stop if isinstance(stop, KeyboardInterrupt) else stop.__context__
         if not isinstance(cause, KeyboardInterrupt):
-            raise  # somebody wants to exit
+            raise  # a request to exit
         if isinstance(stop, SystemExit):
             signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt(f"{folder}: interrupted in epoch {trainer.current_epoch + 1}.") from None

@@ -38,8 +38,8 @@ def _cross_entropy(logits: Tensor, targets: Tensor, context: BatchContext) -> Te
 def focal(gamma: Annotated[float, Field(ge=0, le=10)] = 2.0) -> Loss:
     """- sum_k t_k (1 - p_k)^gamma log p_k: images that are clear already count less.
 
-    Source: Lin, Goyal, Girshick, He, Dollár, 'Focal loss for dense object detection', ICCV 2017. It is no proper score:
-    probabilities come out too timid, and the temperature has more to do.
+    Source: Lin, Goyal, Girshick, He, Dollár, 'Focal loss for dense object detection', ICCV 2017. It is not a proper
+    score: probabilities come out too timid, and the temperature has more to do.
 
     Args:
         gamma: 0 is cross-entropy.

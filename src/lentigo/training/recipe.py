@@ -66,7 +66,8 @@ class Recipe(Checked):
         learning_rate: peak of the one-cycle schedule (Smith and Topin, 2019) or of the cosine, else the rate at the
             start.
         schedule: 'one_cycle', 'cosine' (down to zero along half a cosine, after `warmup_epochs`; Loshchilov and
-            Hutter, ICLR 2017), 'constant', or 'plateau' (multiply by a factor when the monitored value stands still).
+            Hutter, ICLR 2017), 'constant', or 'plateau' (multiply by a factor when the monitored value stops
+            improving).
         warmup_epochs: of the cosine, epochs in which the rate rises linearly from nothing.
         plateau_monitor, plateau_patience, plateau_factor, plateau_floor: what 'plateau' watches, epochs that it waits,
             its factor, and its lowest rate.

@@ -59,7 +59,7 @@ class Run:
         start: where its weights started: nothing for random ones, else as `models.Loaded`.
         recipe: how it was trained.
         source: name of the data set, 'ham10000' for example.
-        root: where the data set lay.
+        root: where the data set was.
         licence, citation: of the data set.
         split_sha256: hash of the split.
         mean, std: what pixels in 0..1 are normalised by, three values each.
@@ -97,12 +97,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the training came to its end."""
+        """Whether the training finished."""
         return (self.path / "network.safetensors").exists()
 
     @cached_property
     def records(self) -> data.Records:
-        """The data set that it was trained on, read from where it lay, or from where `load_run` was said it lies.
+        """The data set that it was trained on, read from where it was, or from where `load_run` was asked to look.
 
         Raises:
             RunError: nothing is there.
@@ -181,7 +181,7 @@ class Run:
 
         Args:
             images: squares of the recipe's size.
-            network: what `network` gave, for callers with a few images at a time; without it, it is loaded.
+            network: what `network` returned, for callers with a few images at a time; without it, it is loaded.
         """
         device = find_device(self.device)
         network = (network or self.network()).to(device).to(memory_format=torch.channels_last)
@@ -211,7 +211,7 @@ class Run:
         return np.zeros(len(self.class_prior), np.float32)
 
     def summary(self) -> str:
-        """What a finished training came to, where it lies, and what can be done next, for people."""
+        """The outcome of a finished training, where it is, and what can be done next, for people."""
         row, epochs, seconds = kept_epoch(self.path, self.recipe.keep)
         return (
             f"Trained {self.model} in {duration(seconds)}: {epochs} of at most {self.most_epochs} epochs, best epoch "
@@ -245,7 +245,7 @@ def load_run(
 
     Args:
         path: the folder.
-        data: where the images lie now; without it where they lay when it was trained.
+        data: where the images are now; without it where they were when it was trained.
         device: where it predicts: 'auto', 'cpu', 'cuda' or 'mps'.
 
     Raises:

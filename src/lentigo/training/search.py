@@ -81,7 +81,7 @@ def search(
 
     Raises:
         RunError: the folder holds something else or another search, another process is searching there, a value
-            doesn't fit, or no trial came to its end.
+            doesn't fit, or no trial finished.
     """
     recipe = recipe or Recipe()
     folder = Path(out)

@@ -86,7 +86,7 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
     """Write what is known.
 
     Raises:
-        RunError: no trial came to its end.
+        RunError: no trial finished.
     """
     trials = tuple(_trial(trial, folder, study.trials) for trial in study.trials)
     finished = [trial for trial in trials if trial.state == "finished" and trial.loss is not None]

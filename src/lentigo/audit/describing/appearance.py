@@ -152,7 +152,7 @@ def _colours(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _contrast(mean: NDArray[np.float32]) -> float:
-    """Rim less middle: the rim is what lies further than 45 % of the side from the centre, up or across."""
+    """Rim less middle: the rim is what is further than 45 % of the side from the centre, up or across."""
     grey = mean.mean(2)
     third, rim = len(grey) // 3, max(1, len(grey) // 20)
     outside = np.ones(grey.shape, dtype=bool)

@@ -25,7 +25,7 @@ class Description:
     """What was found and written.
 
     Attributes:
-        folder: where everything lies.
+        folder: where everything is.
         summary: what the table says.
         appearance: what the pictures say.
         findings: headline and text by the figure's name.

@@ -135,7 +135,7 @@ def _ages(summary: Summary) -> Figure:
     """Share of each class's patients by age, one strip a class, with the median marked."""
     labels = list(summary.ages.index)
     figure, axes = _figure(0.62 * len(labels) + 0.6, len(labels), sharex=True)
-    # Rounded ages stand for the years around them, others for those from there on.
+    # Rounded ages represent the years around them, others for those from there on.
     middle = 0 if summary.ages_rounded > 0.99 else AGE_STEP / 2
     for ax, label in zip(axes[:, 0], labels, strict=True):
         counts = summary.age_bins[label]

@@ -20,7 +20,7 @@ SAMPLES = 8
 def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) -> Description:
     """Describe a data set and write a page, the figures and their numbers.
 
-    Every picture is decoded once. What a source doesn't know (ages, sites, lesions, diagnoses) is said to be missing,
+    Every picture is decoded once. What a source doesn't know (ages, sites, lesions, diagnoses) is reported as missing,
     and its figure is left out. The same records give the same files.
 
     Args:
@@ -30,7 +30,7 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
 
     Raises:
         DataError: there are no records, or none of the pictures can be read.
-        OutputError: the folder can't be written, lies inside the data set, or holds other files than a description's.
+        OutputError: the folder can't be written, is inside the data set, or holds other files than a description's.
         MissingExtraError: the packages that draw are not installed.
     """
     try:

@@ -16,7 +16,7 @@ FIELDS = ("dx_type", "sex", "site", "source")
 """Columns of `Records.table` with a few values each."""
 
 UNKNOWN = "unknown"
-"""What stands for a missing value; HAM10000 writes it out in words for some fields."""
+"""What represents a missing value; HAM10000 writes it out in words for some fields."""
 
 AGE_STEP = 5
 """Years in a bin: HAM10000 rounds to these."""

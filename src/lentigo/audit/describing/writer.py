@@ -126,7 +126,7 @@ def _problems(records: Records, found: Description) -> dict[str, list[Problem]]:
 
 
 def _facts(summary: Summary) -> list[tuple[str, str]]:
-    """What stands in the boxes at the top."""
+    """What is in the boxes at the top."""
     malignant = summary.classes.loc[summary.classes["malignant"], "images"].sum() / summary.images
     rows = [("images", f"{summary.images:,}"), ("classes", f"{len(summary.classes)}")]
     if summary.lesions_known:

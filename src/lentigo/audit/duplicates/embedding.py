@@ -49,7 +49,7 @@ def embed(features: Sequence[Features]) -> sparse.csr_array:
         said.sum_duplicates()  # in place, starts included
         tables.append(said)
     counts = sparse.hstack(tables, format="csr")
-    counts.data[:] = 1.0  # a word said twice is no better evidence: hairs repeat themselves
+    counts.data[:] = 1.0  # a word that occurs twice is not better evidence: hairs repeat themselves
     images_with = np.bincount(counts.indices, minlength=counts.shape[1])
     rarity = np.log(len(features) / np.clip(images_with, 1, None))
     # A word that one image says alone joins nothing; one that very many say costs time and tells little.

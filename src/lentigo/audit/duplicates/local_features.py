@@ -64,7 +64,7 @@ def normalise(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def count_consistent(a: Features, b: Features, least: int) -> int:
-    """How many features of two images match and lie where one similarity transform puts them.
+    """How many features of two images match and are where one similarity transform puts them.
 
     Features match that are each other's nearest and pass the ratio test. The transform (shift, turn, magnification) is
     found by RANSAC with OpenCV's fixed seed, so that the count is the same in every run.

@@ -1,4 +1,4 @@
-"""Read a split that somebody else made: a table, or a tree of folders."""
+"""Read a split made elsewhere: a table, or a tree of folders."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "filename", "file
 
 
 def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = ()) -> Split:
-    """Read a split of some records, whoever made it.
+    """Read a split of some records, made here or elsewhere.
 
     Args:
         path: a split that lentigo saved; a CSV table with a column for the part (one of `PART_COLUMNS`) and one for the
@@ -42,7 +42,7 @@ def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = 
         pairs: image ids known to show one lesion, such as `Audit.pairs`; a split of lentigo's keeps its own groups.
 
     Returns:
-        The split; unless it is lentigo's, its protocol is 'foreign', or 'foreign_leaky' where a group lies on two
+        The split; unless it is lentigo's, its protocol is 'foreign', or 'foreign_leaky' where a group is on two
         sides.
 
     Raises:

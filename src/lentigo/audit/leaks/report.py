@@ -41,7 +41,7 @@ class Score:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """How much of the test lies in training. Make one with `leak_report`.
+    """How much of the test part is in training. Make one with `leak_report`.
 
     Attributes:
         split: the split.
@@ -50,7 +50,7 @@ class LeakReport:
         size: side of the squares that were compared, in pixels.
         lesions_shared: number of lesion ids that two parts share, by 'train-test' and so on.
         groups_shared: the same of groups.
-        unreadable: the images that can't be read; those of the test stand in no row of the table.
+        unreadable: the images that can't be read; those of the test part are in no row of the table.
     """
 
     split: Split = field(repr=False)

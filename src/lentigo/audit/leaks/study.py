@@ -39,7 +39,7 @@ class LeakStudy:
         size: side of the squares that were compared, in pixels.
         pairs: number of duplicates that the groups were joined by, beside lesion ids and published pairs.
         always_commonest: accuracy of the majority-class baseline on the data set.
-        official: leak report of DermaMNIST's official split, where its table lies with the images.
+        official: leak report of DermaMNIST's official split, where its table is with the images.
         environment: machine and versions.
     """
 

@@ -1,6 +1,6 @@
 """What stands in the columns beside the label: one name a column, one spelling a value, and what couldn't be read.
 
-Nothing is guessed: an age that is no number, or a sex that is no known word, is missing afterwards and reported.
+Nothing is guessed: an age that is not a number, or a sex that is not a known word, is reported and then missing.
 """
 
 import math

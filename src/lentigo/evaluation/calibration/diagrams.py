@@ -38,10 +38,10 @@ class Bin(Result):
 
 
 class ReliabilityDiagram(Result):
-    """Bins of about equal weight, so that each point is as sure as the next.
+    """Bins of about equal weight, so that all points are about equally certain.
 
     Attributes:
-        view, task: as in `tasks`; the view of equal prevalence weights each diagnosis alike.
+        view, task: as in `tasks`; the balanced-prior view weights each diagnosis alike.
         answer: the class whose probability it is of; None for the probability of being correct.
         provenance: of the predictions.
         bins: by ascending probability.
@@ -71,7 +71,7 @@ def reliability_diagram(
 
     Args:
         predictions: what to measure.
-        answer: the class whose probability is looked at; without it that of the decision being right.
+        answer: the class whose probability is examined; without it the probability that the decision is correct.
         task: which question.
         view: at which prevalence.
         bins: number of bins at most.

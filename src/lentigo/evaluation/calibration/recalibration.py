@@ -38,7 +38,7 @@ class Recalibration(Result):
     """Ways of scaling beside each other.
 
     Attributes:
-        temperature: fitted on validation; above 1 where the model was too sure.
+        temperature: fitted on validation; above 1 where the model was overconfident.
         validation, test: where the fit and the values come from.
         methods: by name, in the order of `METHODS`; 'none' is the network without any temperature.
         replicates, seed: of the bootstrap.
@@ -55,8 +55,8 @@ class Recalibration(Result):
 def recalibrate(validation: Predictions, test: Predictions, *, replicates: int = 0, seed: int = 0) -> Recalibration:
     """Fit temperature and vector scaling on validation and measure both on test.
 
-    Scaling acts on log-probabilities at equal prevalence, after undoing the temperature that the predictions were made
-    with; the fit is to the validation images as they are mixed, with the training prevalence added.
+    Scaling acts on log-probabilities at the balanced prior, after undoing the temperature that the predictions were
+    made with; the fit is to the validation images as they are mixed, with the training prevalence added.
 
     Args:
         validation: predictions to fit on.
@@ -65,7 +65,7 @@ def recalibrate(validation: Predictions, test: Predictions, *, replicates: int =
         seed: their seed.
 
     Raises:
-        LeakError: an image or lesion stands in both.
+        LeakError: an image or lesion is in both.
         DataError: the training prevalence is unknown.
     """
     refuse_same_images(validation, test)
@@ -95,7 +95,7 @@ def recalibrate(validation: Predictions, test: Predictions, *, replicates: int =
 
 
 def log_probabilities(predictions: Predictions) -> np.ndarray:
-    """Log-probabilities at equal prevalence before any temperature [N, K]: the network's logits less their log-sum-exp.
+    """Log-probabilities at the balanced prior before any temperature [N, K]: logits less their log-sum-exp.
 
     The temperature that was applied is read from `meta`; without one there none is undone.
     """

@@ -3,7 +3,7 @@
 Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. Both are fitted by penalised
 maximum likelihood: the penalty `s - 1 - log s` on each scale `s` (and `b**2 / 2` on each offset) pulls towards no
 change with about the weight of one image, so that ten images, or a validation set without a mistake, give a finite and
-sensible answer, while a thousand hardly feel it. The objective stays convex, so that the answer is unique.
+sensible answer, while it hardly matters to a thousand. The objective stays convex, so that the answer is unique.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Scaling:
 def fit_temperature(
     logits: NDArray, labels: NDArray, weights: NDArray | None = None, prevalence: NDArray | None = None
 ) -> float:
-    """The temperature T by which logits are to be divided: 0.02 to 50, above 1 where the model is too sure.
+    """The temperature T by which logits are to be divided: 0.02 to 50, above 1 where the model is overconfident.
 
     Args:
         logits: logits or log-probabilities of validation images [N, K].

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 class ConformalSets(Result):
-    """Which diagnoses belong into a set: those whose probability at equal prevalence reaches a threshold.
+    """Which diagnoses belong in a set: those whose probability at the balanced prior reaches a threshold.
 
     Attributes:
         alpha: share of a diagnosis's lesions whose sets may lack it.
@@ -56,7 +56,7 @@ class ConformalReport(Result):
     Attributes:
         sets: what was applied.
         provenance: of the images that it was applied to.
-        coverage: share of each diagnosis's images whose set holds it.
+        coverage: share of each diagnosis's images whose set contains it.
         size: mean number of diagnoses in a set.
         singletons: share of sets with one diagnosis.
         empty: share of sets with none.
@@ -101,7 +101,7 @@ def calibrate(validation: Predictions, alpha: float = 0.10) -> ConformalSets:
 
 
 def assess(sets: ConformalSets, test: Predictions, *, replicates: int = 0, seed: int = 0) -> ConformalReport:
-    """How often the sets hold the truth, and how large they are.
+    """How often the sets contain the true diagnosis, and how large they are.
 
     Args:
         sets: calibrated on validation.
@@ -120,7 +120,7 @@ def assess(sets: ConformalSets, test: Predictions, *, replicates: int = 0, seed:
     of_all = np.stack([sizes, sizes == 1, sizes == 0], axis=1)
 
     def means(weights: Array) -> Array:
-        """Coverage of each diagnosis, then mean size, share of single and of empty sets [R, K + 3]."""
+        """Coverage of each diagnosis, then mean size, share of singletons and of empty sets [R, K + 3]."""
         coverage = ratio(weights @ (members & truth), weights @ truth)
         return np.concatenate([coverage, ratio(weights @ of_all, weights.sum(axis=1, keepdims=True))], axis=1)
 
@@ -157,7 +157,7 @@ def _probabilities(predictions: Predictions) -> Array:
 def _threshold(own: Array, groups: NDArray, alpha: float) -> float:
     """Least probability of the class that the set asks for; 0 where no finite quantile of the scores is high enough.
 
-    Each of K lesions has the weight 1 / (K + 1), shared by its images; the new lesion's 1 / (K + 1) lies at infinity.
+    Each of K lesions has the weight 1 / (K + 1), shared by its images; the new lesion's 1 / (K + 1) is at infinity.
     """
     lesions, of = np.unique(groups.astype(str), return_inverse=True)
     weight = 1 / (len(lesions) + 1) / np.bincount(of)[of] if len(own) else own

@@ -1,9 +1,9 @@
 """Decision curves: is acting on the model's probability better than treating everybody, or nobody?
 
 Net benefit at a threshold probability t is the share of true positives less the share of false positives times
-t / (1 - t): who acts from t on finds one missed melanoma as bad as (1 - t) / t needless biopsies (Vickers and Elkin,
-Medical Decision Making 26:565, 2006). It needs probabilities that hold where they are used: those at the training
-prevalence, or carried by Bayes' rule to a stated clinical one.
+t / (1 - t): acting from t on takes one missed melanoma to be as bad as (1 - t) / t unnecessary biopsies (Vickers and
+Elkin, Medical Decision Making 26:565, 2006). It needs probabilities that hold where they are used: those at the
+training prevalence, or carried by Bayes' rule to a stated clinical one.
 """
 
 from collections.abc import Sequence

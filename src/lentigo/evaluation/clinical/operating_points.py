@@ -1,7 +1,7 @@
 """Operating points: a threshold chosen on validation for a stated sensitivity, applied unchanged to test.
 
 The score is the task's probability in one of the views. The prevalence changes the order of images, not only their
-scores: where most lesions are nevi, the view that knows it tells melanomas from the rest better than the one of equal
+scores: where most lesions are nevi, the view that knows it distinguishes melanomas better than the one of equal
 prevalence, for which a dermatofibroma weighs as much as a nevus. Predictive values are given at the prevalence of the
 data and at a stated clinical one, by Bayes' rule from sensitivity and specificity: HAM10000 has far more melanomas
 among its images than a clinic among its patients.

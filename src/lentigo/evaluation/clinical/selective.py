@@ -1,4 +1,4 @@
-"""Risk against coverage: how much surer a model is where it is let to answer only the images that it is sure of.
+"""Risk against coverage: how much more reliable a model is when it answers only where it is confident.
 
 Source: Geifman, El-Yaniv, Selective classification for deep neural networks, NeurIPS 2017; area under the curve and its
 least value as in Geifman, Uziel, El-Yaniv, Bias-reduced uncertainty estimation, ICLR 2019, equations 2 and 5.
@@ -41,7 +41,7 @@ class RiskCoverage(Result):
     """Risk over coverage, by confidence (the largest probability).
 
     Attributes:
-        view, task: as in `tasks`; the view of equal prevalence weights each diagnosis alike.
+        view, task: as in `tasks`; the balanced-prior view weights each diagnosis alike.
         provenance: of the predictions.
         points: by ascending coverage; the last is the risk without any abstention.
         area: mean risk over all coverages (AURC), lower is better.
@@ -67,7 +67,7 @@ def risk_coverage(
     replicates: int = 0,
     seed: int = 0,
 ) -> RiskCoverage:
-    """Risk of the images that a model is surest of, for growing shares of them.
+    """Risk of the images with the highest confidence, for growing shares of them.
 
     Args:
         predictions: what to measure.

@@ -76,7 +76,7 @@ def measure(
     threads: Sequence[int] = (1, 2),
     runs: int = 20,
 ) -> Measured:
-    """Time inference with images of noise, after three batches of warming up.
+    """Time inference with images of noise, after three warm-up batches.
 
     Args:
         network: on the device to measure.

@@ -34,7 +34,7 @@ def describe_cost(
 
 
 def cost_table(cost: Cost) -> Table:
-    """One row a layer, totals below."""
+    """One row per layer, totals below."""
     title = f"{cost.model}, {cost.size}x{cost.size} pixels, {cost.num_classes} classes"
     table = Table("layer", "kind", title=title, caption=_caption(cost), caption_justify="left", show_footer=True)
     table.columns[0].footer = "total"
@@ -64,7 +64,7 @@ def _caption(cost: Cost) -> str:
 
 
 def measured_table(measured: Measured) -> Table:
-    """One row a setting."""
+    """One row per setting."""
     caption = (
         f"peak memory of tensors, excluding weights, for one image: {measured.peak_bytes / 1e6:.2f} MB\n"
         f"{measured.device}; {measured.machine}; torch {measured.versions['torch']}"

@@ -1,4 +1,4 @@
-"""The mistakes that teach most: the worst of each kind, the confusion matrix, and labels that may be wrong."""
+"""The most instructive errors: the worst of each kind, the confusion matrix, and labels that may be wrong."""
 
 from collections.abc import Sequence
 
@@ -51,12 +51,12 @@ class Case(Result):
 
     Attributes:
         image_id, lesion_id: which.
-        truth, decision: diagnosis ids; the decision is the most probable with all equally common.
+        truth, decision: diagnosis ids; the decision is the most probable at the balanced prior.
         kind: of `KINDS`.
         probabilities: by diagnosis id.
         known: age, sex, site, dx_type and source, '' where unknown.
         same_lesion: other images of the lesion that are mistaken in the same way; they are not listed.
-        alike: the images of another part that the model answers most like this one, one a lesion; none where no such
+        alike: the images of another part that the model answers most like this one, one per lesion; none where no such
             part was given.
     """
 
@@ -77,7 +77,7 @@ class Confusion(Result):
     Attributes:
         truth, decision: diagnosis ids.
         images, lesions: how many.
-        share: of all images of the truth.
+        share: of all images of the true diagnosis.
     """
 
     truth: str
@@ -109,9 +109,9 @@ class Mistakes(Result):
     """What a model gets wrong.
 
     Attributes:
-        provenance: what was looked at.
+        provenance: what was examined.
         images_of_kind: mistaken images by `KINDS`.
-        worst: the worst case of each lesion, by kind, surest mistakes first; at most `per_kind` of each.
+        worst: the worst case of each lesion, by kind, most confident errors first; at most `per_kind` of each.
         per_kind: the largest number of one kind in `worst`.
         confusions: from the most images to the fewest.
         label_issues: likely label issues, the largest margin first.
@@ -131,7 +131,7 @@ def find_mistakes(predictions: Predictions, *, per_kind: int = 12, reference: Pr
     """Find the mistakes of a predictions table, at the balanced prior.
 
     Args:
-        predictions: what to look at.
+        predictions: what to examine.
         per_kind: how many of each kind to list, one image a lesion.
         reference: the same model's predictions of other images, such as the validation part, among which to look for
             neighbours: a case whose neighbours are of its true diagnosis was nearly correct.
@@ -177,7 +177,7 @@ def _worst(
     count: int,
     reference: Predictions | None,
 ) -> list[Case]:
-    """Surest mistakes first: those that give the truth the least probability."""
+    """Most confident errors first: those that give the true diagnosis the lowest probability."""
     classes, columns = predictions.label_set.classes, probability_columns(predictions.label_set)
     own = predictions.probabilities[np.arange(len(predictions)), predictions.labels]
     rows = np.flatnonzero(mask)

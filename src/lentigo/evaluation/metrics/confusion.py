@@ -65,7 +65,7 @@ class Decisions:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """Classes that the truth of the first weighting holds [K]."""
+        """Classes that occur among the true labels under the first weighting [K]."""
         return self.truth[0] > 0
 
 

@@ -1,4 +1,4 @@
-"""Fairness and robustness as Markdown that a person reads."""
+"""Fairness and robustness as Markdown for people."""
 
 from lentigo.evaluation.catalogue import VIEW_LABELS
 from lentigo.evaluation.provenance import Provenance

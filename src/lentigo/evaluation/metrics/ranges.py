@@ -1,4 +1,4 @@
-"""How far apart the best and the worst of several groups lie, with an interval that knows how many were compared.
+"""The difference between the best and the worst of several groups, with an interval that knows how many were compared.
 
 The best and the worst are picked after looking: the range is too large on average even where groups don't differ. The
 interval is the one of all pairwise differences at once (Tukey and Kramer: the quantile of the studentized range instead

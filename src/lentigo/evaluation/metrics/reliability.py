@@ -1,4 +1,4 @@
-"""How far probabilities lie from what happens: bins, and the expected calibration error with an honest interval.
+"""How far probabilities are from what happens: bins, and the expected calibration error with an honest interval.
 
 Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3; equal-mass and class-wise forms as
 in Nixon et al., Measuring Calibration in Deep Learning, CVPR workshops 2019.
@@ -66,11 +66,11 @@ def bin_error_interval(bin_errors: Array, drawn: Array, lesions: Sequence[int]) 
     """Interval of 95 % for a calibration error: the sum of the sizes of gaps [B].
 
     Noise makes gaps where there are none, so that the error of a sample is too large on average, and of a resample
-    twice so; percentiles of resamples lie above the truth. Instead a test is inverted: the interval holds every error
-    with which the resamples' noise would show one like the observed error, if the true gaps were spread over the bins
-    as the observed ones, or in proportion to each bin's noise. (The first alone covers too seldom: observed gaps are
-    more uneven than true ones. `benchmarks/coverage.py` measures it.) It reaches 0 where perfect calibration would
-    show such an error, and may lie wholly below the observed one.
+    twice so; percentiles of resamples are above the true error. Instead a test is inverted: the interval holds every
+    error with which the resamples' noise would show one like the observed error, if the true gaps were spread over the
+    bins as the observed ones, or in proportion to each bin's noise. (The first alone covers too seldom: observed gaps
+    are more uneven than true ones. `benchmarks/coverage.py` measures it.) It reaches 0 where perfect calibration would
+    show such an error, and may be wholly below the observed one.
 
     Args:
         bin_errors: on all images [B].

@@ -63,7 +63,7 @@ class Scorer:
         return self._balance(weights) if self.balanced else weights
 
     def event(self, answer: str | None) -> tuple[Array, NDArray[np.bool_]]:
-        """Predicted probability [N] of a class and whether it is the truth [N]; without a class, of being correct."""
+        """Predicted probability [N] of a class and whether it is true [N]; without a class, of being correct."""
         if answer is None:
             return self.probabilities.max(axis=1), self.decisions == self.labels
         if answer not in self.task.classes:

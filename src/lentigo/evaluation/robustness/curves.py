@@ -110,7 +110,7 @@ def robustness(
         records: images that it has not learned from.
         own_test: take the test part of its own split of `records`, which are then the whole data set.
         limit: how many images to take, as evenly over the diagnoses as there are, and first one of each lesion; None
-            for all. The numbers then speak of that mix: compare them with `intact`, not with those of all images.
+            for all. The numbers are then for that mix: compare them with `intact`, not with those of all images.
         replicates: bootstrap resamples for intervals of 95 %; 0 for none.
         seed: the same gives the same images, perturbations and resamples.
         partial: a file that keeps what is done every few images, so that a second call goes on after an interruption.
@@ -190,7 +190,7 @@ def _load(partial: Path | None, key: str) -> dict[str, Array]:
         with np.load(partial) as kept:
             return dict(zip(kept["marks"].tolist(), kept["found"], strict=True)) if str(kept["key"]) == key else {}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return {}  # damaged: it is made anew
+        return {}  # damaged: it is made again
 
 
 def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
@@ -200,7 +200,7 @@ def _keep(partial: Path | None, key: str, done: Mapping[str, Array]) -> None:
 
 
 def _changes(image: NDArray[np.uint8], image_id: str, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """The image under every perturbation and strength; its chance is its own, whatever images stand beside it."""
+    """The image under every perturbation and strength; its random draws are its own, regardless of the other images."""
     for name, perturbation in PERTURBATIONS.items():
         for strength in perturbation.strengths:
             rng = np.random.default_rng([seed, zlib.crc32(f"{name} {image_id}".encode())])

@@ -1,8 +1,8 @@
 """What cameras, lamps, networks and hair do to an image, in five strengths each; pure functions of pixels.
 
-The strengths run from hardly visible to what nobody would send. Sizes are shares of the image's shorter side, so that
+The strengths run from hardly visible to unusable. Sizes are shares of the image's shorter side, so that
 they mean the same at any resolution. What an image meets by chance (a direction, a place) comes from a generator that
-begins anew for each strength: only the strength differs along a curve.
+starts again for each strength: only the strength differs along a curve.
 """
 
 import io
@@ -53,7 +53,7 @@ def noise(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
 
 
 def jpeg(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
-    """Sent over a thin line: compressed as JPEG at quality `strength`."""
+    """Strongly compressed as JPEG at quality `strength`."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=int(strength))
     return decode(file.getvalue())
@@ -66,7 +66,7 @@ def brightness(image: Pixels, strength: float, rng: np.random.Generator) -> Pixe
 
 
 def colour_cast(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
-    """Another lamp: a gain for each channel (von Kries) of at most e^strength, in a random hue, same mean gain."""
+    """Another light source: a gain for each channel (von Kries) of at most e^strength, random hue, same mean gain."""
     angle = rng.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     return _to_pixels(image * np.exp(strength * np.cos(angle)).astype(np.float32))
 

@@ -1,7 +1,7 @@
 """Compare models on the same images: paired differences with intervals, and tests corrected for their number.
 
 Every test is paired, and takes lesions, not images, as independent. The family that Holm's correction is made for is
-all pairs of models under one metric or test. A difference says nothing of another training run: see `runs` for seeds
+all pairs of models under one metric or test. A difference says nothing about another training run: see `runs` for seeds
 and folds.
 """
 
@@ -73,7 +73,7 @@ class Pair(Result):
         first, second: their names.
         differences: by bootstrap over lesions.
         delong: differences of ROC areas by DeLong's test.
-        mcnemar: of the decisions among all diagnoses at equal prevalence.
+        mcnemar: of the decisions among all diagnoses at the balanced prior.
         mcnemar_p_holm: its mid-p, corrected for the number of pairs.
     """
 

@@ -60,7 +60,7 @@ def delong_test(
 
 
 def _placements(score: Array, positive: NDArray[np.bool_]) -> Array:
-    """Share of the other kind that each image lies on the right side of, ties half [N]."""
+    """Share of the other class that each image is ranked correctly against, ties half [N]."""
     everywhere = rankdata(score)
     placed = np.empty(len(score))
     placed[positive] = (everywhere[positive] - rankdata(score[positive])) / (~positive).sum()

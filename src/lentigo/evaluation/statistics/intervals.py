@@ -1,15 +1,16 @@
 """Bootstrap over lesions: weights of resamples, and intervals from what metrics do in them.
 
 Images of one lesion are alike, so that lesions (groups) are drawn, not images. They are drawn within strata of the
-same diagnoses, so that no resample lacks a rare one: intervals speak of other lesions in the same mix. Of n groups in
+same diagnoses, so that no resample lacks a rare one: intervals are for other lesions in the same mix. Of n groups in
 a stratum n - 1 are drawn, with weights scaled by n / (n - 1): the plain bootstrap of n draws is too narrow by that
 factor (Rao and Wu, Resampling inference with complex survey data, JASA 83:231, 1988).
 
 An interval is the value plus and minus t standard errors of the resamples on the metric's own scale: the logit for
 shares, Fisher's z for correlations, the logarithm for losses. It stays inside the metric's range, and unlike
 percentiles, which cover too seldom where a diagnosis has few lesions, it is widened for them by the degrees of freedom
-of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` measures how often both hold the truth
-(results/coverage): too seldom for macro precision and F1 at the training prevalence where a diagnosis has few lesions.
+of t (Satterthwaite, Biometrics Bulletin 2:110, 1946). `benchmarks/coverage.py` measures how often both contain the true
+value (results/coverage): too seldom for macro precision and F1 at the training prevalence where a diagnosis has few
+lesions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +111,7 @@ def _joined(blocks: Sequence[Any]) -> Any:
 
 
 def interval(value: float, error: float, lesions: Sequence[int], scale: Scale) -> tuple[float, float]:
-    """Interval of 95 % around a value that lies inside its scale's range.
+    """Interval of 95 % around a value inside its scale's range.
 
     Args:
         value: the estimate.

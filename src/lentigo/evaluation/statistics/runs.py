@@ -2,12 +2,12 @@
 
 Two ways, which answer different questions:
 
-- `combine` takes the metrics of each run and gives mean and spread: how does this recipe do, trained anew? Seeds of
-  one fold are averaged first, since they share their test images. Folds share most of their training images, so that
-  the plain t-interval over folds is too narrow; its variance s**2 / k becomes s**2 * (1 / k + n_test / n_train) (Nadeau
-  and Bengio, Inference for the generalization error, Machine Learning 52:239, 2003). Over seeds of one fold the
-  interval is the plain one, and speaks of training anew on the same images only.
-- `pool` joins the test predictions of all folds to one table in which each image stands once, to be measured with
+- `combine` takes the metrics of each run and gives mean and spread: how does this recipe do when it is trained again?
+  Seeds of one fold are averaged first, since they share their test images. Folds share most of their training images,
+  so that the plain t-interval over folds is too narrow; its variance s**2 / k becomes s**2 * (1 / k + n_test / n_train)
+  (Nadeau and Bengio, Inference for the generalization error, Machine Learning 52:239, 2003). Over seeds of one fold the
+  interval is the plain one, and is for another training on the same images only.
+- `pool` joins the test predictions of all folds to one table in which each image occurs once, to be measured with
   intervals over lesions. Its areas under the curve compare scores of different networks, which costs a little.
 """
 
@@ -108,8 +108,8 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
     """Join the test predictions of folds, one run each, to one table.
 
     Raises:
-        DataError: an image stands in two tables, or protocols differ.
-        LeakError: a lesion stands in two folds of a protocol that isn't leaky.
+        DataError: an image is in two tables, or protocols differ.
+        LeakError: a lesion is in two folds of a protocol that isn't leaky.
     """
     if not folds:
         raise DataError("There are no folds to pool.")

@@ -29,7 +29,7 @@ def compare_tables(
         tables: files of predictions.
         out: JSON file to write as well.
         replicates: bootstrap resamples.
-        overwrite: whether `out` may take the place of a file.
+        overwrite: whether `out` may replace a file.
 
     Returns:
         Markdown.
@@ -48,9 +48,9 @@ def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, o
     """Mean and spread of the metrics of runs over folds and seeds, as `combine` does.
 
     Args:
-        tables: files of predictions, one a run; those with the same split are seeds of one fold.
+        tables: files of predictions, one per run; those with the same split are seeds of one fold.
         out: JSON file to write as well.
-        overwrite: whether `out` may take the place of a file.
+        overwrite: whether `out` may replace a file.
 
     Returns:
         Markdown.
@@ -66,7 +66,7 @@ def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, o
 
 
 def _named(tables: Sequence[PathLike]) -> dict[str, Path]:
-    """Tables by the shortest names that tell them apart: the last parts of their paths."""
+    """Tables by the shortest names that distinguish them: the last parts of their paths."""
     paths = [Path(table) for table in tables]
     if len({path.absolute() for path in paths}) < len(paths):
         raise DataError("A table of predictions is listed twice.", "List each once.")

@@ -1,6 +1,6 @@
 """Whether a model serves some people, sites and cameras worse than others: the headline metrics of each group.
 
-Every group is measured as a table of its own, with a bootstrap over its lesions, in the view of equal prevalence. A
+Every group is measured as a table of its own, with a bootstrap over its lesions, in the balanced-prior view. A
 group that lacks a diagnosis averages over fewer of them, so that its averages are not compared with the others'.
 
 >>> found = fairness(predictions, skin=skin_tones(records), replicates=200)
@@ -70,7 +70,7 @@ class Group(Result):
 
 
 class Gap(Result):
-    """How far apart the best and the worst group lie in one metric.
+    """The difference between the best and the worst group in one metric.
 
     Attributes:
         best, worst: their names; None where no two groups can be compared.
@@ -91,7 +91,7 @@ class Factor(Result):
     Attributes:
         about: what the groups are, and what they are not.
         groups: in the order of their bands, or the largest first.
-        unknown: images of which the group isn't known; in no group.
+        unknown: images whose group isn't known; in no group.
         gaps: by metric.
     """
 
@@ -126,7 +126,7 @@ def fairness(
 
     Args:
         predictions: what to measure; a factor that the table lacks has no groups and all images unknown.
-        skin: what `skin_tones` gave for these images; without it there is no factor 'skin_tone'.
+        skin: what `skin_tones` returned for these images; without it there is no factor 'skin_tone'.
         replicates: bootstrap resamples for intervals of 95 %; 0 for none, and then no gaps either.
         seed: seed of the resamples.
     """

@@ -23,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 BANDS = ("very light", "light", "intermediate", "tan", "brown", "dark")
 ENDS = (55.0, 41.0, 28.0, 10.0, -30.0)
-"""A band's ITA lies above its end; what lies above none is dark."""
+"""A band's ITA is above its end; what is above none is dark."""
 LIMITS = (
     "A rough estimate, not a skin type: lamp, exposure, white balance and polarisation of the camera affect it, and so "
     "do tanning, hair, gel and dark corners; where the skin looks pink (b* near 0) it is unstable, and where it "
@@ -62,14 +62,14 @@ def individual_typology_angle(lightness: float, yellow: float) -> float:
 
 
 def band(ita: float) -> str:
-    """The band of `BANDS` that an ITA in degrees lies in."""
+    """The band of `BANDS` that an ITA in degrees belongs to."""
     return BANDS[sum(ita <= end for end in ENDS)]
 
 
 def skin_tones(records: data.Records) -> pd.DataFrame:
     """Estimate the ITA of each image.
 
-    The skin is what lies outside the lesion mask, `masks/<image_id>_segmentation.png` where the data set has it, and
+    The skin is what is outside the lesion mask, `masks/<image_id>_segmentation.png` where the data set has it, and
     otherwise a ring along the border. A mask that leaves no skin gives no estimate (in HAM10000 those of ISIC_0026042
     and ISIC_0029819, which cover the whole image, among them), nor does skin with a b* of 0 or less: there the formula
     says nothing, and its arctangent would jump to dark.

@@ -1,4 +1,4 @@
-"""The page below the first screen: one function a section, `Subject` in, `Section` out; `SECTIONS` is their order."""
+"""The page below the first screen: one function per section, `Subject` in, `Section` out; `SECTIONS` is their order."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How far answers hold on worse images: one small figure a perturbation."""
+"""How far answers hold on worse images: one small figure per perturbation."""
 
 from lentigo.evaluation.robustness.curves import Curve as RobustnessCurve
 from lentigo.evaluation.robustness.curves import Point, Robustness

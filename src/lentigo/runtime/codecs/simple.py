@@ -25,7 +25,7 @@ def read_bmp(data: bytes) -> Image.Image:
         if space == b"DEBM":  # 'MBED', little-endian
             image.info["icc_profile"] = data[14 + start : 14 + start + length]
         if space == b"KNIL":
-            raise ImageError("its colour profile lies in another file.", _EXPORT)
+            raise ImageError("its colour profile is in another file.", _EXPORT)
     return image
 
 
