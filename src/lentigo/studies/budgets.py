@@ -24,6 +24,7 @@ class Budget:
         images: most images of the data set that are used, by whole lesions; None for all.
         precision: of the networks' arithmetic, as in `training.Recipe`.
         replicates: bootstrap resamples behind the intervals.
+        timed: batches of one image that are timed for each network.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Budget:
     images: int | None
     precision: str
     replicates: int
+    timed: int
 
     def epochs_for(self, wanted: int, macs_an_epoch: float) -> int:
         """How many of the wanted epochs fit into this budget, at least one."""
@@ -56,6 +58,7 @@ BUDGETS = MappingProxyType(
                 images=70,
                 precision="float32",
                 replicates=20,
+                timed=1,
             ),
             Budget(
                 "cpu",
@@ -68,6 +71,7 @@ BUDGETS = MappingProxyType(
                 images=None,
                 precision="bfloat16",
                 replicates=1000,
+                timed=10,
             ),
             Budget(
                 "full",
@@ -79,6 +83,7 @@ BUDGETS = MappingProxyType(
                 images=None,
                 precision="float32",
                 replicates=1000,
+                timed=10,
             ),
         )
     }

@@ -128,7 +128,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
         size=job.recipe.size,
         start=dict(run.start),
         seconds=_seconds(run.path),
-        milliseconds=_milliseconds(run),
+        milliseconds=_milliseconds(run, budget.timed),
         machine=dict(run.environment),
         native=measure(native_predictions(predictions, run), replicates=budget.replicates),
         honest=measure(predictions, replicates=budget.replicates),
@@ -160,8 +160,9 @@ def _seconds(run: Path) -> float:
     return float(pd.read_csv(log / "seconds.csv")["seconds"].sum()) + features
 
 
-def _milliseconds(run: training.Run) -> float:
-    measured = measure_cost(run.network(), run.recipe.size, batches=(1,), threads=(torch.get_num_threads(),), runs=10)
+def _milliseconds(run: training.Run, runs: int) -> float:
+    threads = (torch.get_num_threads(),)
+    measured = measure_cost(run.network(), run.recipe.size, batches=(1,), threads=threads, runs=runs)
     return measured.speeds[0].median_ms
 
 

@@ -30,7 +30,7 @@ from lentigo.training.recipe import Recipe
 
 __all__ = ["Features", "cache_features"]
 
-BLOCK = 32
+BLOCK = 8
 """Images in a block."""
 
 
@@ -71,7 +71,7 @@ def cache_features(
         DataError: the disk is full, or can't be written to.
     """
     network.eval().to(find_device(device))
-    shape = tuple(_forward(network, recipe, mean, std, pixels.array[:1]).shape[1:])
+    shape = tuple(_forward(network, recipe, mean, std, np.array(pixels.array[:1])).shape[1:])
     folder = pixels.folder / f"features-{_key(network, recipe, mean, std, shape)[:16]}"
     rows = np.unique(pixels.rows(records))
     try:
