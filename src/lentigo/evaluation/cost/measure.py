@@ -1,4 +1,4 @@
-"""Measure how fast a network runs here, and how much memory it takes. Never compare across machines."""
+"""Measure how fast a network or a bundle runs here, and how much memory it takes. Never compare across machines."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["Measured", "Speed", "measure"]
+__all__ = ["Measured", "Speed", "machine", "measure"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Speed:
 
     Attributes:
         batch: images at a time.
-        threads: threads that torch may use.
+        threads: threads that it may use.
         median_ms: median time of a batch in milliseconds.
         p90_ms: 90 % of the batches took at most this long.
         runs: how many batches were timed.
@@ -48,17 +48,19 @@ class Measured:
     """What was measured, and where.
 
     Attributes:
-        size: input, pixels a side.
+        image: height and width of the images.
         speeds: one a setting.
-        peak_bytes: most bytes that tensors held at once during a batch of one, beyond the weights and the image.
+        peak_bytes: most bytes at once for one image, see `memory`; None where the system does not tell.
+        memory: what `peak_bytes` counts.
         device: 'cpu' or the name of the accelerator.
         machine: processor, its cores, and system.
-        versions: of Python and torch.
+        versions: of Python and what ran it.
     """
 
-    size: int
+    image: tuple[int, int]
     speeds: tuple[Speed, ...]
-    peak_bytes: int
+    peak_bytes: int | None
+    memory: str
     device: str
     machine: str
     versions: dict[str, str]
@@ -100,11 +102,12 @@ def measure(
         torch.set_num_threads(before)
         network.train(training)
     return Measured(
-        size=size,
+        image=(size, size),
         speeds=tuple(speeds),
         peak_bytes=peak,
+        memory="tensors, beyond the weights and the image",
         device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
-        machine=f"{_processor()}, {os.cpu_count()} cores, {platform.platform(terse=True)}",
+        machine=machine(),
         versions={"python": platform.python_version(), "torch": torch.__version__},
     )
 
@@ -152,6 +155,11 @@ class _LiveTensors(TorchDispatchMode):
         self._made = {storage: size for storage, size in self._made.items() if not storage.expired()}
         self.peak = max(self.peak, sum(self._made.values()))
         return result
+
+
+def machine() -> str:
+    """Processor, its cores, and system."""
+    return f"{_processor()}, {os.cpu_count()} cores, {platform.platform(terse=True)}"
 
 
 def _processor() -> str:
