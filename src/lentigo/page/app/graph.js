@@ -1,0 +1,82 @@
+// A model from its bytes, and its calculation node by node.
+
+import { OPERATORS } from "./operators.js";
+import { tensor } from "./tensors.js";
+
+const CLAMPS = { Relu: 0 };
+
+function half(low, high) {
+  const sign = high & 128 ? -1 : 1, exponent = (high >> 2) & 31, fraction = ((high & 3) << 8) | low;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
+}
+
+function read(kind, bytes, offset, count) {
+  const copy = (Type) => new Type(bytes.slice(offset, offset + count * Type.BYTES_PER_ELEMENT).buffer);
+  if (kind === "f16") return Float32Array.from({ length: count }, (_, i) => half(bytes[offset + i], bytes[offset + count + i]));
+  return copy({ f32: Float32Array, i32: Int32Array, u8: Uint8Array, i8: Int8Array, bool: Uint8Array }[kind]);
+}
+
+// Conv followed by nothing but Relu is computed in one go.
+function fused(nodes, outputs) {
+  const uses = new Map();
+  for (const node of nodes) for (const i of node.inputs) uses.set(i, (uses.get(i) ?? 0) + 1);
+  const made = new Map(nodes.map((node) => [node.outputs[0], node]));
+  return nodes.filter((node) => {
+    const before = made.get(node.inputs[0]);
+    if (!(node.op in CLAMPS) || before?.op !== "Conv" || uses.get(node.inputs[0]) > 1 || outputs.has(node.inputs[0])) return true;
+    before.low = CLAMPS[node.op];
+    before.outputs = node.outputs;
+    return false;
+  });
+}
+
+export class Graph {
+  constructor(bytes, kernel) {
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true), start = 4 + length;
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, start)));
+    this.model = header.model;
+    this.outputs = header.outputs;
+    this.image = header.image;
+    this.kernel = kernel;
+    this.constants = new Map();
+    for (const [name, kind, dims, offset] of header.tensors) {
+      const count = dims.reduce((p, d) => p * d, 1);
+      this.constants.set(name, tensor(read(kind, bytes, start + offset, count), dims));
+    }
+    const nodes = header.nodes.map(([op, inputs, outputs, attributes]) => ({ op, inputs, outputs, attributes, low: -Infinity, cache: {} }));
+    for (const { op } of nodes) if (!OPERATORS.has(op)) throw new Error(`no operator ${op}`);
+    this.nodes = this.folded(fused(nodes, new Set(Object.values(this.outputs))));
+    this.lastUse = new Map();
+    this.nodes.forEach((node, k) => node.inputs.forEach((i) => this.lastUse.set(i, k)));
+    Object.values(this.outputs).forEach((i) => this.lastUse.set(i, Infinity));
+  }
+
+  // What depends on constants alone is computed once.
+  folded(nodes) {
+    return nodes.filter((node) => {
+      if (!node.inputs.every((i) => i < 0 || this.constants.has(i))) return true;
+      this.constants.set(node.outputs[0], this.compute(node, this.constants));
+      return false;
+    });
+  }
+
+  compute(node, values) {
+    const inputs = node.inputs.map((i) => (i < 0 ? undefined : values.get(i)));
+    return OPERATORS.get(node.op)(inputs, node.attributes, { node, kernel: this.kernel });
+  }
+
+  // Outputs by name for a square float32 [1, 3, S, S], values 0 to 255. `pause` is awaited now and then, so that a
+  // page stays alive and may throw to stop.
+  async run(square, pause) {
+    const values = new Map(this.constants);
+    values.set(this.image, square);
+    for (let k = 0; k < this.nodes.length; k++) {
+      const node = this.nodes[k];
+      values.set(node.outputs[0], this.compute(node, values));
+      for (const i of node.inputs) if (this.lastUse.get(i) === k && !this.constants.has(i)) values.delete(i);
+      if (pause) await pause(k / this.nodes.length);
+    }
+    return Object.fromEntries(Object.entries(this.outputs).map(([name, i]) => [name, values.get(i)]));
+  }
+}

@@ -1,0 +1,309 @@
+// The operators of the engine, by their ONNX names. Each takes its inputs, attributes, and what the graph gives it.
+// What isn't registered here, or in a form that isn't supported, is refused when the page is written.
+
+import { convolve } from "./conv.js";
+import { axisOf, broadcast, broadcastDims, empty, floats, integers, isFloat, size, stridesOf, tensor, walk } from "./tensors.js";
+
+export const OPERATORS = new Map();
+
+const operator = (name, compute) => OPERATORS.set(name, compute);
+
+const each = (x, f) => tensor(x.data.map(f), x.dims);
+
+function pairwise(f, whole = f) {
+  return ([a, b]) => {
+    const dims = broadcastDims(a.dims, b.dims), g = isFloat(a) ? f : whole;
+    const out = empty(a, dims), n = out.data.length;
+    if (b.data.length === 1 && a.data.length === n) {
+      const y = b.data[0];
+      for (let i = 0; i < n; i++) out.data[i] = g(a.data[i], y);
+      return out;
+    }
+    const x = broadcast(a, dims).data, y = broadcast(b, dims).data;
+    for (let i = 0; i < n; i++) out.data[i] = g(x[i], y[i]);
+    return out;
+  };
+}
+
+const many = (f) => (inputs) => inputs.reduce((a, b) => f([a, b]));
+
+operator("Add", pairwise((x, y) => x + y));
+operator("Sub", pairwise((x, y) => x - y));
+operator("Mul", pairwise((x, y) => x * y, Math.imul));
+operator("Div", pairwise((x, y) => x / y, (x, y) => Math.trunc(x / y)));
+operator("Pow", pairwise((x, y) => x ** y));
+operator("Max", many(pairwise(Math.max)));
+operator("Min", many(pairwise(Math.min)));
+
+const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+operator("Relu", ([x]) => each(x, (v) => (v < 0 ? 0 : v)));
+operator("LeakyRelu", ([x], { alpha = 0.01 }) => each(x, (v) => (v < 0 ? alpha * v : v)));
+operator("Clip", ([x, low, high], a) => {
+  const from = low ? low.data[0] : (a.min ?? -Infinity), to = high ? high.data[0] : (a.max ?? Infinity);
+  return each(x, (v) => clamp(v, from, to));
+});
+operator("Sigmoid", ([x]) => each(x, (v) => 1 / (1 + Math.exp(-v))));
+operator("HardSigmoid", ([x], { alpha = 0.2, beta = 0.5 }) => each(x, (v) => clamp(alpha * v + beta, 0, 1)));
+operator("HardSwish", ([x]) => each(x, (v) => v * clamp(v / 6 + 0.5, 0, 1)));
+operator("Tanh", ([x]) => each(x, Math.tanh));
+operator("Exp", ([x]) => each(x, Math.exp));
+operator("Log", ([x]) => each(x, Math.log));
+operator("Sqrt", ([x]) => each(x, Math.sqrt));
+operator("Abs", ([x]) => each(x, Math.abs));
+operator("Neg", ([x]) => each(x, (v) => -v));
+operator("Reciprocal", ([x]) => each(x, (v) => 1 / v));
+operator("Identity", ([x]) => x);
+operator("Dropout", ([x]) => x);
+
+operator("Conv", ([x, w, bias], a, { node, kernel }) => convolve(x, w, bias, a, node.low, kernel, node.cache));
+
+operator("BatchNormalization", ([x, scale, shift, mean, variance], { epsilon = 1e-5 }) => {
+  const [n, c] = x.dims, plane = x.data.length / (n * c), out = floats(x.dims);
+  for (let i = 0, at = 0; i < n * c; i++) {
+    const factor = scale.data[i % c] / Math.sqrt(variance.data[i % c] + epsilon);
+    const offset = shift.data[i % c] - mean.data[i % c] * factor;
+    for (let p = 0; p < plane; p++, at++) out.data[at] = x.data[at] * factor + offset;
+  }
+  return out;
+});
+
+function pool(start, take, finish) {
+  return ([x], a) => {
+    const [n, c, h, w] = x.dims, [kh, kw] = a.kernel_shape, [sh, sw] = a.strides ?? [1, 1];
+    const [top, left, bottom, right] = a.pads ?? [0, 0, 0, 0];
+    const oh = Math.floor((h + top + bottom - kh) / sh) + 1, ow = Math.floor((w + left + right - kw) / sw) + 1;
+    const out = floats([n, c, oh, ow]);
+    let i = 0;
+    for (let plane = 0; plane < n * c; plane++) {
+      for (let oy = 0; oy < oh; oy++) {
+        const y0 = Math.max(0, oy * sh - top), y1 = Math.min(h, oy * sh - top + kh);
+        for (let ox = 0; ox < ow; ox++) {
+          const x0 = Math.max(0, ox * sw - left), x1 = Math.min(w, ox * sw - left + kw);
+          let value = start;
+          for (let y = y0; y < y1; y++) for (let at = (plane * h + y) * w + x0, end = at + x1 - x0; at < end; at++) value = take(value, x.data[at]);
+          out.data[i++] = finish(value, a.count_include_pad ? kh * kw : (y1 - y0) * (x1 - x0));
+        }
+      }
+    }
+    return out;
+  };
+}
+const averagePool = pool(0, (sum, v) => sum + v, (sum, count) => sum / count);
+const maxPool = pool(-Infinity, Math.max, (v) => v);
+const whole = (x) => ({ kernel_shape: x.dims.slice(2) });
+operator("AveragePool", averagePool);
+operator("MaxPool", maxPool);
+operator("GlobalAveragePool", ([x]) => averagePool([x], whole(x)));
+operator("GlobalMaxPool", ([x]) => maxPool([x], whole(x)));
+
+function reduce(start, take, finish = (v) => v) {
+  return ([x, axes], a) => {
+    const rank = x.dims.length, stated = axes ? [...axes.data] : (a.axes ?? []);
+    if (!stated.length && a.noop_with_empty_axes) return x;
+    const over = new Set(stated.length ? stated.map((i) => axisOf(i, rank)) : x.dims.map((_, i) => i));
+    const first = x.dims.map((_, i) => i).filter((i) => !over.has(i)), order = [...first, ...over];
+    const strides = stridesOf(x.dims), outer = first.map((i) => x.dims[i]), count = size([...over].map((i) => x.dims[i]));
+    const inOrder = order.every((axis, i) => axis === i);
+    const values = inOrder ? x.data : walk(x, order.map((i) => x.dims[i]), order.map((i) => strides[i])).data;
+    const out = empty(x, outer);
+    for (let i = 0, at = 0; i < out.data.length; i++) {
+      let value = start;
+      for (const end = at + count; at < end; at++) value = take(value, values[at]);
+      out.data[i] = finish(value, count);
+    }
+    return (a.keepdims ?? 1) ? tensor(out.data, x.dims.map((d, i) => (over.has(i) ? 1 : d))) : out;
+  };
+}
+operator("ReduceMean", reduce(0, (s, v) => s + v, (s, n) => s / n));
+operator("ReduceSum", reduce(0, (s, v) => s + v));
+operator("ReduceMax", reduce(-Infinity, Math.max));
+operator("ReduceMin", reduce(Infinity, Math.min));
+operator("ReduceL2", reduce(0, (s, v) => s + v * v, Math.sqrt));
+
+// Two matrices at `ao` and `bo` of two arrays into `out` at `oo`.
+function product(a, ao, b, bo, out, oo, m, k, n) {
+  const row = new Float64Array(n);
+  for (let i = 0; i < m; i++) {
+    row.fill(0);
+    for (let j = 0; j < k; j++) {
+      const x = a[ao + i * k + j], at = bo + j * n;
+      if (x !== 0) for (let c = 0; c < n; c++) row[c] += x * b[at + c];
+    }
+    out.set(row, oo + i * n);
+  }
+}
+
+operator("MatMul", ([a, b]) => {
+  const left = a.dims.length === 1 ? [1, ...a.dims] : a.dims, right = b.dims.length === 1 ? [...b.dims, 1] : b.dims;
+  const [m, k] = left.slice(-2), [inner, n] = right.slice(-2);
+  if (k !== inner) throw new Error(`matrices [${left}] and [${right}] don't multiply`);
+  const batch = broadcastDims(left.slice(0, -2), right.slice(0, -2)), count = size(batch);
+  const spread = (t, dims) => broadcast(tensor(t.data, dims), [...batch, ...dims.slice(-2)]).data;
+  const x = spread(a, left), y = spread(b, right), out = floats([...batch, m, n]);
+  for (let i = 0; i < count; i++) product(x, i * m * k, y, i * k * n, out.data, i * m * n, m, k, n);
+  const dims = [...batch, ...(a.dims.length > 1 ? [m] : []), ...(b.dims.length > 1 ? [n] : [])];
+  return tensor(out.data, dims);
+});
+
+const transpose = (x, perm) => {
+  const strides = stridesOf(x.dims);
+  return walk(x, perm.map((i) => x.dims[i]), perm.map((i) => strides[i]));
+};
+operator("Transpose", ([x], { perm }) => transpose(x, perm ?? x.dims.map((_, i) => x.dims.length - 1 - i)));
+
+operator("Gemm", ([a, b, c], { alpha = 1, beta = 1, transA = 0, transB = 0 }) => {
+  const x = transA ? transpose(a, [1, 0]) : a, y = transB ? transpose(b, [1, 0]) : b;
+  const [m, k] = x.dims, n = y.dims[1], out = floats([m, n]);
+  product(x.data, 0, y.data, 0, out.data, 0, m, k, n);
+  const added = c && broadcast(c, [m, n]).data;
+  return each(out, (v, i) => alpha * v + (added ? beta * added[i] : 0));
+});
+
+operator("Einsum", ([a, b], { equation }) => {
+  const [inputs, result] = equation.replace(/ /g, "").split("->"), [one, two] = inputs.split(",");
+  const extent = {};
+  [...one].forEach((letter, i) => (extent[letter] = a.dims[i]));
+  [...two].forEach((letter, i) => (extent[letter] = b.dims[i]));
+  const summed = Object.keys(extent).filter((letter) => !result.includes(letter)), order = [...result, ...summed];
+  const along = (t, letters) => {
+    const strides = stridesOf(t.dims);
+    const step = (letter) => [...letters].reduce((s, l, i) => (l === letter ? s + strides[i] : s), 0);
+    return walk(t, order.map((l) => extent[l]), order.map(step)).data;
+  };
+  const x = along(a, one), y = along(b, two), out = floats([...result].map((l) => extent[l]));
+  const count = size(summed.map((l) => extent[l]));
+  for (let i = 0, at = 0; i < out.data.length; i++) {
+    let sum = 0;
+    for (const end = at + count; at < end; at++) sum += x[at] * y[at];
+    out.data[i] = sum;
+  }
+  return out;
+});
+
+function softmax(x, axis, log) {
+  const at = axisOf(axis, x.dims.length), n = x.dims[at], inner = size(x.dims.slice(at + 1)), out = floats(x.dims);
+  for (let i = 0; i < x.data.length; i += n * inner) {
+    for (let j = i; j < i + inner; j++) {
+      let top = -Infinity, total = 0;
+      for (let k = 0; k < n; k++) top = Math.max(top, x.data[j + k * inner]);
+      for (let k = 0; k < n; k++) total += Math.exp(x.data[j + k * inner] - top);
+      for (let k = 0; k < n; k++) {
+        const shifted = x.data[j + k * inner] - top;
+        out.data[j + k * inner] = log ? shifted - Math.log(total) : Math.exp(shifted) / total;
+      }
+    }
+  }
+  return out;
+}
+operator("Softmax", ([x], { axis = -1 }) => softmax(x, axis, false));
+operator("LogSoftmax", ([x], { axis = -1 }) => softmax(x, axis, true));
+
+operator("Concat", (inputs, { axis }) => {
+  const at = axisOf(axis, inputs[0].dims.length);
+  const dims = inputs[0].dims.map((d, i) => (i === at ? inputs.reduce((s, t) => s + t.dims[at], 0) : d));
+  const out = empty(inputs[0], dims), outer = size(dims.slice(0, at));
+  for (let o = 0, place = 0; o < outer; o++) {
+    for (const t of inputs) {
+      const run = t.data.length / outer;
+      out.data.set(t.data.subarray(o * run, (o + 1) * run), place);
+      place += run;
+    }
+  }
+  return out;
+});
+
+operator("Slice", ([x, starts, ends, axes, steps]) => {
+  const dims = [...x.dims], strides = stridesOf(x.dims);
+  let offset = 0;
+  starts.data.forEach((from, i) => {
+    const axis = axisOf(axes ? axes.data[i] : i, dims.length), step = steps ? steps.data[i] : 1, d = x.dims[axis];
+    const place = (v, low, high) => clamp(v < 0 ? v + d : v, low, high);
+    const start = step > 0 ? place(from, 0, d) : place(from, 0, d - 1);
+    const end = step > 0 ? place(ends.data[i], 0, d) : ends.data[i] <= -d - 1 ? -1 : place(ends.data[i], -1, d - 1);
+    dims[axis] = Math.max(0, Math.ceil((end - start) / step));
+    offset += start * strides[axis];
+    strides[axis] *= step;
+  });
+  return walk(x, dims, strides, offset);
+});
+
+operator("Gather", ([x, indices], { axis = 0 }) => {
+  const at = axisOf(axis, x.dims.length), d = x.dims[at], inner = size(x.dims.slice(at + 1)), outer = size(x.dims.slice(0, at));
+  const out = empty(x, [...x.dims.slice(0, at), ...indices.dims, ...x.dims.slice(at + 1)]);
+  let place = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const index of indices.data) {
+      const from = (o * d + axisOf(index, d)) * inner;
+      out.data.set(x.data.subarray(from, from + inner), place);
+      place += inner;
+    }
+  }
+  return out;
+});
+
+operator("Pad", ([x, pads, value, axes], { mode = "constant" }) => {
+  const rank = x.dims.length, before = new Array(rank).fill(0), after = new Array(rank).fill(0);
+  const over = axes ? [...axes.data].map((i) => axisOf(i, rank)) : x.dims.map((_, i) => i);
+  over.forEach((axis, i) => { before[axis] = pads.data[i]; after[axis] = pads.data[i + over.length]; });
+  const out = empty(x, x.dims.map((d, i) => d + before[i] + after[i])), own = stridesOf(x.dims), strides = stridesOf(out.dims);
+  const filler = value ? value.data[0] : 0;
+  for (let i = 0; i < out.data.length; i++) {
+    let from = 0, outside = false;
+    for (let axis = 0, rest = i; axis < rank; axis++) {
+      let at = Math.floor(rest / strides[axis]) - before[axis];
+      const d = x.dims[axis];
+      rest %= strides[axis];
+      outside ||= at < 0 || at >= d;
+      if (mode === "edge") at = clamp(at, 0, d - 1);
+      if (mode === "reflect") at = at < 0 ? -at : at >= d ? 2 * (d - 1) - at : at;
+      from += at * own[axis];
+    }
+    out.data[i] = outside && mode === "constant" ? filler : x.data[from];
+  }
+  return out;
+});
+
+operator("Reshape", ([x, shape]) => {
+  const dims = [...shape.data].map((d, i) => (d === 0 ? x.dims[i] : d)), open = dims.indexOf(-1);
+  if (open >= 0) dims[open] = x.data.length / -size(dims);
+  if (size(dims) !== x.data.length) throw new Error(`[${x.dims}] doesn't become [${dims}]`);
+  return tensor(x.data, dims);
+});
+operator("Flatten", ([x], { axis = 1 }) => tensor(x.data, [size(x.dims.slice(0, axis)), size(x.dims.slice(axis))]));
+operator("Squeeze", ([x, axes], a) => {
+  const stated = axes ? [...axes.data] : a.axes, gone = stated && new Set(stated.map((i) => axisOf(i, x.dims.length)));
+  return tensor(x.data, x.dims.filter((d, i) => (gone ? !gone.has(i) : d !== 1)));
+});
+operator("Unsqueeze", ([x, axes], a) => {
+  const stated = axes ? [...axes.data] : a.axes, rank = x.dims.length + stated.length;
+  const added = new Set(stated.map((i) => axisOf(i, rank))), rest = [...x.dims];
+  return tensor(x.data, Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : rest.shift())));
+});
+operator("Expand", ([x, shape]) => broadcast(x, broadcastDims(x.dims, [...shape.data])));
+operator("Shape", ([x], { start = 0, end }) => integers(x.dims.slice(start, end)));
+
+// Numbers of onnx.proto; floats of 16 and 64 bits are computed in 32.
+const ARRAYS = { 1: Float32Array, 2: Uint8Array, 3: Int8Array, 6: Int32Array, 7: Int32Array, 9: Uint8Array, 10: Float32Array, 11: Float32Array };
+operator("Cast", ([x], { to }) => tensor(to === 9 ? Uint8Array.from(x.data, (v) => +(v !== 0)) : ARRAYS[to].from(x.data), x.dims));
+
+function scales(x, scale, zero, axis) {
+  const at = axisOf(axis, x.dims.length || 1), inner = size(x.dims.slice(at + 1)), n = scale.data.length;
+  const index = n === 1 ? () => 0 : (i) => Math.floor(i / inner) % n;
+  return { factor: (i) => scale.data[index(i)], offset: (i) => (zero ? zero.data[index(i)] : 0) };
+}
+operator("DequantizeLinear", ([x, scale, zero], { axis = 1 }) => {
+  const { factor, offset } = scales(x, scale, zero, axis);
+  return tensor(Float32Array.from(x.data, (v, i) => (v - offset(i)) * factor(i)), x.dims);
+});
+// Halves go to the even neighbour, as ONNX has it.
+const even = (v) => { const r = Math.round(v); return r - v === 0.5 && r % 2 ? r - 1 : r; };
+operator("QuantizeLinear", ([x, scale, zero], { axis = 1 }) => {
+  const { factor, offset } = scales(x, scale, zero, axis);
+  const signed = zero && zero.data instanceof Int8Array, [low, high] = signed ? [-128, 127] : [0, 255];
+  const levels = new (signed ? Int8Array : Uint8Array)(x.data.length);
+  for (let i = 0; i < levels.length; i++) levels[i] = clamp(even(Math.fround(x.data[i] / factor(i))) + offset(i), low, high);
+  return tensor(levels, x.dims);
+});
+
+// Crop and resize have been done row by row while the photograph was read, see square.js.
+operator("Square", ([x]) => x);
