@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from lentigo.labels import LabelSet
 from lentigo.runtime.metadata import OperatingPoint
+from lentigo.texts import text
 
 __all__ = [
     "BALANCED_PRIOR",
@@ -148,14 +149,20 @@ def decide(found: Mapping[str, Risk]) -> str:
 def views_differ(found: Mapping[str, Risk]) -> str:
     """A sentence if a risk at the stated prevalence is on the other side of its threshold; else nothing."""
     words = [
-        f"the {target} risk is {printed(r.at_stated_prevalence)} at {STATED_PREVALENCE} and "
-        f"{printed(r.at_threshold_view)} at {r.threshold_view}, where its threshold of {r.threshold:.4f} applies"
+        text(
+            "step.views_differ.one",
+            target=target,
+            stated=printed(r.at_stated_prevalence),
+            decided=printed(r.at_threshold_view),
+            view=r.threshold_view,
+            threshold=f"{r.threshold:.4f}",
+        )
         for target, r in found.items()
         if r.threshold is not None
         and r.at_stated_prevalence is not None
         and (r.at_stated_prevalence >= r.threshold) != r.suspicious
     ]
-    return f"Note the different views: {'; '.join(words)}." if words else ""
+    return text("step.views_differ", which="; ".join(words)) if words else ""
 
 
 def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet, lacks: Mapping[str, str]) -> str:

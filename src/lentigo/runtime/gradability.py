@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.texts import text
+
 __all__ = ["rejection_reasons"]
 
 _BLANK_STD = 2
@@ -31,17 +33,14 @@ def rejection_reasons(
     height, width = image.shape[:2]
     reasons = []
     if min(height, width) < size:
-        reasons.append(f"{width}x{height} pixels are fewer than the model's input of {size}x{size}")
+        reasons.append(text("reason.small", width=width, height=height, size=size))
     if _is_blank(image):
-        reasons.append("the central square, which is all that the model sees, is blank")
+        reasons.append(text("reason.blank"))
     if not np.isfinite(probabilities).all():
-        reasons.append("the model gives no probabilities for it")
+        reasons.append(text("reason.no_probabilities"))
     # NaN is out of distribution too.
     if ood_threshold is not None and ood_score is not None and not ood_score <= ood_threshold:
-        reasons.append(
-            f"it is out of distribution: unlike the dermoscopic training images (OOD score {ood_score:.2f}, "
-            f"threshold {ood_threshold:.2f})"
-        )
+        reasons.append(text("reason.ood", score=f"{ood_score:.2f}", threshold=f"{ood_threshold:.2f}"))
     return tuple(reasons)
 
 

@@ -27,15 +27,13 @@ from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
 from lentigo.runtime.heatmaps import draw, heat
 from lentigo.runtime.json_form import FORMAT, label_values, risk_values, rounded
 from lentigo.runtime.kept import KeptImage
+from lentigo.texts import text
 
 __all__ = ["NOTICE", "Verdict"]
 
-NOTICE = (
-    "Research tool, not a medical device. "
-    "A changing, bleeding or new lesion needs a clinician regardless of this result."
-)
+NOTICE = text("notice")
 
-NO_OOD = "This model cannot detect images that don't show a lesion: make sure that this one does."
+NO_OOD = text("no_ood")
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,11 +137,10 @@ class Verdict:
         """The next step; never that nothing needs to be done."""
         if not self.gradable:
             reasons = "; ".join(self.rejection_reasons)
-            return f"Not gradable: {reasons}. Take another image, or have the lesion examined. {NOTICE}"
-        step = {
-            SUSPICIOUS: "Have this lesion examined by a clinician.",
-            NO_THRESHOLD: "This model has no threshold and makes no decision: cancer is not ruled out.",
-        }.get(self.decision, "This result does not rule out cancer.")
+            return f"{text('step.not_gradable', reasons=reasons)} {NOTICE}"
+        step = {SUSPICIOUS: text("step.suspicious"), NO_THRESHOLD: text("step.no_threshold")}.get(
+            self.decision, text("step.negative")
+        )
         return " ".join(filter(None, (step, views_differ(self.risks), self.blind_spot, NOTICE)))
 
     @property
