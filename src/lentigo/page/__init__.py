@@ -1,0 +1,10 @@
+"""The page: a bundle as one HTML file that classifies images in a browser, offline.
+
+>>> from lentigo import page
+>>> page.write_page("lentigo-s", "page.html")
+"""
+
+from lentigo.page.engine import operators
+from lentigo.page.writing import ENGINES, write_page
+
+__all__ = ["ENGINES", "operators", "write_page"]

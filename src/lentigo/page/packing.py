@@ -15,8 +15,9 @@ from lentigo import __version__
 from lentigo.page.engine import for_own_engine
 from lentigo.page.onnx_file import Graph, read_graph
 from lentigo.runtime import Bundle, BundleMetadata, format_1
+from lentigo.runtime.decisions import view_of
 
-__all__ = ["describe", "pack"]
+__all__ = ["describe", "pack", "packed", "rounded"]
 
 _FEW = 512
 """Tensors with fewer numbers keep 32 bits: biases and statistics are small and matter more."""
@@ -35,7 +36,7 @@ def pack(bundle: Bundle) -> bytes:
     for extra in bundle.metadata.inputs:
         graph.constants[extra.name] = np.full(1, extra.missing, np.float32 if extra.kind == "number" else np.int64)
     graph = for_own_engine(graph, list(names.values()))
-    return _packed(graph, names, describe(bundle))
+    return packed(graph, names, describe(bundle))
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
@@ -62,10 +63,23 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "operating_points": [point.model_dump() for point in m.operating_points],
         "no_operating_point": m.no_operating_point,
         "ood_score": None if m.ood_score is None else m.ood_score.model_dump(),
+        "specificity": _specificity(bundle),
     }
 
 
-def _packed(graph: Graph, outputs: dict[str, str], described: dict[str, Any]) -> bytes:
+def _specificity(bundle: Bundle) -> dict[str, Any]:
+    """Measured on the test part at the sensitivity of the melanoma threshold, if it was."""
+    found = {}
+    for point in bundle.metadata.operating_points:
+        key = f"specificity_at_{100 * point.target_sensitivity:.0f}_sensitivity.{bundle.labels.melanoma}"
+        measured = bundle.metadata.metrics.get(point.view, {}).get(key, {}).get("value")
+        if point.target == "melanoma" and measured is not None:
+            found["melanoma"] = {"value": measured, "sensitivity": point.target_sensitivity, "view": view_of(point)}
+    return found
+
+
+def packed(graph: Graph, outputs: dict[str, str], described: dict[str, Any]) -> bytes:
+    """The bytes of a graph and of what is said of it; `outputs` names its outputs by what they mean."""
     numbers: dict[str, int] = {"": -1}
 
     def number(name: str) -> int:
@@ -101,14 +115,14 @@ def _stored(values: NDArray) -> tuple[str, bytes]:
 
 
 def _stored_float(values: NDArray[np.float32]) -> tuple[str, bytes]:
-    half = _rounded(values) if values.size >= _FEW else None
+    half = rounded(values) if values.size >= _FEW else None
     if half is None or not np.abs(half - values).max() <= 2**-9 * np.abs(values).max():
         return "f32", values.tobytes()
     planes = half.view("u1").reshape(-1, 2)
     return "f16", planes[:, 0].tobytes() + planes[:, 1].tobytes()
 
 
-def _rounded(values: NDArray[np.float32]) -> NDArray[np.float16]:
+def rounded(values: NDArray[np.float32]) -> NDArray[np.float16]:
     """In 16 bits; what rounding takes from a weight, the next one of its filter gets, so that sums stay.
 
     Neighbouring inputs of a filter are alike, so its output hardly changes.

@@ -1,7 +1,7 @@
 // A model from its bytes, and its calculation node by node.
 
 import { OPERATORS } from "./operators.js";
-import { tensor } from "./tensors.js";
+import { floats, tensor } from "./tensors.js";
 
 const CLAMPS = { Relu: 0 };
 
@@ -64,6 +64,12 @@ export class Graph {
   compute(node, values) {
     const inputs = node.inputs.map((i) => (i < 0 ? undefined : values.get(i)));
     return OPERATORS.get(node.op)(inputs, node.attributes, { node, kernel: this.kernel });
+  }
+
+  // A first calculation on nothing, so that the first image finds everything compiled.
+  warm() {
+    const side = this.model.size;
+    setTimeout(() => this.run(floats([1, 3, side, side])), 50);
   }
 
   // Outputs by name for a square float32 [1, 3, S, S], values 0 to 255. `pause` is awaited now and then, so that a

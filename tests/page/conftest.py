@@ -1,0 +1,92 @@
+"""A browser for the page's tests: Debian's chromium, driven offline; without one these tests skip."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+READY = "html[data-ready]"
+IDLE = "body:not([data-busy])"
+OVER = "body[data-state=done], body[data-state=failed]"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless chromium that downloads nothing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    chromium = os.environ.get("LENTIGO_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs a browser: apt install chromium, or set LENTIGO_CHROMIUM to one")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page with the model that ships."""
+    from lentigo.page import write_page
+
+    return write_page("lentigo-s", tmp_path_factory.mktemp("page") / "page.html")
+
+
+class Pocket:
+    """The page in a browser without a network."""
+
+    def __init__(self, browser, file: Path, **options) -> None:
+        self.context = browser.new_context(offline=True, accept_downloads=True, locale="en-GB", **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.faults: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda m: self.faults.append(m.text) if m.type == "error" else None)
+        self.page.on("request", lambda r: self.asked.append(r.url))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector(READY)
+
+    @property
+    def state(self) -> str:
+        return self.page.evaluate("document.body.dataset.state")
+
+    def choose(self, *files: Path | dict) -> None:
+        """Choose files and wait until the last one is done."""
+        many = [f if isinstance(f, dict) else str(f) for f in files]
+        self.page.set_input_files("#file", many)
+        self.page.wait_for_selector(OVER)
+        self.page.wait_for_selector(IDLE)
+
+    def download(self, button: str) -> bytes:
+        with self.page.expect_download() as found:
+            self.page.get_by_role("button", name=button).click()
+        return Path(found.value.path()).read_bytes()
+
+    def verdict(self) -> dict:
+        """What the page saves as JSON for the image shown."""
+        return json.loads(self.download("Data (JSON)"))
+
+    def verdicts(self, files: Sequence[Path]) -> list[dict]:
+        """The same for several images, in order."""
+        self.choose(*files)
+        found = []
+        for i in range(len(files)):
+            if len(files) > 1:
+                self.page.locator(".entries .entry").nth(i).click()
+            found.append(self.verdict())
+        return found
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture
+def pocket(browser, page_file):
+    """The page, just opened; no test may leave an error in the console."""
+    opened = Pocket(browser, page_file)
+    yield opened
+    assert opened.faults == []
+    opened.close()

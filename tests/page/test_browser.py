@@ -1,0 +1,268 @@
+"""The page in a browser, from the disk, without a network: the same results as the runtime."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from lentigo.page import write_page
+from lentigo.runtime import Classifier, verdict_schema
+from tests.page.conftest import Pocket
+
+TOLERANCE = 1e-3
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    return Classifier.load(threads=1)
+
+
+@pytest.fixture(scope="session")
+def lesions(synthetic_root: Path) -> list[Path]:
+    return sorted((synthetic_root / "images").glob("*.jpg"))[:6]
+
+
+def assert_same(found: dict, expected: dict, tolerance: float = TOLERANCE) -> None:
+    """All of a verdict but rounding."""
+    jsonschema.validate(found, verdict_schema())
+    assert list(found) == list(expected)
+    for key in ("gradable", "decision", "operating_point", "diagnosis", "view", "ood_threshold", "model", "model_sha256"):
+        assert found[key] == expected[key], key
+    for a, b in zip(found["raw"]["probabilities"].values(), expected["raw"]["probabilities"].values(), strict=True):
+        assert a == pytest.approx(b, abs=tolerance)
+    assert found["ood_score"] == pytest.approx(expected["ood_score"], abs=10 * tolerance)
+    assert NUMBER.sub("", found["next_step"]) == NUMBER.sub("", expected["next_step"])
+    if expected["risks"]:
+        for target, risk in expected["risks"].items():
+            assert found["risks"][target] == pytest.approx(risk, abs=tolerance)
+
+
+def test_results_are_the_runtimes(pocket, classifier, lesions):
+    for found, path in zip(pocket.verdicts(lesions), lesions, strict=True):
+        assert_same(found, classifier.classify(path).to_dict() | {"source": path.name})
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in pocket.asked)
+
+
+def test_real_images(pocket, classifier, real_root):
+    images = sorted(real_root.rglob("ISIC_*.jpg"))
+    chosen = images[:: max(1, len(images) // 50)][:50]
+    for found, path in zip(pocket.verdicts(chosen), chosen, strict=True):
+        assert_same(found, classifier.classify(path).to_dict() | {"source": path.name})
+
+
+def test_without_webassembly(browser, tmp_path, page_file, classifier, lesions):
+    """A browser without SIMD computes the same, more slowly."""
+    opened = Pocket(browser, page_file)
+    opened.page.add_init_script("delete globalThis.WebAssembly")
+    opened.page.reload()
+    opened.page.wait_for_selector("html[data-ready]")
+    assert "engine javascript" in opened.page.inner_text("#footer")
+    (found,) = opened.verdicts(lesions[:1])
+    assert_same(found, classifier.classify(lesions[0]).to_dict())
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def photo(lesions) -> Image.Image:
+    return Image.open(lesions[0]).convert("RGB").resize((400, 300), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(pocket, classifier, photo, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.jpg"
+    photo.save(path, exif=exif, quality=95)
+    (found,) = pocket.verdicts([path])
+    assert_same(found, classifier.classify(path).to_dict())
+    shown = pocket.page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('.base'))")
+    assert shown == ([300, 400] if orientation > 4 else [400, 300])
+
+
+def test_transparency_lies_on_white(pocket, classifier, photo, tmp_path):
+    alpha = np.linspace(0, 255, photo.width * photo.height).reshape(photo.height, photo.width).astype(np.uint8)
+    path = tmp_path / "clear.png"
+    photo.putalpha(Image.fromarray(alpha))
+    photo.save(path)
+    photo.putalpha(255)
+    (found,) = pocket.verdicts([path])
+    assert_same(found, classifier.classify(path).to_dict(), 0.01)
+
+
+@pytest.mark.parametrize("space", ["sRGB", "Adobe RGB"])
+def test_colour_profiles_are_applied(pocket, classifier, photo, tmp_path, space):
+    from PIL import ImageCms
+
+    from lentigo.runtime.colour import ADOBE_RGB_GAMMA, ADOBE_RGB_PRIMARIES, make_profile
+
+    adobe = make_profile(ADOBE_RGB_GAMMA, ADOBE_RGB_PRIMARIES)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() if space == "sRGB" else adobe
+    path = tmp_path / "profile.png"
+    photo.convert("RGB").save(path, icc_profile=profile)
+    (found,) = pocket.verdicts([path])
+    assert_same(found, classifier.classify(path).to_dict(), 0.01)
+
+
+def test_a_large_photo(pocket, classifier, photo, tmp_path):
+    path = tmp_path / "twelve.jpg"
+    photo.convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC).save(path, quality=90)
+    (found,) = pocket.verdicts([path])
+    assert_same(found, classifier.classify(path).to_dict())
+
+
+def test_a_stated_prevalence(pocket, classifier, lesions):
+    pocket.choose(lesions[0])
+    pocket.page.get_by_text("How common is each diagnosis").click()
+    pocket.page.check("#prevalence-training")
+    training = dict(zip(classifier.labels.classes, classifier.bundle.metadata.training_prevalence, strict=True))
+    found = pocket.verdict()
+    expected = classifier.classify(lesions[0], prevalence=training).to_dict()
+    assert_same(found, expected)
+    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=TOLERANCE)
+    pocket.page.check("#prevalence-own")
+    pocket.page.locator(".own input").first.fill("0")
+    pocket.page.locator(".own input").first.blur()
+    assert pocket.page.locator(".prevalence [role=alert]").is_visible()
+    assert pocket.verdict()["prevalence"] == found["prevalence"], "the last valid one stays"
+
+
+def test_a_changed_model_is_refused(browser, page_file, tmp_path):
+    text = page_file.read_text(encoding="utf-8")
+    start = text.index('id="model">') + 5000
+    for name, changed in {
+        "byte": text[:start] + ("A" if text[start] != "A" else "B") + text[start + 1 :],
+        "cut": text[:start] + text[start + 40_000 :],
+        "gone": re.sub(r'(id="model">)[^<]+', r"\1", text),
+    }.items():
+        file = tmp_path / f"{name}.html"
+        file.write_text(changed, encoding="utf-8")
+        opened = Pocket(browser, file)
+        assert opened.state == "fatal"
+        assert "damaged or was changed" in opened.page.inner_text("#fatal")
+        assert not opened.page.locator("#file").count()
+        opened.close()
+
+
+def test_a_changed_script_does_not_run(browser, page_file, tmp_path):
+    file = tmp_path / "changed.html"
+    file.write_text(page_file.read_text(encoding="utf-8").replace("sha256(bytes) !== expected", "false"), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.dataset.ready") is None
+    context.close()
+
+
+def test_from_upload_to_report(pocket, browser, lesions, tmp_path):
+    pocket.choose(lesions[0])
+    report = tmp_path / "report.html"
+    report.write_bytes(pocket.download("Report (HTML)"))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    asked = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(report.as_uri())
+    text = page.inner_text("body")
+    assert "not a medical device" in text and "Next step" in text and "lentigo-s" in text
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    assert page.evaluate("document.images[0].naturalWidth") > 100
+    context.close()
+    picture = re.search(rb'src="data:image/png;base64,([^"]+)', report.read_bytes())
+    assert picture
+    import base64
+
+    from lentigo.runtime import is_heatmap
+
+    assert is_heatmap(base64.b64decode(picture[1])), "no report's picture is ever classified"
+
+
+def test_a_queue_by_risk_and_a_comparison(pocket, lesions, tmp_path):
+    wrong = tmp_path / "notes.txt"
+    wrong.write_text("no image")
+    pocket.choose(*lesions[:3], wrong)
+    assert pocket.page.locator(".entry").count() == 4
+    pocket.page.select_option("#order", "risk")
+    badges = pocket.page.locator(".entry .badge").all_text_contents()
+    open_ones = [i for i, text in enumerate(badges) if "not read" in text or "Not gradable" in text]
+    assert open_ones == list(range(len(open_ones))) != [], "what could not be judged comes first"
+    boxes = pocket.page.locator(".entries input:enabled")
+    boxes.nth(0).check()
+    pocket.page.locator(".entries input:enabled").nth(1).check()
+    pocket.page.click("#compare-button")
+    assert pocket.page.locator(".pair article").count() == 2
+    assert "nothing on whether a lesion has changed" in pocket.page.inner_text(".compare")
+    pocket.page.get_by_role("button", name="Back to the result").click()
+    pocket.page.get_by_role("button", name="Remove all").click()
+    assert pocket.state == "start"
+
+
+def test_stopping(pocket, lesions):
+    pocket.page.set_input_files("#file", [str(lesions[i % len(lesions)]) for i in range(60)])
+    pocket.page.wait_for_selector("#stop")
+    pocket.page.click("#stop")
+    pocket.page.wait_for_selector("body:not([data-busy])")
+    assert "were not classified" in pocket.page.inner_text("#status")
+    pocket.choose(lesions[0])
+    assert pocket.state == "done", "the page stays usable"
+
+
+def test_languages_and_themes(pocket, lesions):
+    pocket.choose(lesions[0])
+    pocket.page.select_option("#language", "es")
+    assert pocket.page.evaluate("document.documentElement.lang") == "es"
+    text = pocket.page.inner_text("body")
+    assert "Siguiente paso" in text and "no es un producto sanitario" in text and "{" not in text
+    assert re.search(r"\d,\d\s?%", text), "a decimal comma"
+    before = pocket.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    pocket.page.select_option("#theme", "dark")
+    assert pocket.page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_keyboard_alone(pocket):
+    for _ in range(12):
+        pocket.page.keyboard.press("Tab")
+        if pocket.page.evaluate("document.activeElement.classList.contains('thumb')"):
+            break
+    pocket.page.keyboard.press("Enter")
+    pocket.page.wait_for_selector("body[data-state=done]")
+    for _ in range(40):
+        pocket.page.keyboard.press("Tab")
+        if pocket.page.evaluate("document.activeElement.id") == "map-opacity":
+            break
+    pocket.page.keyboard.press("ArrowLeft")
+    assert pocket.page.input_value("#map-opacity") == "59"
+
+
+def test_reloading_in_mid_work_starts_afresh(pocket, lesions):
+    pocket.page.set_input_files("#file", [str(lesions[i % len(lesions)]) for i in range(30)])
+    pocket.page.reload()
+    pocket.page.wait_for_selector("html[data-ready]")
+    assert pocket.state == "start"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen(browser, page_file, lesions, width):
+    opened = Pocket(browser, page_file, viewport={"width": width, "height": 800})
+    for step in ("start", "done"):
+        if step == "done":
+            opened.choose(lesions[0], lesions[1])
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.close()
+
+
+def test_another_bundle(browser, bundle_path, tmp_path, lesions):
+    """Any bundle of the engine's operators, not only the one that ships."""
+    page = write_page(bundle_path, tmp_path / "tiny.html")
+    assert page.stat().st_size < bundle_path.stat().st_size + 300_000
+    opened = Pocket(browser, page)
+    expected = Classifier.load(bundle_path, threads=1)
+    for found, path in zip(opened.verdicts(lesions[:2]), lesions, strict=False):
+        assert_same(found, expected.classify(path).to_dict())
+    opened.close()
+    assert json.loads(json.dumps(found))
