@@ -6,10 +6,14 @@ BIN := $(VENV)/bin
 OUT ?= demo
 DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
 
-.PHONY: demo test test-slow test-lowest lint docs format clean
+.PHONY: demo try test test-slow test-lowest lint docs format clean
 
 demo: $(VENV)/.installed  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
 	$(BIN)/lentigo demo --out "$(OUT)" $(DATA)
+	@echo "Open docs/try/index.html in a browser: the model that ships, for your own images."
+
+try: $(VENV)/.installed  ## docs/try/index.html: the page with the model that ships
+	$(BIN)/python tools/try_page.py
 
 test: $(VENV)/.installed lint  ## everything that must hold before a commit
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --durations 20

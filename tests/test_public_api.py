@@ -53,6 +53,12 @@ PUBLIC = {
         BUDGETS SEARCH_SPACES STUDIES Budget Check Figure Measured PublishedRecipe Study System
         Table reproduce search_space
     """,
+    "lentigo.page": """
+        ENGINES operators write_page
+    """,
+    "lentigo.texts": """
+        LANGUAGES catalogue text
+    """,
     "lentigo.labels": """
         BINARY HAM10000 ISIC2019 KNOWN PAD_UFES_20 Label LabelMapping LabelSet find_label_set
         find_mapping read_label_set read_mapping

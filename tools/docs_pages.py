@@ -34,6 +34,8 @@ PACKAGES = (
     "compression",
     "report",
     "studies",
+    "page",
+    "texts",
     "errors",
 )
 """Modules with a public API, in the order in which one meets them."""

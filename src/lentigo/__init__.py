@@ -24,10 +24,12 @@ _PARTS = (
     "export",
     "labels",
     "models",
+    "page",
     "report",
     "runtime",
     "studies",
     "taxonomy",
+    "texts",
     "training",
 )
 """Public subpackages and modules, imported on first access."""

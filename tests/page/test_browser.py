@@ -31,7 +31,16 @@ def assert_same(found: dict, expected: dict, tolerance: float = TOLERANCE) -> No
     """All of a verdict but rounding."""
     jsonschema.validate(found, verdict_schema())
     assert list(found) == list(expected)
-    for key in ("gradable", "decision", "operating_point", "diagnosis", "view", "ood_threshold", "model", "model_sha256"):
+    for key in (
+        "gradable",
+        "decision",
+        "operating_point",
+        "diagnosis",
+        "view",
+        "ood_threshold",
+        "model",
+        "model_sha256",
+    ):
         assert found[key] == expected[key], key
     for a, b in zip(found["raw"]["probabilities"].values(), expected["raw"]["probabilities"].values(), strict=True):
         assert a == pytest.approx(b, abs=tolerance)
@@ -125,6 +134,7 @@ def test_a_stated_prevalence(pocket, classifier, lesions):
     assert_same(found, expected)
     assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=TOLERANCE)
     pocket.page.check("#prevalence-own")
+    found = pocket.verdict()
     pocket.page.locator(".own input").first.fill("0")
     pocket.page.locator(".own input").first.blur()
     assert pocket.page.locator(".prevalence [role=alert]").is_visible()
@@ -150,7 +160,9 @@ def test_a_changed_model_is_refused(browser, page_file, tmp_path):
 
 def test_a_changed_script_does_not_run(browser, page_file, tmp_path):
     file = tmp_path / "changed.html"
-    file.write_text(page_file.read_text(encoding="utf-8").replace("sha256(bytes) !== expected", "false"), encoding="utf-8")
+    file.write_text(
+        page_file.read_text(encoding="utf-8").replace("sha256(bytes) !== expected", "false"), encoding="utf-8"
+    )
     context = browser.new_context(offline=True)
     page = context.new_page()
     page.goto(file.as_uri())

@@ -64,12 +64,21 @@ def export(
     model: Annotated[
         str, typer.Argument(help="Folder of a finished run, or name or path of a bundle.", metavar="RUN_OR_BUNDLE")
     ],
-    out: Annotated[Path, typer.Argument(help="The file to write: .onnx, or packed as .onnx.zst.")],
+    out: Annotated[
+        Path, typer.Argument(help="The file to write: .onnx, packed as .onnx.zst, or .html: a page that works offline.")
+    ],
     name: Annotated[str | None, typer.Option(help="The model's name (default: the file's name).")] = None,
     root: Annotated[Path | None, typer.Option("--data", help="Folder of the run's images, if it was moved.")] = None,
     device: Device = "auto",
+    engine: Annotated[str, typer.Option(help="What computes in a page: own.")] = "own",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
 ) -> None:
-    """Export a run as a one-file ONNX bundle, verified against the trained network; or pack a bundle."""
+    """Export a run as a one-file ONNX bundle, verified against the network; pack a bundle; write its page."""
+    if out.suffix.lower() == ".html":
+        from lentigo.page import write_page
+
+        typer.echo(write_page(model, out, engine=engine, overwrite=overwrite))
+        return
     from lentigo import export as exporting
 
     typer.echo(exporting.summarise(exporting.convert(model, out, name=name, data=root, device=device)))

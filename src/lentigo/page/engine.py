@@ -1,7 +1,7 @@
 """What the page's own engine computes: the operators it has, and a bundle's graph in its terms.
 
-The engine is `app/operators.js`; which operators there are is read from it. The graph's preprocessing becomes one operator,
-`Square`, so that a browser never holds a photograph as floats.
+The engine is `app/operators.js`; which operators there are is read from it. The graph's preprocessing becomes one
+operator, `Square`, so that a browser never holds a photograph as floats.
 """
 
 import re
@@ -46,7 +46,7 @@ def for_own_engine(graph: Graph, outputs: list[str]) -> Graph:
 
 
 def _with_square(graph: Graph) -> list[Node]:
-    """The nodes, with `Square` in place of crop and resize: two matrix products around the pixels, see `export.graph`."""
+    """The nodes, with `Square` for crop and resize: two matrix products around the pixels, see `export.graph`."""
     made_by = {name: node for node in graph.nodes for name in node.outputs}
 
     def source(node: Node, position: int, op: str) -> Node | None:
@@ -54,7 +54,10 @@ def _with_square(graph: Graph) -> list[Node]:
         return found if found is not None and found.op == op else None
 
     for last in graph.nodes:
-        if last.op != "MatMul" or not (rows := source(last, 0, "MatMul")) or not (across := source(last, 1, "Transpose")):
+        if last.op != "MatMul":
+            continue
+        rows, across = source(last, 0, "MatMul"), source(last, 1, "Transpose")
+        if rows is None or across is None:
             continue
         real = source(rows, 1, "Cast")
         turned = real and source(real, 0, "Transpose")

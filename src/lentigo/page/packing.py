@@ -1,7 +1,7 @@
 """A bundle as the page holds it: a header in JSON, then the tensors' bytes.
 
-Layout: uint32 length of the header, the header in UTF-8, padding to a multiple of 4, the bytes of all tensors. Weights are
-rounded to 16 bits, low and high bytes apart, which compresses better; calculations are in 32 bits.
+Layout: uint32 length of the header, the header in UTF-8, padding to a multiple of 4, the bytes of all tensors. Weights
+are rounded to 16 bits, low and high bytes apart, which compresses better; calculations are in 32 bits.
 """
 
 import json
@@ -15,6 +15,7 @@ from lentigo import __version__
 from lentigo.page.engine import for_own_engine
 from lentigo.page.onnx_file import Graph, read_graph
 from lentigo.runtime import Bundle, BundleMetadata, format_1
+from lentigo.runtime.bundle import read_model
 from lentigo.runtime.decisions import view_of
 
 __all__ = ["describe", "pack", "packed", "rounded"]
@@ -31,7 +32,7 @@ def pack(bundle: Bundle) -> bytes:
     Raises:
         BundleError: the engine lacks one of its operators.
     """
-    graph = read_graph(bundle.path.read_bytes())
+    graph = read_graph(read_model(bundle.path))
     names = {name: old for name in _OUTPUTS for old in (name, format_1.OUTPUTS.get(name)) if old in graph.outputs}
     for extra in bundle.metadata.inputs:
         graph.constants[extra.name] = np.full(1, extra.missing, np.float32 if extra.kind == "number" else np.int64)
@@ -79,7 +80,7 @@ def _specificity(bundle: Bundle) -> dict[str, Any]:
 
 
 def packed(graph: Graph, outputs: dict[str, str], described: dict[str, Any]) -> bytes:
-    """The bytes of a graph and of what is said of it; `outputs` names its outputs by what they mean."""
+    """The bytes of a graph and of what is reported for it; `outputs` names its outputs by what they mean."""
     numbers: dict[str, int] = {"": -1}
 
     def number(name: str) -> int:
@@ -107,7 +108,7 @@ def _stored(values: NDArray) -> tuple[str, bytes]:
     """How a tensor is stored, and its bytes."""
     if values.dtype.kind == "f":
         return _stored_float(values.astype("<f4"))
-    if values.dtype == np.uint8 or values.dtype == np.bool_:
+    if values.dtype in (np.uint8, np.bool_):
         return ("u8" if values.dtype == np.uint8 else "bool"), values.tobytes()
     if values.dtype == np.int8:
         return "i8", values.tobytes()

@@ -1,8 +1,8 @@
 """The page's modules joined into one script: a file opened from a disk can't import others.
 
-Each module becomes a function of its own, so that names can't collide; its imports become constants. What is supported is
-what the modules use: `import { a, b } from "./other.js";` and `export` before `const`, `function`, `async function` and
-`class`.
+Each module becomes a function of its own, so that names can't collide; its imports become constants. What is supported
+is what the modules use: `import { a, b } from "./other.js";` and `export` before `const`, `function`, `async function`
+and `class`.
 """
 
 import re

@@ -1,4 +1,4 @@
-// What is said of one image: decision and next step, risks, diagnoses, prevalence, details.
+// What is reported for one image: decision and next step, risks, diagnoses, prevalence, details.
 
 import { h } from "./dom.js";
 import { BALANCED, NEGATIVE, nextStep, NO_THRESHOLD, NOT_GRADABLE, SUSPICIOUS } from "./verdict.js";
