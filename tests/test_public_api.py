@@ -43,8 +43,10 @@ PUBLIC = {
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.compression": """
-        Compressed CompressionRecipe CompressionRecord Gate GateReport SoftLabels Step StepRecord
-        build_soft_labels check compress load_soft_labels soft_labels_from
+        ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate
+        GateReport Sensitivity SoftLabels Step StepRecord Verification build_soft_labels check
+        cluster compress load_soft_labels quantize sensitivity soft_labels_from verify
+        verify_files
     """,
     "lentigo.report": """
         report

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lentigo import __version__
-from lentigo.cli import classify, compress, cost, data, distil, evaluate, report, reproduce, search, train
+from lentigo.cli import classify, compress, cost, data, distil, evaluate, report, reproduce, search, train, verify
 from lentigo.errors import DataWarning, LentigoError, next_step, reason
 
 __all__ = ["app", "main"]
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 BUILDING = (train.app, distil.app, search.app, compress.app)
-JUDGING = (evaluate.app, report.app, cost.app, reproduce.app)
+JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
 for verbs in (classify.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 

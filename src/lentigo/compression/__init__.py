@@ -7,12 +7,15 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.compression.differences import ALLOWED, Allowed, Difference
     from lentigo.compression.gate import Gate, GateReport, check
     from lentigo.compression.pipeline import Compressed, compress
+    from lentigo.compression.quantization import Sensitivity, cluster, quantize, sensitivity
     from lentigo.compression.recipe import CompressionRecipe
     from lentigo.compression.record import CompressionRecord, StepRecord
     from lentigo.compression.soft_labels import build_soft_labels, soft_labels_from
     from lentigo.compression.steps import Step
+    from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
@@ -20,17 +23,27 @@ except ModuleNotFoundError as missing:
     raise MissingExtraError("lentigo.compression", "compress") from missing
 
 __all__ = [
+    "ALLOWED",
+    "Allowed",
     "Compressed",
     "CompressionRecipe",
     "CompressionRecord",
+    "Difference",
     "Gate",
     "GateReport",
+    "Sensitivity",
     "SoftLabels",
     "Step",
     "StepRecord",
+    "Verification",
     "build_soft_labels",
     "check",
+    "cluster",
     "compress",
     "load_soft_labels",
+    "quantize",
+    "sensitivity",
     "soft_labels_from",
+    "verify",
+    "verify_files",
 ]

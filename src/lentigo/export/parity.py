@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import groupby
 from types import MappingProxyType
 
@@ -14,7 +15,7 @@ from lentigo import data
 from lentigo.errors import BundleError
 from lentigo.export.module import ExportModule, squares
 from lentigo.progress import track
-from lentigo.runtime import Bundle, Outputs
+from lentigo.runtime import Bundle, Outputs, Predictor
 
 __all__ = ["IMAGES", "POLICIES", "Parity", "Policy", "check_parity"]
 
@@ -22,6 +23,13 @@ IMAGES = 500
 """Real images that are compared."""
 BATCH = 16
 """Images of one size that are computed at once, at most."""
+
+
+_FAULTY = {
+    True: ("its network", "Don't use it; report this with the versions of torch and onnxruntime."),
+    False: ("what it was made from", "Keep more layers in higher precision (keep=), or calibrate on more images."),
+}
+"""What a faulty bundle differs from, and what to do, by whether that is the network in torch."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,14 @@ class Parity:
         return asdict(self)
 
 
-def check_parity(bundle: Bundle, module: ExportModule, records: data.Records, images: int = IMAGES) -> Parity:
-    """Compare a bundle with the network that it was made from, on the pixels of real files.
+def check_parity(
+    bundle: Bundle, reference: ExportModule | Predictor, records: data.Records, images: int = IMAGES
+) -> Parity:
+    """Compare a bundle with the network, or the bundle, that it was made from, on the pixels of real files.
 
     Args:
-        bundle: the exported file.
-        module: the network; the crop and resize of torch come before it.
+        bundle: the finished file.
+        reference: the network, before which the crop and resize of torch come, or another predictor.
         records: readable images to compare on; of more than `images`, evenly spread ones are taken.
 
     Raises:
@@ -112,7 +122,8 @@ def check_parity(bundle: Bundle, module: ExportModule, records: data.Records, im
     """
     chosen = np.unique(np.linspace(0, len(records) - 1, min(images, len(records))).astype(int))
     paths = records.table["path"].iloc[chosen].tolist()
-    found = [_differences(bundle, module, batch) for batch in _batches(records, paths)]
+    answer = partial(_computed, reference, bundle.size) if isinstance(reference, ExportModule) else reference.predict
+    found = [_differences(bundle, answer(batch), batch) for batch in _batches(records, paths)]
     probability, same, cam, ood = zip(*found, strict=True)
     parity = Parity(
         precision=bundle.metadata.precision,
@@ -123,9 +134,10 @@ def check_parity(bundle: Bundle, module: ExportModule, records: data.Records, im
         largest_ood_difference=_largest(ood),
     )
     if not parity.holds:
+        what, next_step = _FAULTY[isinstance(reference, ExportModule)]
         raise BundleError(
-            f"{bundle.path}: the bundle differs from its network: {'; '.join(parity.faults)}.",
-            "Don't use it; report this with the versions of torch and onnxruntime.",
+            f"{bundle.path}: the bundle differs from {what}: {'; '.join(parity.faults)}.",
+            next_step,
         )
     return parity
 
@@ -146,13 +158,17 @@ def _batches(records: data.Records, paths: list[str]) -> Iterator[NDArray[np.uin
 
 
 @torch.inference_mode()
+def _computed(module: ExportModule, size: int, images: NDArray[np.uint8]) -> Outputs:
+    """What the network computes of images uint8 [N, H, W, 3]."""
+    values = zip(module.output_names, module(squares(images, size)), strict=True)
+    return Outputs(**{name: value.numpy() for name, value in values})
+
+
 def _differences(
-    bundle: Bundle, module: ExportModule, images: NDArray[np.uint8]
+    bundle: Bundle, expected: Outputs, images: NDArray[np.uint8]
 ) -> tuple[float, int, float | None, float | None]:
     """Largest differences of probabilities, maps and OOD scores, and the number of images with the same top class."""
     actual = bundle.predict(images)
-    values = dict(zip(module.output_names, module(squares(images, bundle.size)), strict=True))
-    expected = Outputs(**{name: value.numpy() for name, value in values.items()})
     cam = ood = None
     for name in Outputs._fields:
         if (getattr(actual, name) is None) != (getattr(expected, name) is None):

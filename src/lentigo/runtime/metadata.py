@@ -96,6 +96,8 @@ class BundleMetadata(BaseModel):
     """Hash of the bundle that a compressed one was made from."""
     calibration_sha256: str | None = None
     """Hash over the ids of the images that quantization was calibrated on."""
+    compression: tuple[dict[str, Any], ...] = ()
+    """What made it smaller, step by step from its first ancestor on: each step's name and what it was asked for."""
     temperature: float
     training_prevalence: tuple[float, ...]
     """Share of each class in the training part. The probabilities assume a balanced prior instead."""
