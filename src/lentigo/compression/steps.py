@@ -7,9 +7,15 @@ restartable: interrupted and called again with the same folder it ends in the sa
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from lentigo.compression import quantization
+from lentigo.compression.quantization import quantize, sensitivity
+from lentigo.compression.quantization.ranges import Method
 from lentigo.export.convert import convert
+from lentigo.runtime import Bundle
 from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.training import Run
 from lentigo.training.named import Registry
@@ -63,3 +69,59 @@ def zst() -> Step:
         return convert(before.bundle, out).path
 
     return Step("file", make, suffix=PACKED, last=True)
+
+
+@STEPS.register
+def int8(
+    calibration: Method = "minmax",
+    images: Annotated[int, Field(ge=2)] = 256,
+    balanced: bool = False,
+    seed: int = 0,
+    keep_share: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+) -> Step:
+    """Layers in integers of 8 bits, calibrated on training images, see `compression.quantize`.
+
+    Args:
+        calibration: 'minmax', 'entropy' or 'percentile'.
+        images: training images to calibrate on.
+        balanced: as many of each diagnosis.
+        seed: of their draw.
+        keep_share: the most sensitive layers, up to this share of all weights, stay in 16 bits (mixed precision).
+    """
+
+    def make(before: Model, parent: Model, out: Path) -> Path:
+        bundle, records = Bundle(before.bundle), before.run.records
+        found = sensitivity(bundle, records, calibration=calibration, seed=seed) if keep_share else None
+        keep = found.keep(keep_share) if found else ()
+        return quantize(
+            bundle,
+            records,
+            out,
+            calibration=calibration,
+            keep=keep,
+            images=images,
+            seed=seed,
+            balanced=balanced,
+        ).path
+
+    return Step("file", make, precision=True)
+
+
+@STEPS.register
+def fp16() -> Step:
+    """Weights stored in 16 bits and computed with in 32, see `compression.quantize`."""
+
+    def make(before: Model, parent: Model, out: Path) -> Path:
+        return quantize(Bundle(before.bundle), before.run.records, out, precision="fp16").path
+
+    return Step("file", make, precision=True)
+
+
+@STEPS.register
+def cluster(clusters: Annotated[int, Field(ge=2, le=256)] = 128) -> Step:
+    """Weights as places in a table of few values for each layer, see `quantization.cluster`."""
+
+    def make(before: Model, parent: Model, out: Path) -> Path:
+        return quantization.cluster(Bundle(before.bundle), before.run.records, out, clusters=clusters).path
+
+    return Step("file", make, precision=True)

@@ -10,7 +10,7 @@ from lentigo.compression.quantization.graph import find_layers, load_graph
 from lentigo.compression.quantization.images import ids_hash
 from lentigo.compression.quantization.precisions import calibrated_tensors, to_int8
 from lentigo.compression.quantization.ranges import measure_ranges, session
-from lentigo.errors import BundleError, DataError, OutputError
+from lentigo.errors import BundleError, DataError, OutputError, RunError
 from lentigo.evaluation import predict_own_part
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
@@ -148,7 +148,7 @@ def test_16_bits_are_stored_and_32_computed(parent, synthetic_records, tmp_path)
     assert other.path.stat().st_size > bundle.path.stat().st_size
 
 
-def test_kept_layers_stay_in_16_bits(parent, int8, synthetic_records, tmp_path):
+def test_kept_layers_stay_in_16_bits(parent, synthetic_records, tmp_path):
     first = find_layers(load_graph(parent))[0]
     bundle = compression.quantize(parent, synthetic_records, tmp_path / "m.onnx", images=40, keep=[first.name])
     values = [v for v in constants(bundle.path).values() if v.shape == first.shape]
@@ -262,3 +262,16 @@ class TestRefused:
             compression.quantize(parent, synthetic_records, int8.path, images=40)
         assert int8.path.read_bytes() == before
         assert [path.name for path in int8.path.parent.iterdir()] == ["int8.onnx"]
+
+
+def test_a_recipe_names_it(parent, int8, trained_run, tmp_path):
+    """The step of `lentigo compress` gives the same file."""
+    from lentigo.compression.steps import STEPS, Model
+    from lentigo.training.named import Named
+
+    assert {"int8", "fp16", "cluster"} <= set(STEPS.names)
+    step = STEPS.make(Named(name="int8", params={"images": 40}))
+    model = Model(trained_run, parent.path)
+    assert step.make(model, model, tmp_path / "model.onnx").read_bytes() == int8.path.read_bytes()
+    with pytest.raises(RunError, match="keep_share"):
+        STEPS.make(Named(name="int8", params={"keep_share": 1.0}))

@@ -65,7 +65,7 @@ def _extremes(
 
 
 def session(model: onnx.ModelProto, tensors: Sequence[str] = ()) -> ort.InferenceSession:
-    """Run a graph that also gives out inner tensors; on one thread, so that sums are always taken in one order."""
+    """Run a graph, with inner tensors as outputs too; on one thread, so that sums are always taken in one order."""
     asked = onnx.ModelProto()
     asked.CopyFrom(model)
     outputs = {output.name for output in asked.graph.output}
