@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from lentigo import cli
 from lentigo.errors import LentigoError, MissingExtraError, OutputError, install_command
@@ -67,3 +68,21 @@ def test_the_command_line_starts_without_heavy_packages():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("data describe", "data audit", "data split", "data leakage", "data pixels", "data augmentations"),
+        *("train", "search", "evaluate", "report"),
+    ],
+)
+def test_verbs_that_read_tables_can_allow_images_outside(verb):
+    assert "--outside" in _options(verb)
+
+
+def _options(verb):
+    command = typer.main.get_command(cli.app)
+    for word in verb.split():
+        command = command.commands[word]
+    return {option for parameter in command.params for option in parameter.opts}

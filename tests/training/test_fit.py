@@ -330,3 +330,17 @@ def test_files_have_the_user_s_permissions(whole):
     os.umask(mask)
     for path in (p for p in whole.path.rglob("*") if p.is_file()):
         assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path
+
+
+def test_a_run_on_a_table_of_images_elsewhere_reads_it_again(synthetic_records, tmp_path):
+    few = synthetic_records.table.groupby("dx").head(12)
+    table = few[["image_id", "lesion_id", "dx"]].assign(path=[str(synthetic_records.root / p) for p in few["path"]])
+    (tmp_path / "tables").mkdir()
+    table.to_csv(file := tmp_path / "tables" / "lesions.csv", index=False)
+    recipe = training.Recipe(size=16, epochs=1)
+    with pytest.raises(DataError, match="outside"):
+        training.train_from(file, "compact", recipe, out=tmp_path / "run")
+    made = training.train_from(file, "compact", recipe, out=tmp_path / "run", outside=True)
+    again = training.load_run(made.path)
+    assert len(again.records) == len(table)
+    assert again.split.hash == made.split_sha256

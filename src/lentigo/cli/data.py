@@ -69,12 +69,13 @@ def leakage(
     root: Root,
     out: Annotated[Path, typer.Option(help="Folder for leakage.md and leakage.json.")],
     size: Annotated[int, typer.Option(help="Side of the downscaled images that are compared, in pixels.")] = 28,
+    outside: Outside = False,
 ) -> None:
     """Measure how much leaks inflate results: a 1-NN baseline under leaky and leak-proof protocols."""
     from lentigo import audit, data
 
     command = shlex.join(["lentigo", "data", "leakage", str(root), "--size", str(size), "--out", str(out)])
-    audit.nearest_neighbour_study(data.read(root), size).save(out, command)
+    audit.nearest_neighbour_study(data.read(root, outside=outside), size).save(out, command)
     typer.echo(f"Wrote {out / 'leakage.md'}")
 
 
@@ -141,9 +142,10 @@ def augmentations(
     root: Root,
     out: Annotated[Path, typer.Option(help="Figure to write: .png, .svg or .pdf.")] = Path("augmentations.png"),
     seed: Annotated[int, typer.Option(help="Random seed for the lesions and the augmentations.")] = 0,
+    outside: Outside = False,
 ) -> None:
     """Draw a figure of each augmentation applied to lesions of the data set."""
     from lentigo import data
     from lentigo.data import augment
 
-    typer.echo(f"Wrote {augment.sheet_of(data.read(root), out, seed=seed)}")
+    typer.echo(f"Wrote {augment.sheet_of(data.read(root, outside=outside), out, seed=seed)}")

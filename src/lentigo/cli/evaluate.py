@@ -22,6 +22,9 @@ def evaluate(
     labels: Annotated[
         str | None, typer.Option(help="The data's label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")
     ] = None,
+    outside: Annotated[
+        bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")
+    ] = False,
     mapping: Annotated[
         str | None,
         typer.Option(
@@ -46,6 +49,7 @@ def evaluate(
         own_test=own_test,
         source=source,
         labels=labels,
+        outside=outside,
         mapping=mapping,
         out=out,
         robustness=robustness,

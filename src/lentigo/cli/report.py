@@ -16,6 +16,9 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Output folder (default: 'report' beside the predictions).")] = None,
     bundle: Annotated[str | None, typer.Option(help="The model that made them: name, or path of a bundle.")] = None,
     root: Annotated[Path | None, typer.Option("--data", help="The data set, for pictures of the errors.")] = None,
+    outside: Annotated[
+        bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")
+    ] = False,
     melanoma: Annotated[
         float | None, typer.Option("--melanoma-prevalence", help="Prevalence of melanoma in your clinic, 0 to 1.")
     ] = None,
@@ -29,5 +32,7 @@ def report(
 
     stated = {"melanoma": melanoma, "malignancy": malignancy}
     prevalence = {task: share for task, share in stated.items() if share is not None}
-    page = write(predictions, out, bundle=bundle, root=root, prevalence=prevalence, replicates=replicates)
+    page = write(
+        predictions, out, bundle=bundle, root=root, outside=outside, prevalence=prevalence, replicates=replicates
+    )
     typer.echo(f"Wrote {page}")

@@ -26,6 +26,9 @@ def search(
     labels: Annotated[
         str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")
     ] = None,
+    outside: Annotated[
+        bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")
+    ] = False,
 ) -> None:
     """Search for hyper-parameters of a network on the validation part; re-run to resume."""
     from lentigo import studies, training
@@ -43,6 +46,7 @@ def search(
         seed=seed,
         device=device,  # type: ignore[arg-type]  # as well
         labels=labels,
+        outside=outside,
     )
     typer.echo(
         f"Best of {len(found.trials)} trials: {found.best.parameters}, validation loss {found.best.loss:.4f}.\n"

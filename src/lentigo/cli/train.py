@@ -8,6 +8,7 @@ import typer
 app = typer.Typer()
 
 Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
+Outside = Annotated[bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")]
 Out = Annotated[Path, typer.Option(help="Output folder.")]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")]
 
@@ -35,6 +36,7 @@ def train(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
     device: Device = "auto",
     labels: Labels = None,
+    outside: Outside = False,
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
     from lentigo import models, training
@@ -55,6 +57,7 @@ def train(
         strict=strict,
         device=device,  # type: ignore[arg-type]  # unknown ones are refused
         labels=labels,
+        outside=outside,
     )
     typer.echo(run.summary())
 

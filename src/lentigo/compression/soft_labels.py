@@ -130,7 +130,7 @@ def soft_labels_from(
         folds: of the split that is made.
         seed: as in `build_soft_labels`.
         device: where runs predict.
-        labels: the diagnoses that the data set tells apart, as in `data.read`.
+        labels: the diagnoses that the data set distinguishes, as in `data.read`.
 
     Raises:
         DataError: the data can't be read or split, or the saved split isn't of these images.

@@ -71,7 +71,8 @@ class Records:
             named after '#' in `path`.
         licence: licence of the images.
         citation: what to cite.
-        label_set: the diagnoses that the source tells apart; `labels.BINARY` where there are no diagnoses at all.
+        label_set: the diagnoses that the source distinguishes; `labels.BINARY` where there are no diagnoses at all.
+        outside: whether its table was allowed to name images outside its folder; a run reads it again in the same way.
     """
 
     table: pd.DataFrame
@@ -83,6 +84,7 @@ class Records:
     licence: str = ""
     citation: str = ""
     label_set: LabelSet = HAM10000
+    outside: bool = False
 
     def __post_init__(self) -> None:
         missing = [c for c in COLUMNS if c not in self.table.columns]

@@ -43,6 +43,7 @@ def evaluate(
     own_test: bool = False,
     source: str | None = None,
     labels: data.Labels = None,
+    outside: bool = False,
     mapping: PathLike | LabelMapping | None = None,
     out: PathLike | None = None,
     robustness: bool = False,
@@ -64,7 +65,8 @@ def evaluate(
             test part of its split, from the pixels that it was trained on; a bundle needs it.
         own_test: take the test part of the model's own split of `root` instead, such as of a run whose images moved.
         source: take only the images of this source of `root`, such as 'test' of an ISIC challenge.
-        labels: the diagnoses that the data set tells apart, as in `data.read`.
+        labels: the diagnoses that the data set distinguishes, as in `data.read`.
+        outside: whether a table may name images outside its own folder.
         mapping: what the labels of `root`, or of the model, become where the two differ, as in `label_mapping.meet`.
         out: folder for what is written. Without it the run's own folder if its own test part is measured without a
             `root`, and nowhere otherwise.
@@ -95,7 +97,7 @@ def evaluate(
         raise DataError("Robustness needs an output folder.", "Name one with --out.")
     if inside and not (labels is None and mapping is None):
         raise DataError("A run's own test part already has its labels.", "Name other data with --data.")
-    predicted = _predicted(predictor, root, source, own_test, labels, mapping)
+    predicted = _predicted(predictor, root, source, own_test, labels, outside, mapping)
     metrics = measure(predicted.test, replicates=replicates, seed=seed)
     if folder is None:
         return metrics
@@ -159,24 +161,27 @@ def _predicted(
     source: str | None,
     own_test: bool,
     labels: data.Labels,
+    outside: bool,
     mapping: PathLike | LabelMapping | None,
 ) -> _Predicted:
     if isinstance(model, RunPredictor) and root is None:
         run = model.run
         records = run.labelled(run.split.records)
         return _Predicted(model, records, predict_part(run, "test"), predict_part(run, "validation"))
-    met = meet(model, _records(model, root, source, labels), mapping, own=own_test)
+    met = meet(model, _records(model, root, source, labels, outside), mapping, own=own_test)
     if not own_test:
         return _Predicted(met.model, met.records, met.described(predict(met.model, met.records)), None)
     parts = (predict_own_part(met.model, met.records, part) for part in ("test", "validation"))
     return _Predicted(met.model, met.records, *map(met.described, parts))
 
 
-def _records(model: Predictor, root: PathLike | None, source: str | None, labels: data.Labels) -> data.Records:
+def _records(
+    model: Predictor, root: PathLike | None, source: str | None, labels: data.Labels, outside: bool
+) -> data.Records:
     """The data set, or one source of it."""
     if root is None:
         raise DataError(f"{model.name}: a bundle does not contain its images.", "Name the data set with --data.")
-    records = data.read(root, labels=labels)
+    records = data.read(root, labels=labels, outside=outside)
     if source is None:
         return records
     known = sorted(set(records.table["source"].dropna()))

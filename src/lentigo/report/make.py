@@ -29,6 +29,7 @@ def report(
     *,
     bundle: PathLike | None = None,
     root: PathLike | None = None,
+    outside: bool = False,
     prevalence: Mapping[str, float] | None = None,
     replicates: int = 1000,
 ) -> Path:
@@ -44,6 +45,7 @@ def report(
         bundle: name or path of the model that made the predictions, for one table: its thresholds are applied, and its
             card is written.
         root: the data set that the predictions were made on, for pictures of the mistakes.
+        outside: whether its table may name images outside its own folder.
         prevalence: share of positives in the clinic by task, 'melanoma' and 'malignancy', for predictive values and
             decision curves; without it an illustration.
         replicates: bootstrap resamples behind the intervals; 0 for none.
@@ -71,7 +73,7 @@ def report(
             raise DataError(f"Unknown task {task!r}.", "Use malignancy or melanoma.")
         if not 0 < share < 1:
             raise DataError(f"The prevalence of {task} must be between 0 and 1, not {share}.")
-    records = None if root is None else _records(root, paths[0])
+    records = None if root is None else _records(root, paths[0], outside)
     subjects = [
         Subject.read(path, bundle=opened, records=records, prevalence=prevalence, replicates=replicates)
         for path in paths
@@ -113,10 +115,10 @@ def _folder_for(paths: Sequence[Path], out: PathLike | None) -> Path:
     return paths[0].parent / "report"
 
 
-def _records(root: str | os.PathLike[str], predictions: Path) -> data.Records:
+def _records(root: str | os.PathLike[str], predictions: Path, outside: bool) -> data.Records:
     """The data set, read with the predictions' labels where they are none that a layout brings."""
     labels = Predictions.load(predictions).label_set
-    return data.read(root, labels=None if labels in KNOWN.values() else labels)
+    return data.read(root, labels=None if labels in KNOWN.values() else labels, outside=outside)
 
 
 def _one(subject: Subject, folder: Path) -> Path:

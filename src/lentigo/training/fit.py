@@ -128,6 +128,7 @@ def train_from(
     strict: bool = False,
     device: Device = "auto",
     labels: data.Labels = None,
+    outside: bool = False,
 ) -> Run:
     """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
@@ -146,7 +147,8 @@ def train_from(
         resume: as in `train`.
         strict: as in `train`.
         device: as in `train`.
-        labels: the diagnoses that the data set tells apart, as in `data.read`; if `resume`, as recorded.
+        labels: the diagnoses that the data set distinguishes, as in `data.read`; if `resume`, as recorded.
+        outside: whether a table may name images outside its own folder; if `resume`, or as recorded.
 
     Raises:
         DataError: the data can't be read or split, or the saved split is not of these images; if `strict`, any problem
@@ -162,7 +164,8 @@ def train_from(
         )
     old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
     if root is not None:
-        records = data.read(root, labels=old.label_set if old and labels is None else labels, strict=strict)
+        known = old.label_set if old and labels is None else labels
+        records = data.read(root, labels=known, strict=strict, outside=outside or (old is not None and old.outside))
     elif old is not None:
         records = old.records
     else:
@@ -263,6 +266,7 @@ def _describe(
         mean=colours.mean,
         std=colours.std,
         label_set=train.label_set,
+        outside=split.records.outside,
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
         soft_labels=store.provenance() if store else {},

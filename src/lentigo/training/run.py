@@ -63,10 +63,11 @@ class Run:
         licence, citation: of the data set.
         split_sha256: hash of the split.
         mean, std: what pixels in 0..1 are normalised by, three values each.
-        label_set: the diagnoses that the data set tells apart.
+        label_set: the diagnoses that the data set distinguishes.
         prior: share of each of them in the training part.
         environment: versions and machine.
         soft_labels: of a student, the hash of its store and who answered, as `SoftLabels.provenance`; else nothing.
+        outside: whether the data set's table was allowed to name images outside its folder.
         device: where it predicts; not recorded.
     """
 
@@ -88,11 +89,12 @@ class Run:
     start: Mapping[str, object] = field(default_factory=dict)
     soft_labels: Mapping[str, object] = field(default_factory=dict)
     label_set: LabelSet = HAM10000
+    outside: bool = False
     device: Device = "auto"
 
     @property
     def classes(self) -> LabelSet:
-        """What the network tells apart: the data set's diagnoses, or benign and malignant."""
+        """What the network distinguishes: the data set's diagnoses, or benign and malignant."""
         return self.recipe.learned(self.label_set)
 
     @property
@@ -112,7 +114,7 @@ class Run:
                 f"{self.path}: the images that it was trained on are not at {self.root}.",
                 "Name it: evaluate --own-test --data FOLDER, export --data FOLDER, or load_run(path, data=FOLDER).",
             )
-        return data.read(self.root, labels=self.label_set)
+        return data.read(self.root, labels=self.label_set, outside=self.outside)
 
     @cached_property
     def split(self) -> data.Split:

@@ -119,6 +119,7 @@ def search_from(
     seed: int = 0,
     device: Device = "auto",
     labels: data.Labels = None,
+    outside: bool = False,
 ) -> Search:
     """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
@@ -126,7 +127,7 @@ def search_from(
         DataError: the data can't be read or split.
         RunError: as `search`.
     """
-    split = data.split(data.read(root, labels=labels), protocol, fold=fold)
+    split = data.split(data.read(root, labels=labels, outside=outside), protocol, fold=fold)
     try:
         return search(
             model, split, space, out=out, sampler=sampler, trials=trials, recipe=recipe, seed=seed, device=device

@@ -98,7 +98,7 @@ class SoftLabels:
 
     @cached_property
     def label_set(self) -> LabelSet:
-        """What the teachers tell apart, in the order of the answers."""
+        """What the teachers distinguish, in the order of the answers."""
         return LabelSet.from_dict(self.description.label_set)
 
     @cached_property

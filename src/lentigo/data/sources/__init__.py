@@ -47,7 +47,7 @@ def read(
     Args:
         root: the folder or file that holds it; a folder that holds nothing but one other, papers and archives aside,
             is looked through.
-        labels: the diagnoses that class folders or a table tell apart: a label set, the name of one that ships, or a
+        labels: the diagnoses that class folders or a table distinguish: a label set, the name of one that ships, or a
             CSV or JSON file; without it, that of a file label_set.csv or label_set.json beside the data, else what the
             words say.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
@@ -73,7 +73,7 @@ def read(
     if records.problems:
         line = f"{start}: {records.problem_summary()}. To list them: lentigo data audit {start}"
         warnings.warn(line, DataWarning, stacklevel=1)  # here, so that one text is shown once, whoever reads
-    return records
+    return replace(records, outside=True) if outside else records
 
 
 def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
