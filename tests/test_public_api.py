@@ -28,7 +28,7 @@ PUBLIC = {
         names parse_options register
     """,
     "lentigo.training": """
-        Augment BatchContext Hook Range Recipe Run Search Space Trial load_run load_space
+        Augment BatchContext Hook Range Recipe Run Search Space Trial fine_tune load_run load_space
         register_callback register_loss search search_from train train_from
     """,
     "lentigo.evaluation": """
@@ -44,8 +44,8 @@ PUBLIC = {
     """,
     "lentigo.compression": """
         ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate
-        GateReport Sensitivity SoftLabels Step StepRecord Verification build_soft_labels check
-        cluster compress load_soft_labels quantize sensitivity soft_labels_from verify
+        GateReport Sensitivity SoftLabels Step StepRecord Target Verification build_soft_labels check
+        cluster compress load_soft_labels prune_structured quantize sensitivity soft_labels_from verify
         verify_files
     """,
     "lentigo.report": """

@@ -8,7 +8,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from lentigo import __version__
-from lentigo.cli import classify, compress, cost, data, distil, evaluate, report, reproduce, search, train, verify
+from lentigo.cli import (
+    classify,
+    compress,
+    cost,
+    data,
+    distil,
+    evaluate,
+    prune,
+    report,
+    reproduce,
+    search,
+    train,
+    verify,
+)
 from lentigo.errors import DataWarning, LentigoError, next_step, reason
 
 __all__ = ["app", "main"]
@@ -28,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
-BUILDING = (train.app, distil.app, search.app, compress.app)
+BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
 for verbs in (classify.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands

@@ -15,6 +15,8 @@ try:
     from lentigo.compression.record import CompressionRecord, StepRecord
     from lentigo.compression.soft_labels import build_soft_labels, soft_labels_from
     from lentigo.compression.steps import Step
+    from lentigo.compression.structured import prune_structured
+    from lentigo.compression.targets import Target
     from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
 except ModuleNotFoundError as missing:
@@ -35,12 +37,14 @@ __all__ = [
     "SoftLabels",
     "Step",
     "StepRecord",
+    "Target",
     "Verification",
     "build_soft_labels",
     "check",
     "cluster",
     "compress",
     "load_soft_labels",
+    "prune_structured",
     "quantize",
     "sensitivity",
     "soft_labels_from",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lentigo.errors import RunError
 from lentigo.models.cutting import cut_short
 
-__all__ = ["Backbone", "one_stage", "timm_backbone", "torchvision_backbone"]
+__all__ = ["Backbone", "last_width", "one_stage", "timm_backbone", "torchvision_backbone"]
 
 Maps = Callable[[Any, Tensor], Tensor]
 Stages = Callable[[Any], list[Callable[[Tensor], Tensor]]]
@@ -157,7 +157,7 @@ def torchvision_backbone(
     delattr(body, classifier)
     source = f"torchvision/{name}"
     dropped = [] if blocks is None else cut_short(body, blocks, source)
-    width = _last_width(body)
+    width = last_width(body)
     if stride_on_first:
         _stride_on_first(body, name)
     if conv_biases:
@@ -199,7 +199,7 @@ def _features_stages(body: Any) -> list[Callable[[Tensor], Tensor]]:
     return list(body.features)
 
 
-def _last_width(body: nn.Module) -> int:
+def last_width(body: nn.Module) -> int:
     """Channels of the last maps: of the last layer that has channels."""
     last = [m for m in body.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)][-1]
     return last.out_channels if isinstance(last, nn.Conv2d) else last.num_features
@@ -264,7 +264,7 @@ def timm_backbone(name: str, *, blocks: int | None = None, **options: Any) -> Ba
     try:
         body: Any = timm.create_model(name, pretrained=False, num_classes=0, **options)
         with torch.device("meta"):
-            unused = _unused(timm.create_model(name, pretrained=False, num_classes=0, **options))
+            unused, channels_last = _inspect(timm.create_model(name, pretrained=False, num_classes=0, **options))
     except TypeError as error:
         raise RunError(f"timm/{name}: {error}.", "Omit that option.") from None
     for part in unused:
@@ -274,16 +274,16 @@ def timm_backbone(name: str, *, blocks: int | None = None, **options: Any) -> Ba
     prefixes = [f"{part}." for part in (*left_out, *unused)]
     source = f"timm/{name}"
     dropped = [] if blocks is None else cut_short(body, blocks, source)
-    width = body.num_features if blocks is None else _last_width(body)
-    stages = one_stage(_TimmMaps(width, getattr(body, "num_prefix_tokens", 0)))
+    width = body.num_features if blocks is None else last_width(body)
+    stages = one_stage(_TimmMaps(channels_last, getattr(body, "num_prefix_tokens", 0)))
     return Backbone(body, width, stages, source=source, left_out=prefixes, dropped=dropped, on_hub=not options)
 
 
 class _TimmMaps:
     """Features of any network of timm, as maps [N, width, h, w]."""
 
-    def __init__(self, width: int, prefix_tokens: int) -> None:
-        self.width = width
+    def __init__(self, channels_last: bool, prefix_tokens: int) -> None:
+        self.channels_last = channels_last
         self.prefix_tokens = prefix_tokens
 
     def __call__(self, body: Any, x: Tensor) -> Tensor:
@@ -292,17 +292,22 @@ class _TimmMaps:
             features = features[:, self.prefix_tokens :].transpose(1, 2)
             side = round(features.shape[2] ** 0.5)
             return features.unflatten(2, (side, features.shape[2] // side))
-        return features if features.shape[1] == self.width else features.permute(0, 3, 1, 2)
+        return features.permute(0, 3, 1, 2) if self.channels_last else features
 
 
-def _unused(body: Any) -> list[str]:
-    """Names of the children of a network on the meta device that have weights but no part in its feature maps."""
+def _inspect(body: Any) -> tuple[list[str], bool]:
+    """Of a network on the meta device: its children with weights but no part in its maps, and the maps' layout.
+
+    Returns:
+        Names of those children, and whether the maps are [N, h, w, width].
+    """
     used: set[nn.Module] = set()
     for module in body.modules():
         module.register_forward_hook(lambda module, _inputs, _output: used.add(module))
-    body.eval().forward_features(torch.zeros(1, *body.pretrained_cfg["input_size"], device="meta"))
-    return [
+    features = body.eval().forward_features(torch.zeros(1, *body.pretrained_cfg["input_size"], device="meta"))
+    unused = [
         name
         for name, child in body.named_children()
         if next(child.parameters(), None) is not None and used.isdisjoint(child.modules())
     ]
+    return unused, features.ndim == 4 and features.shape[1] != body.num_features

@@ -13,6 +13,7 @@ from typing import overload
 from torch import nn
 
 from lentigo.errors import RunError
+from lentigo.models.pruned import Shapes, narrow
 from lentigo.normalisation import Normalisation
 
 __all__ = [
@@ -119,12 +120,13 @@ def entry(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def build(name: str, num_classes: int | None = None, **options: object) -> nn.Module:
+def build(name: str, num_classes: int | None = None, *, channels: Shapes | None = None, **options: object) -> nn.Module:
     """Build a network with fresh random weights.
 
     Args:
         name: one of `names()`, or 'torchvision/NAME' or 'timm/NAME'.
         num_classes: 7 for the diagnoses, 2 for benign and malignant; as published where not given.
+        channels: of a structurally pruned network, the shapes of the layers that lost channels.
         options: further arguments of the network's builder.
 
     Raises:
@@ -139,10 +141,13 @@ def build(name: str, num_classes: int | None = None, **options: object) -> nn.Mo
         hint = f"Its options: {', '.join(own)}." if own else "It has no options."
         raise RunError(f"{name}: {error}.", hint) from None
     try:
-        return known.builder(**arguments)
+        network = known.builder(**arguments)
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, ZeroDivisionError) as error:
         said = ", ".join(f"{option}={value!r}" for option, value in arguments.items())
         raise RunError(f"{name} can't be built with {said} ({error}).", "Use other values.") from error
+    if channels is not None:
+        narrow(network, channels)
+    return network
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, object]:

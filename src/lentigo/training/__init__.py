@@ -7,6 +7,7 @@
 from lentigo.errors import MissingExtraError
 
 try:
+    from lentigo.training.finetune import fine_tune
     from lentigo.training.fit import train, train_from
     from lentigo.training.hooks import BatchContext, Hook, register_callback, register_loss
     from lentigo.training.recipe import Augment, Recipe
@@ -29,6 +30,7 @@ __all__ = [
     "Search",
     "Space",
     "Trial",
+    "fine_tune",
     "load_run",
     "load_space",
     "register_callback",

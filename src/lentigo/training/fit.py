@@ -29,7 +29,7 @@ from lentigo.training.stages import fit_in_stages
 from lentigo.training.students import check_student, find_store, with_store
 from lentigo.training.views import ReplayedInput
 
-__all__ = ["train", "train_from"]
+__all__ = ["check_model", "fit_run", "train", "train_from"]
 
 _SPLIT = {"protocol": "grouped", "fold": 0, "folds": FOLDS}
 
@@ -83,7 +83,11 @@ def train(
     options = dict(old.options if old and options is None else options or {})
     if old:
         check_same(old, {"model": model, "options": _plain(options)}, split)
-    _check_model(model, recipe)
+    if old and old.parent_sha256:
+        raise RunError(
+            f"{folder}: this run was fine-tuned from another one.", "Repeat the command that began it to resume it."
+        )
+    check_model(model, recipe)
     pl.seed_everything(recipe.seed, verbose=False)
     network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **options)
     if recipe.frozen_base and not isinstance(network, Transfer):
@@ -98,17 +102,8 @@ def train(
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
-    if store is not None:
-        store.rows(pixels.readable(split.train).ids)  # refuses images without soft labels
     run = _describe(model, _plain(options), start, split, recipe, folder, pixels, store)
-    run.save_description()  # first: what it is of can be resumed, and nothing else
-    split.save(folder / "split.csv")
-    if isinstance(network, Transfer) and recipe.frozen_base:
-        fit_in_stages(network, run, split, pixels, callbacks, device)
-    else:
-        _fit_whole(network, run, split, pixels, callbacks, device, store)
-    run.save_network(network)
-    return run
+    return fit_run(network, run, split, pixels, callbacks, device)
 
 
 def train_from(
@@ -182,6 +177,28 @@ def train_from(
         raise
 
 
+def fit_run(
+    network: torch.nn.Module,
+    run: Run,
+    split: data.Split,
+    pixels: data.Pixels,
+    callbacks: tuple[pl.Callback, ...] = (),
+    device: Device = "auto",
+) -> Run:
+    """Train a network as its run says, or go on from the run's checkpoint, and save all of it in the run's folder."""
+    store = find_store(run.recipe)
+    if store is not None:
+        store.rows(pixels.readable(split.train).ids)  # refuses images without soft labels
+    run.save_description()  # first: what it is of can be resumed, and nothing else
+    split.save(run.path / "split.csv")
+    if isinstance(network, Transfer) and run.recipe.frozen_base:
+        fit_in_stages(network, run, split, pixels, callbacks, device)
+    else:
+        _fit_whole(network, run, split, pixels, callbacks, device, store)
+    run.save_network(network)
+    return run
+
+
 def _fit_whole(
     network: torch.nn.Module,
     run: Run,
@@ -228,7 +245,12 @@ def _plain(values: dict) -> dict:
     return json.loads(json.dumps(values))
 
 
-def _check_model(model: str, recipe: Recipe) -> None:
+def check_model(model: str, recipe: Recipe) -> None:
+    """See that a network takes the recipe's images.
+
+    Raises:
+        RunError: it takes another size only, or the recipe wants a normalisation that isn't known.
+    """
     known = models.entry(model)
     if not known.any_size and known.size != recipe.size:
         raise RunError(

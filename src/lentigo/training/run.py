@@ -7,6 +7,7 @@ checkpoints/         last and best, to resume from
 network.safetensors  the best weights; its presence means that the training finished
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -56,7 +58,7 @@ class Run:
         path: its folder.
         model: name of the network.
         options: of its builder.
-        start: where its weights started: nothing for random ones, else as `models.Loaded`.
+        start: where its weights started: nothing for random ones, as `models.Loaded`, or as `fine_tune` records it.
         recipe: how it was trained.
         source: name of the data set, 'ham10000' for example.
         root: where the data set was.
@@ -126,16 +128,40 @@ class Run:
         """Ids of the images and lesions that its teachers have seen: a student knows of them at second hand."""
         return IdSet.decode(str(self.soft_labels["seen"])) if self.soft_labels else IdSet({})
 
+    @property
+    def parent_sha256(self) -> str | None:
+        """Hash of the weights that it was fine-tuned from; None for a training of its own."""
+        sha256 = self.start.get("parent_sha256")
+        return None if sha256 is None else str(sha256)
+
+    @cached_property
+    def network_sha256(self) -> str:
+        """Hash of the file with the trained weights."""
+        return hashlib.sha256((self.path / "network.safetensors").read_bytes()).hexdigest()
+
+    def trained_network(self) -> nn.Module:
+        """The trained network alone, ready for inference.
+
+        Raises:
+            RunError: the training has not finished, or the weights are damaged.
+        """
+        if not self.finished:
+            raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
+        file = self.path / "network.safetensors"
+        network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
+        try:
+            network.load_state_dict(load_file(file))
+        except (SafetensorError, RuntimeError) as error:
+            raise RunError(f"{file}: not the weights of this run ({str(error).splitlines()[0]}).", DAMAGED) from error
+        return network.eval()
+
     def network(self) -> nn.Module:
         """The trained network, ready for inference, with the flip test-time augmentation if the recipe has it.
 
         Raises:
-            RunError: the training has not finished.
+            RunError: as `trained_network`.
         """
-        if not self.finished:
-            raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
-        network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
-        network.load_state_dict(load_file(self.path / "network.safetensors"))
+        network = self.trained_network()
         averaged = self.recipe.flip_tta and hasattr(network, "maps")
         return (models.FlipTTA(network) if averaged else network).eval()
 
