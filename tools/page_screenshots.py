@@ -5,6 +5,7 @@ python tools/page_screenshots.py
 Needs playwright and a chromium (`apt install chromium`, or LENTIGO_CHROMIUM).
 """
 
+import io
 import os
 import shutil
 import sys
@@ -20,8 +21,6 @@ ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "page"
 EXAMPLE = ROOT / "src" / "lentigo" / "page" / "examples" / "1.jpg"
 WIDTHS = {1280: 900, 390: 844}
-COLOURS = 96
-"""Colours of a picture: they are of a few flat ones and one small photograph."""
 
 
 def main() -> None:
@@ -74,10 +73,9 @@ def take(browser: Browser, file: Path, large: Path, width: int, height: int, sch
 
 
 def shoot(page: Page, name: str) -> None:
-    """The whole page as a small PNG."""
-    path = OUT / f"{name}.png"
-    page.screenshot(path=path, full_page=True, animations="disabled")
-    Image.open(path).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    """The whole page as a picture."""
+    taken = page.screenshot(full_page=True, animations="disabled")
+    Image.open(io.BytesIO(taken)).convert("RGB").save(OUT / f"{name}.webp", quality=88, method=6)
 
 
 if __name__ == "__main__":

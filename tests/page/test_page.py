@@ -7,6 +7,7 @@ import json
 import re
 import struct
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,8 +22,10 @@ from lentigo.page import ENGINES, write_page
 from lentigo.page.onnx_file import read_graph
 from lentigo.page.packing import pack, rounded
 from lentigo.page.script import join_modules
+from lentigo.page.writing import page_html
 from lentigo.runtime import Bundle, shipped_models
 
+ROOT = Path(__file__).parent.parent.parent
 SHIPPED = shipped_models()["lentigo-s"]
 
 
@@ -144,6 +147,7 @@ def test_joined_modules_have_names_of_their_own():
         ({"main.js": 'import { a } from "./b.js";\n', "b.js": 'import { c } from "./main.js";\n'}, "imports itself"),
         ({"main.js": 'import x from "./b.js";\n'}, "can't be joined"),
         ({"main.js": "export default 3;\n"}, "can't be joined"),
+        ({"main.js": 'import { b } from "./b.js";\n', "b.js": "export const a = 1, b = 2;\n"}, "doesn't export b"),
     ],
 )
 def test_other_forms_of_modules_are_refused(modules, words):
@@ -158,3 +162,12 @@ def test_every_text_that_the_page_asks_for_exists():
     code = "".join(file.read_text("utf-8") for file in app.iterdir())
     asked = set(re.findall(r'(?:say|english)\("([\w. ]+)"', code)) | set(re.findall(r'Refusal\("([\w.]+)"', code))
     assert asked <= set(texts.catalogue("en"))
+
+
+def test_the_page_to_try_is_the_shipped_models():
+    """docs/try/index.html is what `make try` writes; compressed bytes may differ between versions of zlib."""
+    kept = (ROOT / "docs" / "try" / "index.html").read_text(encoding="utf-8")
+    made = page_html(Bundle(SHIPPED, threads=1))
+    for part in (kept, made):
+        assert gzip.decompress(base64.b64decode(element(part, "model"))) == pack(Bundle(SHIPPED, threads=1))
+    assert kept.replace(element(kept, "model"), "") == made.replace(element(made, "model"), ""), "run `make try`"

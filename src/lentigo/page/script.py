@@ -26,27 +26,39 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
         read: gives the text of a module's file.
 
     Raises:
-        DataError: modules that import one another in a circle, or an import or export of another form.
+        DataError: modules that import one another in a circle, a name that isn't exported, or an import or export of
+            another form.
     """
     parts: dict[str, str] = {}
-    _add(entry, read, parts, ())
+    _add(entry, read, parts, {}, ())
     joined = "".join(parts.values())
     return '"use strict";\n' + _INDENT.sub("", _COMMENT.sub("", joined))
 
 
-def _add(name: str, read: Callable[[str], str], parts: dict[str, str], within: tuple[str, ...]) -> None:
+def _add(
+    name: str,
+    read: Callable[[str], str],
+    parts: dict[str, str],
+    exports: dict[str, set[str]],
+    within: tuple[str, ...],
+) -> None:
     if name in within:
         raise DataError(f"{name} imports itself by way of {' and '.join(within)}.", "Move what both need to a third.")
     if name in parts:
         return
     text = read(name)
-    for _, other in _IMPORT.findall(text):
-        _add(other, read, parts, (*within, name))
+    for wanted, other in _IMPORT.findall(text):
+        _add(other, read, parts, exports, (*within, name))
+        if lacking := {word.split(" as ")[0].strip() for word in wanted.split(",")} - exports[other]:
+            raise DataError(
+                f"{name}: {other} doesn't export {', '.join(sorted(lacking))}.", "Export each one by itself."
+            )
     body = _IMPORT.sub(lambda m: f"const {{ {m[1].replace(' as ', ': ')} }} = {_variable(m[2])};\n", text)
     names = [found[1] for found in _EXPORT.findall(body)]
     body = _EXPORT.sub(r"\1", body)
     if odd := re.search(r"^(import|export)\b.*", body, re.MULTILINE):
         raise DataError(f"{name}: {odd[0]!r} can't be joined.", "Use one of the forms that script.py names.")
+    exports[name] = set(names)
     parts[name] = f"const {_variable(name)} = (() => {{\n{body}return {{ {', '.join(names)} }};\n}})();\n"
 
 

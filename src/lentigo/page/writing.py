@@ -19,7 +19,7 @@ from lentigo.page.script import join_modules
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
 
-__all__ = ["ENGINES", "write_page"]
+__all__ = ["ENGINES", "page_html", "write_page"]
 
 ENGINES = ("own",)
 """What may compute inside a page: 'own', a few kilobytes of JavaScript and WebAssembly."""
@@ -58,11 +58,16 @@ def write_page(
         raise DataError(f"There is no engine {engine!r}.", did_you_mean(engine, ENGINES))
     refuse_existing(out, overwrite=overwrite)
     opened = bundle if isinstance(bundle, Bundle) else Bundle(find_bundle(bundle))
-    return write_text(out, _page(pack(opened)))
+    return write_text(out, page_html(opened))
 
 
-def _page(model: bytes) -> str:
-    """The page for a packed model."""
+def page_html(bundle: Bundle) -> str:
+    """The text of a bundle's page.
+
+    Raises:
+        BundleError: the engine lacks one of its operators.
+    """
+    model = pack(bundle)
     parts = {
         "style": _read("style.css"),
         "script": join_modules("main.js", lambda name: _read(f"app/{name}")),

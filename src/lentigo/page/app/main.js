@@ -11,6 +11,7 @@ import { imageBox } from "./viewer.js";
 import { work } from "./work.js";
 
 const PATIENCE = 180; // ms before a state of its own says that something is going on: shorter ones would only flicker
+const LEAST = 0.04; // of the bar, so that it is seen while a file is being decoded
 const THEMES = ["auto", "light", "dark"];
 
 const content = (id) => byId(id).textContent;
@@ -81,7 +82,7 @@ function finished(item) {
 function progress() {
   const bar = byId("progress"), label = byId("progress-text");
   if (!bar) return;
-  bar.value = state.work.share;
+  bar.value = Math.max(LEAST, state.work.share);
   label.textContent = say(state.work.key, { name: state.work.item?.name ?? "" });
 }
 
@@ -150,7 +151,7 @@ function workView() {
     h("div", { class: "waiting-box", "aria-hidden": "true" }),
     h("div", { class: "said" }, h("h2", {}, say("work.title"), " ", state.items.length > 1 && h("span", { class: "faint count" })),
       h("p", { id: "progress-text", class: "file" }, say(state.work.key, { name: state.work.item?.name ?? "" })),
-      h("progress", { id: "progress", max: "1", value: String(state.work.share), "aria-label": say("work.title") }),
+      h("progress", { id: "progress", max: "1", value: String(Math.max(LEAST, state.work?.share ?? 0)), "aria-label": say("work.title") }),
       stopButton()),
   ];
 }
@@ -213,8 +214,9 @@ function compareView() {
   return [h("div", { class: "compare" }, h("h2", { id: "result-title", tabindex: "-1" }, say("compare.title")), h("p", { class: "faint" }, say("compare.note")),
     h("div", { class: "pair" }, items.map((item) => h("article", {}, h("p", { class: "file" }, item.name), imageBox(item, texts).box, h("p", {}, badge(item.verdict.decision, texts)),
       item.verdict.gradable
-        ? h("dl", {}, Object.entries(item.verdict.risks).flatMap(([t, r]) => [h("dt", {}, say(`target.${t}`)), h("dd", {}, texts.percent(r.at ?? r.balanced), r.threshold !== null && h("span", { class: "faint small" }, say("result.threshold", { threshold: texts.percent(r.threshold), view: say(`view.${r.view}`) })))]),
-            item.verdict.ranked.slice(0, 3).flatMap(([i, p]) => [h("dt", {}, texts.name(model.labels[i])), h("dd", {}, texts.percent(p))]))
+        ? [h("h3", {}, say("result.risks")), h("dl", {}, Object.entries(item.verdict.risks).flatMap(([t, r]) => [h("dt", {}, say(`target.${t}`)), h("dd", {}, texts.percent(r.at ?? r.balanced), r.threshold !== null && h("span", { class: "faint small" }, say("result.threshold", { threshold: texts.percent(r.threshold), view: say(`view.${r.view}`) })))])),
+            h("h3", {}, `${say("result.diagnoses")}, ${say(`view.${item.verdict.prevalence ? "stated prevalence" : "balanced prior"}`)}`),
+            h("dl", {}, item.verdict.ranked.slice(0, 3).flatMap(([i, p]) => [h("dt", {}, texts.name(model.labels[i])), h("dd", {}, texts.percent(p))]))]
         : h("p", {}, item.verdict.reasons.map(([key, values]) => say(key, values)).join("; "))))),
     h("button", { type: "button", onclick: () => { state.comparing = false; render(); byId("result-title")?.focus(); } }, say("compare.back")))];
 }

@@ -2,7 +2,7 @@
 // What isn't registered here, or in a form that isn't supported, is refused when the page is written.
 
 import { convolve } from "./conv.js";
-import { axisOf, broadcast, broadcastDims, empty, floats, integers, isFloat, size, stridesOf, tensor, walk } from "./tensors.js";
+import { axisOf, broadcast, broadcastDims, empty, floats, integers, size, stridesOf, tensor, walk } from "./tensors.js";
 
 export const OPERATORS = new Map();
 
@@ -10,33 +10,32 @@ const operator = (name, compute) => OPERATORS.set(name, compute);
 
 const each = (x, f) => tensor(x.data.map(f), x.dims);
 
-function pairwise(f, whole = f) {
+// Two tensors, element by element. The loops are written out: a loop that calls a function of its own for each
+// element is several times as slow once it has met several functions.
+function pairwise(loop) {
   return ([a, b]) => {
-    const dims = broadcastDims(a.dims, b.dims), g = isFloat(a) ? f : whole;
-    const out = empty(a, dims), n = out.data.length;
-    if (b.data.length === 1 && a.data.length === n) {
-      const y = b.data[0];
-      for (let i = 0; i < n; i++) out.data[i] = g(a.data[i], y);
-      return out;
-    }
-    const x = broadcast(a, dims).data, y = broadcast(b, dims).data;
-    for (let i = 0; i < n; i++) out.data[i] = g(x[i], y[i]);
+    const dims = broadcastDims(a.dims, b.dims), out = empty(a, dims);
+    loop(broadcast(a, dims).data, broadcast(b, dims).data, out.data, out.data.length);
     return out;
   };
 }
 
 const many = (f) => (inputs) => inputs.reduce((a, b) => f([a, b]));
 
-operator("Add", pairwise((x, y) => x + y));
-operator("Sub", pairwise((x, y) => x - y));
-operator("Mul", pairwise((x, y) => x * y, Math.imul));
-operator("Div", pairwise((x, y) => x / y, (x, y) => Math.trunc(x / y)));
-operator("Pow", pairwise((x, y) => x ** y));
-operator("Max", many(pairwise(Math.max)));
-operator("Min", many(pairwise(Math.min)));
+operator("Add", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] + y[i]; }));
+operator("Sub", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] - y[i]; }));
+operator("Mul", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] * y[i]; }));
+operator("Div", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] / y[i]; })); // integers: cut by their array
+operator("Pow", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = y[i] === 2 ? x[i] * x[i] : x[i] ** y[i]; }));
+operator("Max", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.max(x[i], y[i]); })));
+operator("Min", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.min(x[i], y[i]); })));
 
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-operator("Relu", ([x]) => each(x, (v) => (v < 0 ? 0 : v)));
+operator("Relu", ([x]) => {
+  const out = empty(x, x.dims), from = x.data, to = out.data;
+  for (let i = 0; i < to.length; i++) to[i] = from[i] < 0 ? 0 : from[i];
+  return out;
+});
 operator("LeakyRelu", ([x], { alpha = 0.01 }) => each(x, (v) => (v < 0 ? alpha * v : v)));
 operator("Clip", ([x, low, high], a) => {
   const from = low ? low.data[0] : (a.min ?? -Infinity), to = high ? high.data[0] : (a.max ?? Infinity);
@@ -67,7 +66,8 @@ operator("BatchNormalization", ([x, scale, shift, mean, variance], { epsilon = 1
   return out;
 });
 
-function pool(start, take, finish) {
+// `window` gives the value of rows y0 to y1 and columns x0 to x1 of a plane of width w that starts at `base`.
+function pool(window) {
   return ([x], a) => {
     const [n, c, h, w] = x.dims, [kh, kw] = a.kernel_shape, [sh, sw] = a.strides ?? [1, 1];
     const [top, left, bottom, right] = a.pads ?? [0, 0, 0, 0];
@@ -79,24 +79,31 @@ function pool(start, take, finish) {
         const y0 = Math.max(0, oy * sh - top), y1 = Math.min(h, oy * sh - top + kh);
         for (let ox = 0; ox < ow; ox++) {
           const x0 = Math.max(0, ox * sw - left), x1 = Math.min(w, ox * sw - left + kw);
-          let value = start;
-          for (let y = y0; y < y1; y++) for (let at = (plane * h + y) * w + x0, end = at + x1 - x0; at < end; at++) value = take(value, x.data[at]);
-          out.data[i++] = finish(value, a.count_include_pad ? kh * kw : (y1 - y0) * (x1 - x0));
+          out.data[i++] = window(x.data, plane * h * w, w, y0, y1, x0, x1, a.count_include_pad ? kh * kw : (y1 - y0) * (x1 - x0));
         }
       }
     }
     return out;
   };
 }
-const averagePool = pool(0, (sum, v) => sum + v, (sum, count) => sum / count);
-const maxPool = pool(-Infinity, Math.max, (v) => v);
+const averagePool = pool((data, base, w, y0, y1, x0, x1, count) => {
+  let sum = 0;
+  for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) sum += data[base + y * w + x];
+  return sum / count;
+});
+const maxPool = pool((data, base, w, y0, y1, x0, x1) => {
+  let top = -Infinity;
+  for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) top = Math.max(top, data[base + y * w + x]);
+  return top;
+});
 const whole = (x) => ({ kernel_shape: x.dims.slice(2) });
 operator("AveragePool", averagePool);
 operator("MaxPool", maxPool);
 operator("GlobalAveragePool", ([x]) => averagePool([x], whole(x)));
 operator("GlobalMaxPool", ([x]) => maxPool([x], whole(x)));
 
-function reduce(start, take, finish = (v) => v) {
+// `run` gives the value of `count` numbers from `at` on.
+function reduce(run) {
   return ([x, axes], a) => {
     const rank = x.dims.length, stated = axes ? [...axes.data] : (a.axes ?? []);
     if (!stated.length && a.noop_with_empty_axes) return x;
@@ -106,19 +113,20 @@ function reduce(start, take, finish = (v) => v) {
     const inOrder = order.every((axis, i) => axis === i);
     const values = inOrder ? x.data : walk(x, order.map((i) => x.dims[i]), order.map((i) => strides[i])).data;
     const out = empty(x, outer);
-    for (let i = 0, at = 0; i < out.data.length; i++) {
-      let value = start;
-      for (const end = at + count; at < end; at++) value = take(value, values[at]);
-      out.data[i] = finish(value, count);
-    }
+    for (let i = 0; i < out.data.length; i++) out.data[i] = run(values, i * count, count);
     return (a.keepdims ?? 1) ? tensor(out.data, x.dims.map((d, i) => (over.has(i) ? 1 : d))) : out;
   };
 }
-operator("ReduceMean", reduce(0, (s, v) => s + v, (s, n) => s / n));
-operator("ReduceSum", reduce(0, (s, v) => s + v));
-operator("ReduceMax", reduce(-Infinity, Math.max));
-operator("ReduceMin", reduce(Infinity, Math.min));
-operator("ReduceL2", reduce(0, (s, v) => s + v * v, Math.sqrt));
+function total(values, at, count) {
+  let sum = 0;
+  for (let i = at; i < at + count; i++) sum += values[i];
+  return sum;
+}
+operator("ReduceMean", reduce((values, at, count) => total(values, at, count) / count));
+operator("ReduceSum", reduce(total));
+operator("ReduceMax", reduce((values, at, count) => values.subarray(at, at + count).reduce((a, b) => Math.max(a, b), -Infinity)));
+operator("ReduceMin", reduce((values, at, count) => values.subarray(at, at + count).reduce((a, b) => Math.min(a, b), Infinity)));
+operator("ReduceL2", reduce((values, at, count) => Math.sqrt(values.subarray(at, at + count).reduce((s, v) => s + v * v, 0))));
 
 // Two matrices at `ao` and `bo` of two arrays into `out` at `oo`.
 function product(a, ao, b, bo, out, oo, m, k, n) {

@@ -88,7 +88,7 @@ export async function readPhoto(file, size, pause) {
       spread.add(rgba, y, side);
       await pause(y / side);
     }
-    return { width, height, tensor: square.tensor, blank: spread.blank, picture: await shown(bitmap) };
+    return { width, height, tensor: square.tensor, blank: spread.blank, picture: Math.max(width, height) > SHOWN ? await shown(bitmap) : file };
   } finally {
     bitmap.close();
   }

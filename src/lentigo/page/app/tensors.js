@@ -4,8 +4,6 @@ export const size = (dims) => dims.reduce((product, d) => product * d, 1);
 
 export const tensor = (data, dims) => ({ data, dims });
 
-export const isFloat = (t) => t.data instanceof Float32Array;
-
 export const empty = (like, dims) => tensor(new like.data.constructor(size(dims)), dims);
 
 export const floats = (dims) => tensor(new Float32Array(size(dims)), dims);

@@ -1,7 +1,12 @@
 // From a model's outputs to a result: the rules of lentigo.runtime's gradability, prevalence, decisions and verdict.
 
-export const BALANCED = "balanced prior", TRAINING = "training prevalence", STATED = "stated prevalence";
-export const SUSPICIOUS = "suspicious", NEGATIVE = "negative at threshold", NO_THRESHOLD = "no threshold", NOT_GRADABLE = "not gradable";
+export const BALANCED = "balanced prior";
+export const TRAINING = "training prevalence";
+export const STATED = "stated prevalence";
+export const SUSPICIOUS = "suspicious";
+export const NEGATIVE = "negative at threshold";
+export const NO_THRESHOLD = "no threshold";
+export const NOT_GRADABLE = "not gradable";
 const TARGETS = ["melanoma", "malignancy"];
 const TINY = 2.2250738585072014e-308;
 
