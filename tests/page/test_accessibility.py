@@ -1,4 +1,4 @@
-"""axe-core on each state, light and dark, where it is at hand: `npm install axe-core`, and LENTIGO_AXE=.../axe.min.js."""
+"""axe-core on each state, light and dark, where it is at hand: `npm install axe-core`, LENTIGO_AXE=.../axe.min.js."""
 
 import os
 from pathlib import Path

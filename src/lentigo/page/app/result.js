@@ -87,7 +87,7 @@ function prevalenceChooser(state, model, texts, use) {
 
 export function details(item, model, texts) {
   const { verdict, photo, times } = item, say = texts.say, whole = texts.whole;
-  const ood = model.ood_score && Number.isFinite(verdict.score) ? say("result.ood", { score: verdict.score.toFixed(2), threshold: model.ood_score.threshold.toFixed(2) }) : "";
+  const ood = model.ood_score && Number.isFinite(verdict.score) ? say("result.ood", { score: verdict.score, threshold: model.ood_score.threshold }) : "";
   return h("p", { class: "faint small details" },
     [say("result.timing", { width: photo.width, height: photo.height, read: whole(times.read), run: whole(times.run) }), ood].filter(Boolean).join(" "));
 }

@@ -20,9 +20,9 @@ export class Texts {
     return Object.entries(this.catalogues).map(([id, texts]) => [id, texts.language]);
   }
 
-  say = (key, values = {}) => fill(this.catalogues[this.language][key] ?? key, values);
+  say = (key, values = {}) => fill(this.catalogues[this.language][key] ?? key, values, this.language);
 
-  english = (key, values = {}) => fill(this.catalogues.en[key] ?? key, values);
+  english = (key, values = {}) => fill(this.catalogues.en[key] ?? key, values, "en");
 
   has = (key) => key in this.catalogues[this.language];
 
@@ -41,4 +41,10 @@ export class Texts {
   }
 }
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+// Whole numbers as they are, others with two decimals.
+function shown(value, language) {
+  if (typeof value !== "number" || Number.isInteger(value)) return value;
+  return value.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2, useGrouping: false });
+}
+
+const fill = (text, values, language) => text.replace(/\{(\w+)\}/g, (whole, name) => shown(values[name], language) ?? whole);

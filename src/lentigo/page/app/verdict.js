@@ -16,7 +16,7 @@ function rejections(photo, probabilities, score, model) {
   if (Math.min(width, height) < size) found.push(["reason.small", { width, height, size }]);
   if (blank) found.push(["reason.blank", {}]);
   if (!probabilities.every(Number.isFinite)) found.push(["reason.no_probabilities", {}]);
-  if (ood && score !== null && !(score <= ood.threshold)) found.push(["reason.ood", { score: score.toFixed(2), threshold: ood.threshold.toFixed(2) }]);
+  if (ood && score !== null && !(score <= ood.threshold)) found.push(["reason.ood", { score: +score, threshold: ood.threshold }]);
   return found;
 }
 
