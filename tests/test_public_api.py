@@ -43,10 +43,10 @@ PUBLIC = {
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.compression": """
-        ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate
-        GateReport Sensitivity SoftLabels Step StepRecord Target Verification build_soft_labels check
-        cluster compress load_soft_labels prune_structured quantize sensitivity soft_labels_from verify
-        verify_files
+        Allowed ALLOWED Compressed CompressionRecipe CompressionRecord Difference Gate
+        GateReport Sensitivity SoftLabels Step StepRecord Target Verification build_soft_labels
+        check cluster compress learned_ranges load_soft_labels prune_structured quantize
+        sensitivity soft_labels_from verify verify_files
     """,
     "lentigo.report": """
         report

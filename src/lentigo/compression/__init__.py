@@ -10,7 +10,7 @@ try:
     from lentigo.compression.differences import ALLOWED, Allowed, Difference
     from lentigo.compression.gate import Gate, GateReport, check
     from lentigo.compression.pipeline import Compressed, compress
-    from lentigo.compression.quantization import Sensitivity, cluster, quantize, sensitivity
+    from lentigo.compression.quantization import Sensitivity, cluster, learned_ranges, quantize, sensitivity
     from lentigo.compression.recipe import CompressionRecipe
     from lentigo.compression.record import CompressionRecord, StepRecord
     from lentigo.compression.soft_labels import build_soft_labels, soft_labels_from
@@ -43,6 +43,7 @@ __all__ = [
     "check",
     "cluster",
     "compress",
+    "learned_ranges",
     "load_soft_labels",
     "prune_structured",
     "quantize",

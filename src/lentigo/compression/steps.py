@@ -12,13 +12,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lentigo.compression import quantization
-from lentigo.compression.quantization import quantize, sensitivity
+from lentigo.compression.quantization import learned_ranges, quantize, sensitivity
 from lentigo.compression.quantization.ranges import Method
 from lentigo.export.convert import convert
 from lentigo.runtime import Bundle
 from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.training import Run
 from lentigo.training.named import Registry
+from lentigo.training.quantization_aware import RANGES
 
 __all__ = ["STEPS", "Model", "Step"]
 
@@ -81,6 +82,8 @@ def int8(
 ) -> Step:
     """Layers in integers of 8 bits, calibrated on training images, see `compression.quantize`.
 
+    Ranges that a quantization-aware training of the run learned take the place of calibrated ones.
+
     Args:
         calibration: 'minmax', 'entropy' or 'percentile'.
         images: training images to calibrate on.
@@ -93,6 +96,7 @@ def int8(
         bundle, records = Bundle(before.bundle), before.run.records
         found = sensitivity(bundle, records, calibration=calibration, seed=seed) if keep_share else None
         keep = found.keep(keep_share) if found else ()
+        learned = learned_ranges(before.run, bundle) if (before.run.path / RANGES).exists() else None
         return quantize(
             bundle,
             records,
@@ -102,6 +106,7 @@ def int8(
             images=images,
             seed=seed,
             balanced=balanced,
+            ranges=learned,
         ).path
 
     return Step("file", make, precision=True)

@@ -64,7 +64,7 @@ def quantize(
         seed: of their draw.
         balanced: draw as many of each diagnosis.
         only: ids of the training images to calibrate on, instead of drawing.
-        ranges: ranges that a quantization-aware training learned, by tensor; nothing is calibrated then.
+        ranges: those that a quantization-aware training learned, see `learned_ranges`; the others are calibrated.
 
     Raises:
         BundleError: no fp32 bundle, unknown operators, no such layers, or the result differs too much from its parent.
@@ -82,15 +82,12 @@ def quantize(
         kept = {name for layer in find_layers(model) if layer.name in keep for name in (layer.weight, layer.bias)}
         names = [name for name in network_tensors(model) if name not in kept]
         return derive(bundle, to_float16(model, names), records, path, "fp16", step)
-    chosen = None
-    if ranges is None:
-        chosen = calibration_images(bundle, records, images, seed=seed, balanced=balanced, only=only)
-        pictures = decoded(chosen, "Calibrating")
-        ranges = measure_ranges(model, calibrated_tensors(model, layers), pictures, calibration)
-        step |= {"calibration": calibration, "images": len(chosen), "balanced": balanced, "seed": seed}
-    else:
-        step |= {"calibration": "learned"}
-    smaller = to_int8(model, layers, ranges)
+    chosen = calibration_images(bundle, records, images, seed=seed, balanced=balanced, only=only)
+    pictures = decoded(chosen, "Calibrating")
+    found = measure_ranges(model, calibrated_tensors(model, layers), pictures, calibration) | dict(ranges or {})
+    step |= {"calibration": calibration, "images": len(chosen), "balanced": balanced, "seed": seed}
+    step |= {"learned": sorted(set(ranges) & set(found))} if ranges else {}
+    smaller = to_int8(model, layers, found)
     if keep:
         smaller = to_float16(smaller, [name for y in find_layers(smaller) for name in (y.weight, y.bias) if name])
     return derive(bundle, smaller, records, path, "int8", step, chosen)
