@@ -42,7 +42,13 @@ def toy_steps(monkeypatch, trained_run):
     def again() -> Step:
         return Step("network", lambda before, parent, folder: before.run)
 
-    monkeypatch.setattr(STEPS, "_makers", {"rename": rename, "spoil": spoil, "again": again})
+    def refuse() -> Step:
+        def make(before, parent, out):
+            raise BundleError(f"{out}.partial: the bundle differs from its network.", "Calibrate again.")
+
+        return Step("file", make)
+
+    monkeypatch.setattr(STEPS, "_makers", {"rename": rename, "spoil": spoil, "again": again, "refuse": refuse})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,6 +90,14 @@ def test_a_step_that_fails_is_reported_and_the_next_starts_from_the_last_that_pa
     assert np.array_equal(probabilities[0].probabilities, probabilities[2].probabilities)
     assert not np.allclose(probabilities[0].probabilities, probabilities[1].probabilities)
     assert "Not shipped: spoil: fail" in done.summary() and "disagreement" in done.summary()
+
+
+def test_a_step_that_its_own_check_refuses_is_reported_and_left_out(trained_run, tmp_path):
+    done = compress(trained_run, recipe("refuse", "rename"), tmp_path / "out")
+    assert not done.complete and done.record.shipped == ("rename",)
+    assert "Not shipped: refuse: refused; the bundle differs from its network." in done.summary()
+    assert compress(trained_run, recipe("refuse", "rename"), tmp_path / "out").record == done.record
+    assert "refused" in (done.folder / "record.md").read_text()
 
 
 def test_where_nothing_passes_no_file_appears_and_the_record_says_why(trained_run, tmp_path):

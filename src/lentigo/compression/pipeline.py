@@ -10,6 +10,7 @@ A step that doesn't pass the gate is reported and not shipped: the next one star
 any time and started again, a compression resumes with the first step that isn't measured and ends in the same file.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lentigo import export
 from lentigo.atomic import make_folder, own_folder, replacing, write_text
 from lentigo.compression.gate import Gate, check
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.record import CompressionRecord, StepRecord
-from lentigo.compression.steps import Model, Step
+from lentigo.compression.steps import Model, exported, run_step
 from lentigo.errors import BundleError, RunError
 from lentigo.evaluation import Predictions, measure
 from lentigo.evaluation.catalogue import label
+from lentigo.evaluation.cost import account
 from lentigo.evaluation.run_predictor import RunPredictor
 from lentigo.export.refit import predict_part_of
 from lentigo.progress import note
@@ -34,7 +35,7 @@ from lentigo.runtime import Bundle, OperatingPoint
 from lentigo.training import Run
 from lentigo.training.named import Named
 
-__all__ = ["Compressed", "compress"]
+__all__ = ["Compressed", "compress", "run_steps"]
 
 MARK = "compression.json"
 PARENT = "parent"
@@ -84,15 +85,36 @@ def compress(
     chosen = CompressionRecipe.of(Path(recipe) if isinstance(recipe, os.PathLike) else recipe)
     folder = _claim(own_folder(out, (MARK,)), _source(run), chosen)
     places = [folder / "steps" / f"{i}-{name}" for i, name in enumerate((PARENT, *chosen.names))]
-    parent = last = Model(run, _exported(run, places[0], run.model))
+    parent = last = Model(run, exported(run, places[0], run.model))
     records = [_measured(Named(name=PARENT), parent, parent, chosen.gate, folder)]
     for named, step, place in zip(chosen.steps, chosen.made(), places[1:], strict=True):
         note(f"Step {len(records)} of {len(chosen.steps)}: {named}")
-        model = _run_step(step, named, last, parent, place)
-        records.append(_measured(named, model, parent, chosen.gate, folder))
+        try:
+            model = run_step(step, named.name, last, parent, place)
+        except BundleError as error:  # its own check found that it differs too much, or can't be made smaller so
+            reason = error.message.split(": ", 1)[-1]  # without the name of the unfinished file
+            records.append(StepRecord(name=named.name, params=named.params, fault=reason))
+        else:
+            records.append(_measured(named, model, parent, chosen.gate, folder))
+            last = model if records[-1].shipped else last
         note(f"{named}: {records[-1].outcome}")
-        last = model if records[-1].shipped else last
     return _finish(folder, chosen, run, records, last)
+
+
+def run_steps(recipe: CompressionRecipe, parent: Model, place: Path) -> Model:
+    """The steps of a recipe one after the other, without a gate; recipes with the same first steps share their results.
+
+    Args:
+        recipe: what to do; its gate is not asked.
+        parent: what to start from.
+        place: a folder, in which each step has one named after the steps up to it.
+    """
+    model, names = parent, []
+    for named, step in zip(recipe.steps, recipe.made(), strict=True):
+        params = json.dumps(named.params, sort_keys=True).encode()
+        names.append(named.name + (f"-{hashlib.sha256(params).hexdigest()[:8]}" if named.params else ""))
+        model = run_step(step, named.name, model, parent, place / "+".join(names))
+    return model
 
 
 def _claim(folder: Path, source: dict[str, str], recipe: CompressionRecipe) -> Path:
@@ -122,25 +144,6 @@ def _source(run: Run) -> dict[str, str]:
     return {"network": run.model, "weights_sha256": RunPredictor(run).sha256, "split_sha256": run.split_sha256}
 
 
-def _run_step(step: Step, named: Named, before: Model, parent: Model, place: Path) -> Model:
-    """What a step makes, or made before it was interrupted: files appear whole or not at all."""
-    file = place / f"model{step.suffix}"
-    if step.of == "file":
-        if not file.exists():
-            step.make(before, parent, file)
-        return Model(before.run, file)
-    run = step.make(before, parent, place)
-    assert isinstance(run, Run)  # a step of the network
-    return Model(run, _exported(run, place, f"{parent.run.model}-{named}", Bundle(before.bundle).sha256))
-
-
-def _exported(run: Run, place: Path, name: str, parent_sha256: str | None = None) -> Path:
-    file = place / "model.onnx"
-    if not file.exists():
-        export.bundle(run, file, name=name, parent_sha256=parent_sha256)
-    return file
-
-
 def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Path) -> StepRecord:
     """A step's record, as it was measured before or as it is now.
 
@@ -167,14 +170,16 @@ def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Pat
         }
         report = check(Predictions.load(parent.bundle.parent / VALIDATION), predictions, gate, points=points)
     metrics = measure(predictions, replicates=gate.replicates, seed=gate.seed)
+    counted = account(bundle)
     record = StepRecord(
         name=named.name,
         params=named.params,
         file=model.bundle.relative_to(folder).as_posix(),
         sha256=bundle.sha256,
-        size={"file": model.bundle.stat().st_size},
-        macs=None,
-        peak_bytes=None,
+        size=dict(counted.sizes),
+        parts=dict(counted.parts),
+        macs=dict(counted.macs),
+        warnings=counted.warnings,
         latency_ms=float(str(predictions.meta["latency_ms"])),
         machine=predictions.meta["environment"],  # type: ignore[arg-type]  # names with versions
         metrics={

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import Field
+
 from lentigo.compression.gate import GateEntry, GateReport
+from lentigo.evaluation.cost import FOOTINGS
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.render.markdown import table
 
@@ -18,34 +21,39 @@ class StepRecord(Result):
     Attributes:
         name: of the step; 'parent' for the exported network that compression started from.
         params: as the recipe states them.
-        file: under the folder of the compression.
+        file: under the folder of the compression; empty where the step made none.
         sha256: of that file.
-        size: bytes by footing, as `evaluation.cost.Account` counts them.
-        macs: multiply-accumulates of the whole graph for one image; None where an operator can't be counted.
-        peak_bytes: most bytes that activations hold at once for one image; None where unknown.
+        size, parts: bytes by footing, and of the parts of the file, as in `evaluation.cost.Account`.
+        macs: multiply-accumulates of one image by part of the graph, mirrors included.
+        warnings: what could not be counted.
         latency_ms: median milliseconds of one decoded image, on `machine`.
         machine: processor and versions behind the latency.
         metrics: on the validation part, with intervals of 95 %.
-        gate: against the parent; None for the parent itself.
+        gate: against the parent; None for the parent itself, and where there is no file.
+        fault: why there is no file.
         shipped: whether the following steps started from it.
     """
 
     name: str
     params: dict[str, Any]
-    file: str
-    sha256: str
-    size: dict[str, int]
-    macs: int | None
-    peak_bytes: int | None
-    latency_ms: float
-    machine: dict[str, str]
-    metrics: dict[str, Estimate]
-    gate: GateReport | None
-    shipped: bool
+    file: str = ""
+    sha256: str = ""
+    size: dict[str, int] = Field(default_factory=dict)
+    parts: dict[str, int] = Field(default_factory=dict)
+    macs: dict[str, int] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    latency_ms: float | None = None
+    machine: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, Estimate] = Field(default_factory=dict)
+    gate: GateReport | None = None
+    fault: str = ""
+    shipped: bool = False
 
     @property
     def outcome(self) -> str:
         """The verdict of the gate and what kept it from passing, in words."""
+        if self.fault:
+            return f"refused; {self.fault}"
         if self.gate is None:
             return "the parent"
         return "; ".join((self.gate.verdict, *self.gate.reasons))
@@ -85,37 +93,41 @@ class CompressionRecord(Result):
     def _blocks(self) -> Iterator[str]:
         yield f"# Compression of {self.source['network']}"
         yield self.summary
+        made = [step for step in self.steps if step.file]
         yield "## Size, cost, speed"
-        footings = list(dict.fromkeys(name for step in self.steps for name in step.size))
+        footings = list(self.steps[0].size)
         yield table(
-            ("step", *(f"{name.replace('_', ' ')}, bytes" for name in footings), "MACs", "peak bytes", "ms an image"),
+            ("step", *footings, "MACs", "of which network", "ms an image"),
             (
                 (
                     step.name,
-                    *(_count(step.size.get(name)) for name in footings),
-                    _count(step.macs),
-                    _count(step.peak_bytes),
+                    *(f"{step.size[name]:,}" if name in step.size else "–" for name in footings),
+                    f"{sum(step.macs.values()):,}",
+                    f"{step.macs['network']:,}",
                     f"{step.latency_ms:.2f}",
                 )
-                for step in self.steps
+                for step in made
             ),
             right=range(1, len(footings) + 4),
         )
+        yield "\n".join(f"- {name}: {FOOTINGS[name]}" for name in footings)
         machine = ", ".join(f"{k} {v}" for k, v in self.steps[0].machine.items())
         yield f"Times of one decoded image at a time, on a machine that may do other work: {machine}."
+        yield from (f"{step.name}: {warning}" for step in made for warning in step.warnings)
         yield "## Metrics on the validation part"
         names = list(self.steps[0].metrics)
-        yield table(("step", *names), ((step.name, *(step.metrics[name] for name in names)) for step in self.steps))
+        yield table(("step", *names), ((step.name, *(step.metrics[name] for name in names)) for step in made))
         yield "## The gate"
-        first = next(step.gate for step in self.steps if step.gate)
         yield (
-            f"Each step against the parent on {first.images:,} validation images of {first.lesions:,} lesions, "
-            f"{first.replicates:,} paired resamples. A loss passes if its whole interval of 95 % is within what is "
-            "allowed, fails if all of it is beyond, and is undecided otherwise. Only what passes ships."
+            "Each step against the parent, by paired resamples of the lesions of the validation part. A loss passes if "
+            "its whole interval of 95 % is within what is allowed, fails if all of it is beyond, and is undecided "
+            "otherwise. Only what passes ships."
         )
         for step in self.steps[1:]:
             if step.gate is not None:
                 yield f"### {step.name}: {step.gate.verdict}"
+                drawn = f"{step.gate.replicates:,} resamples"
+                yield f"{step.gate.images:,} images of {step.gate.lesions:,} lesions, {drawn}."
                 yield table(("", "parent", "after", "loss", "allowed", "verdict"), map(_gate_row, step.gate.entries))
 
     @property
@@ -144,7 +156,3 @@ def _gate_row(entry: GateEntry) -> tuple[object, ...]:
         loss += f" ({entry.loss.low:.4f} to {entry.loss.high:.4f})"
     note = f" ({entry.loss.note})" if entry.loss.note else ""
     return _NAMES.get(entry.name, entry.name.replace("_", " ")), parent, child, loss, allowed, entry.verdict + note
-
-
-def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"

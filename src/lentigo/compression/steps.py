@@ -7,21 +7,14 @@ restartable: interrupted and called again with the same folder it ends in the sa
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from lentigo.compression import quantization
-from lentigo.compression.quantization import learned_ranges, quantize, sensitivity
-from lentigo.compression.quantization.ranges import Method
-from lentigo.export.convert import convert
+from lentigo import export
 from lentigo.runtime import Bundle
-from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.training import Run
 from lentigo.training.named import Registry
-from lentigo.training.quantization_aware import RANGES
 
-__all__ = ["STEPS", "Model", "Step"]
+__all__ = ["STEPS", "Model", "Step", "exported", "run_step"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +40,9 @@ class Step:
         needs: names of steps, one of which must follow, or the step has no effect on what ships.
         suffix: of the file that it makes.
         last: whether nothing may follow.
-        make: from the model before, the one that compression started from, and a folder of its own to the new run
-            (of a network) or file.
+        fragile: whether training the network further would undo it.
+        make: from the model before, the one that compression started from, and where to write (the folder of a run, or
+            a file) to the new run or file.
     """
 
     of: Literal["network", "file"]
@@ -57,76 +51,35 @@ class Step:
     needs: tuple[str, ...] = ()
     suffix: str = ".onnx"
     last: bool = False
+    fragile: bool = False
 
 
 STEPS: Registry[Step] = Registry("compression step")
 
 
-@STEPS.register
-def zst() -> Step:
-    """Pack the file with Zstandard: the same model in fewer bytes."""
-
-    def make(before: Model, parent: Model, out: Path) -> Path:
-        return convert(before.bundle, out).path
-
-    return Step("file", make, suffix=PACKED, last=True)
-
-
-@STEPS.register
-def int8(
-    calibration: Method = "minmax",
-    images: Annotated[int, Field(ge=2)] = 256,
-    balanced: bool = False,
-    seed: int = 0,
-    keep_share: Annotated[float, Field(ge=0, lt=1)] = 0.0,
-) -> Step:
-    """Layers in integers of 8 bits, calibrated on training images, see `compression.quantize`.
-
-    Ranges that a quantization-aware training of the run learned take the place of calibrated ones.
+def run_step(step: Step, name: str, before: Model, parent: Model, place: Path) -> Model:
+    """What a step makes in a folder of its own, or made before: files appear whole or not at all.
 
     Args:
-        calibration: 'minmax', 'entropy' or 'percentile'.
-        images: training images to calibrate on.
-        balanced: as many of each diagnosis.
-        seed: of their draw.
-        keep_share: the most sensitive layers, up to this share of all weights, stay in 16 bits (mixed precision).
+        step: what to do.
+        name: what the recipe calls it.
+        before: what it starts from.
+        parent: what the compression started from.
+        place: the folder, of this step alone.
     """
-
-    def make(before: Model, parent: Model, out: Path) -> Path:
-        bundle, records = Bundle(before.bundle), before.run.records
-        found = sensitivity(bundle, records, calibration=calibration, seed=seed) if keep_share else None
-        keep = found.keep(keep_share) if found else ()
-        learned = learned_ranges(before.run, bundle) if (before.run.path / RANGES).exists() else None
-        return quantize(
-            bundle,
-            records,
-            out,
-            calibration=calibration,
-            keep=keep,
-            images=images,
-            seed=seed,
-            balanced=balanced,
-            ranges=learned,
-        ).path
-
-    return Step("file", make, precision=True)
+    file = place / f"model{step.suffix}"
+    if step.of == "file":
+        if not file.exists():
+            step.make(before, parent, file)
+        return Model(before.run, file)
+    run = step.make(before, parent, place / "run")
+    assert isinstance(run, Run)  # a step of the network
+    return Model(run, exported(run, place, f"{parent.run.model} {name}", Bundle(before.bundle).sha256))
 
 
-@STEPS.register
-def fp16() -> Step:
-    """Weights stored in 16 bits and computed with in 32, see `compression.quantize`."""
-
-    def make(before: Model, parent: Model, out: Path) -> Path:
-        return quantize(Bundle(before.bundle), before.run.records, out, precision="fp16").path
-
-    return Step("file", make, precision=True)
-
-
-@STEPS.register
-def cluster(clusters: Annotated[int, Field(ge=2, le=256)] = 128) -> Step:
-    """Weights as places in a table of few values for each layer, see `quantization.cluster`."""
-
-    def make(before: Model, parent: Model, out: Path) -> Path:
-        return quantization.cluster(Bundle(before.bundle), before.run.records, out, clusters=clusters).path
-
-    return Step("file", make, precision=True)
+def exported(run: Run, place: Path, name: str, parent_sha256: str | None = None) -> Path:
+    """The bundle of a run in a folder, written unless it is there."""
+    file = place / "model.onnx"
+    if not file.exists():
+        export.bundle(run, file, name=name, parent_sha256=parent_sha256)
+    return file

@@ -27,7 +27,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.intervals import LEVEL
 
-__all__ = ["Combined", "Spread", "combine", "compare_runs", "pool"]
+__all__ = ["Combined", "Spread", "combine", "compare_runs", "pool", "spread"]
 
 TEST_TO_TRAIN = (1 / FOLDS) / ((1 - 1 / FOLDS) * (1 - 1 / VALIDATION_SHARE))
 """Test images for each training image, of a fold whose validation part is taken from the rest."""
@@ -167,7 +167,7 @@ def _combined(
         views[view] = {}
         for task, found in runs[0].views[view].items():
             views[view][task] = {
-                name: _spread(values(_reader(name, task, view)), tested=tested) for name in found.values
+                name: spread(values(_reader(name, task, view)), tested=tested) for name in found.values
             }
     warnings = list(dict.fromkeys(w for run in runs for w in run.provenance.warnings))
     if folds == 1:
@@ -180,8 +180,8 @@ def _reader(name: str, task: str, view: str) -> Callable[[Metrics], float | None
     return lambda run: run.get(name, task, view).value
 
 
-def _spread(folds: Sequence[Sequence[float | None]], *, tested: bool) -> Spread:
-    """Mean, spread and interval of values by fold and seed."""
+def spread(folds: Sequence[Sequence[float | None]], *, tested: bool = False) -> Spread:
+    """Mean, spread and interval of values by fold and seed; if `tested` also p of a mean of 0."""
     known = [[v for v in seeds if v is not None] for seeds in folds]
     if any(len(a) < len(b) for a, b in zip(known, folds, strict=True)):
         return Spread(mean=None, note="undefined in one of the runs")
