@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from lentigo.compression import file_steps  # noqa: F401  importing registers what they define
+from lentigo.compression import file_steps, network_steps  # noqa: F401  importing registers what they define
 from lentigo.compression.gate import Gate
 from lentigo.compression.steps import STEPS, Step
 from lentigo.errors import RunError, did_you_mean
@@ -96,8 +96,6 @@ class CompressionRecipe(Checked):
                 yield f"{following} comes after {name}.", f"Put {name} last."
             elif step.of == "file" and after.of == "network":
                 yield f"{following} trains a network, {name} has already changed its file.", f"Put {following} first."
-            elif step.fragile and after.of == "network":
-                yield f"{following} trains the network further and undoes {name}.", f"Put {following} before {name}."
 
     def _unfinished(self) -> Iterator[tuple[str, str]]:
         """A step without the one that it prepares."""

@@ -40,7 +40,6 @@ class Step:
         needs: names of steps, one of which must follow, or the step has no effect on what ships.
         suffix: of the file that it makes.
         last: whether nothing may follow.
-        fragile: whether training the network further would undo it.
         make: from the model before, the one that compression started from, and where to write (the folder of a run, or
             a file) to the new run or file.
     """
@@ -51,7 +50,6 @@ class Step:
     needs: tuple[str, ...] = ()
     suffix: str = ".onnx"
     last: bool = False
-    fragile: bool = False
 
 
 STEPS: Registry[Step] = Registry("compression step")
