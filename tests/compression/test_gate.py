@@ -17,13 +17,9 @@ PARENT = imagined.make(900, skill=2.5, part="validation")
 GATE = Gate(replicates=100)
 
 
-def point(predictions: Predictions = PARENT) -> dict[str, OperatingPoint]:
+def point(predictions: Predictions = PARENT) -> list[OperatingPoint]:
     chosen = operating_points.choose(predictions, "melanoma", 0.95)
-    return {
-        "melanoma": OperatingPoint(
-            target="melanoma", target_sensitivity=0.95, threshold=chosen.threshold, validation_images=1
-        )
-    }
+    return [OperatingPoint(target="melanoma", target_sensitivity=0.95, threshold=chosen.threshold, validation_images=1)]
 
 
 def changed(noise: float, seed: int = 1) -> Predictions:
@@ -95,11 +91,11 @@ def test_other_images_are_refused():
 
 
 def test_without_an_operating_point_nothing_is_decided():
-    report = check(PARENT, PARENT, GATE, points={})
+    report = check(PARENT, PARENT, GATE, points=[])
     assert report.verdict == "undecided"
     assert report.reasons == ("melanoma sensitivity: the parent has no operating point for melanoma",)
     ignored = Gate(replicates=200, melanoma_sensitivity=None)
-    assert check(PARENT, PARENT, ignored, points={}).verdict == "pass"
+    assert check(PARENT, PARENT, ignored, points=[]).verdict == "pass"
 
 
 def test_a_class_of_one_lesion_decides_nothing():

@@ -16,7 +16,7 @@ sensitivity. The sensitivity at the operating point is therefore compared where 
 as many of the validation images as the parent's own threshold does. Those thresholds are held fixed in resamples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -117,7 +117,7 @@ class GateReport(Result):
 
 
 def check(
-    parent: Predictions, child: Predictions, gate: Gate | None = None, *, points: Mapping[str, OperatingPoint] | None
+    parent: Predictions, child: Predictions, gate: Gate | None = None, *, points: Sequence[OperatingPoint]
 ) -> GateReport:
     """Judge a compressed file by its predictions of the validation part.
 
@@ -125,7 +125,7 @@ def check(
         parent: what the network predicts that compression started from.
         child: what the compressed file predicts of the same images.
         gate: what may be lost; without it the defaults.
-        points: the parent's operating points by target, 'melanoma' and 'malignancy'.
+        points: the parent's operating points.
 
     Raises:
         DataError: they predict other images.
@@ -134,7 +134,7 @@ def check(
     parent, child = align({"the parent": parent, "the compressed file": child}).values()
     found = {
         **_metrics(parent, child, gate),
-        "melanoma_sensitivity": _sensitivity(parent, child, gate, points or {}),
+        "melanoma_sensitivity": _sensitivity(parent, child, gate, points),
         "disagreement": _disagreement(parent, child, gate),
     }
     allowed = {name: getattr(gate, name) for name in found}
@@ -185,10 +185,10 @@ def _scorer(predictions: Predictions) -> Scorer:
     return Scorer(view(predictions, KEY[0]), task_of(predictions, KEY[1]), predictions.labels)
 
 
-def _sensitivity(parent: Predictions, child: Predictions, gate: Gate, points: Mapping[str, OperatingPoint]) -> Compared:
+def _sensitivity(parent: Predictions, child: Predictions, gate: Gate, points: Sequence[OperatingPoint]) -> Compared:
     """Loss of sensitivity at the parent's operating point and at the child's threshold with no more false alarms."""
     task = _task(parent)
-    point = points.get(task or "")
+    point = next((point for point in points if point.target == task), None)
     if task is None or point is None:
         return None, None, Estimate(value=None, note=f"the parent has no operating point for {task or 'any risk'}")
     score, positive = operating_points.scores(parent, task, point.view)

@@ -31,7 +31,7 @@ from lentigo.evaluation.cost import account
 from lentigo.evaluation.run_predictor import RunPredictor
 from lentigo.export.refit import predict_part_of
 from lentigo.progress import note
-from lentigo.runtime import Bundle, OperatingPoint
+from lentigo.runtime import Bundle
 from lentigo.training import Run
 from lentigo.training.named import Named
 
@@ -165,9 +165,7 @@ def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Pat
     predictions.save(place / VALIDATION)
     report = None
     if model is not parent:
-        points: dict[str, OperatingPoint] = {
-            point.target: point for point in Bundle(parent.bundle).metadata.operating_points
-        }
+        points = Bundle(parent.bundle).metadata.operating_points
         report = check(Predictions.load(parent.bundle.parent / VALIDATION), predictions, gate, points=points)
     metrics = measure(predictions, replicates=gate.replicates, seed=gate.seed)
     counted = account(bundle)
