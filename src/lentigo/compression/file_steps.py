@@ -11,6 +11,7 @@ from lentigo.compression.steps import STEPS, Model, Step
 from lentigo.export.convert import convert
 from lentigo.runtime import Bundle
 from lentigo.runtime.packed import SUFFIX as PACKED
+from lentigo.training.quantization_aware import RANGES
 
 __all__: list[str] = []  # what is here is found in `STEPS`
 
@@ -21,6 +22,8 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 @STEPS.register
 def int8(calibration: Method = "minmax", images: Images = 256, balanced: bool = False, seed: Seed = 0) -> Step:
     """Layers in integers of 8 bits, calibrated on training images, see `compression.quantize`.
+
+    Ranges that a quantization-aware training of the run learned take the place of calibrated ones.
 
     Args:
         calibration: 'minmax', 'entropy' or 'percentile'.
@@ -54,8 +57,17 @@ def _int8(calibration: Method, images: int, balanced: bool, seed: int, keep_shar
         keep: tuple[str, ...] = ()
         if keep_share:
             keep = quantization.sensitivity(bundle, records, calibration=calibration, seed=seed).keep(keep_share)
+        learned = quantization.learned_ranges(before.run, bundle) if (before.run.path / RANGES).exists() else None
         return quantization.quantize(
-            bundle, records, out, calibration=calibration, keep=keep, images=images, seed=seed, balanced=balanced
+            bundle,
+            records,
+            out,
+            calibration=calibration,
+            keep=keep,
+            images=images,
+            seed=seed,
+            balanced=balanced,
+            ranges=learned,
         ).path
 
     return Step("file", make, precision=True)

@@ -24,6 +24,8 @@ Rate = Annotated[float, Field(gt=0, le=100)] | None
 Positive = Annotated[float, Field(gt=0)] | None
 PRUNED = ("magnitude_pruning", "keep_zeros")
 """Callbacks of runs whose weights are partly zero."""
+ROUNDED = "quantization_aware"
+"""Callback of quantization-aware training, which a later step does not repeat."""
 
 
 @STEPS.register
@@ -103,6 +105,31 @@ def distil(
     return Step("network", make)
 
 
+@STEPS.register
+def qat(
+    start: Annotated[int, Field(ge=0)] = 0,
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99,
+    epochs: Epochs = None,
+    learning_rate: Rate = None,
+) -> Step:
+    """Fine-tune with the rounding of 8-bit integers; the file is in int8 after the step int8 or mixed alone.
+
+    Args:
+        start: epochs before rounding begins.
+        momentum: share of an activation's range that a step of the training keeps.
+        epochs, learning_rate: of the fine-tuning, as of prune.
+    """
+
+    def make(before: Model, parent: Model, out: Path) -> Run:
+        recipe = _fine_tuning(before.run, epochs, learning_rate)
+        rounding = Named(name=ROUNDED, params={"start": start, "momentum": momentum})
+        return fine_tune(
+            before.run, recipe.replaced(callbacks=[*recipe.callbacks, rounding]), out=out, device=before.run.device
+        )
+
+    return Step("network", make, needs=("int8", "mixed"))
+
+
 def _macs(run: Run) -> int:
     """Multiply-accumulates of one image in the network as it answers."""
     network = run.trained_network().cpu()
@@ -112,7 +139,8 @@ def _macs(run: Run) -> int:
 def _fine_tuning(run: Run, epochs: int | None, rate: float | None) -> Recipe:
     """The run's recipe, `gentler` where nothing is stated; what was pruned stays pruned."""
     stated = {"epochs": epochs, "learning_rate": rate}
-    others = [callback for callback in run.recipe.callbacks if callback.name not in PRUNED]
-    kept = [Named(name="keep_zeros")] * (len(others) < len(run.recipe.callbacks))
+    names = {callback.name for callback in run.recipe.callbacks}
+    others = [callback for callback in run.recipe.callbacks if callback.name not in (*PRUNED, ROUNDED)]
+    kept = [Named(name="keep_zeros")] if names & set(PRUNED) else []
     recipe = gentler(run.recipe).replaced(callbacks=[*others, *kept])
     return recipe.replaced(**{name: value for name, value in stated.items() if value is not None})
