@@ -1,6 +1,5 @@
 """The page in a browser, from the disk, without a network: the same results as the runtime."""
 
-import json
 import re
 from pathlib import Path
 
@@ -268,13 +267,27 @@ def test_nothing_is_wider_than_the_screen(browser, page_file, lesions, width):
     opened.close()
 
 
-def test_another_bundle(browser, bundle_path, tmp_path, lesions):
-    """Any bundle of the engine's operators, not only the one that ships."""
-    page = write_page(bundle_path, tmp_path / "tiny.html")
-    assert page.stat().st_size < bundle_path.stat().st_size + 300_000
+@pytest.fixture
+def other_bundle(bundle_path, synthetic_records, tmp_path, precision) -> Path:
+    """A bundle other than the one that ships, of a precision."""
+    from lentigo import compression
+    from lentigo.runtime import Bundle
+
+    if precision == "fp32":
+        return bundle_path
+    plain, out = Bundle(bundle_path, threads=1), tmp_path / "other.onnx"
+    return compression.quantize(plain, synthetic_records, out, precision=precision, images=20).path
+
+
+@pytest.mark.parametrize("precision", ["fp32", *(pytest.param(p, marks=pytest.mark.slow) for p in ("int8", "fp16"))])
+def test_bundles_of_each_precision(browser, other_bundle, tmp_path, lesions, precision):
+    path = other_bundle
+    page = write_page(path, tmp_path / "other.html")
+    assert page.stat().st_size < 2 * path.stat().st_size + 200_000
     opened = Pocket(browser, page)
-    expected = Classifier.load(bundle_path, threads=1)
-    for found, path in zip(opened.verdicts(lesions[:2]), lesions, strict=False):
-        assert_same(found, expected.classify(path).to_dict())
+    expected = Classifier.load(path, threads=1)
+    for found, lesion in zip(opened.verdicts(lesions[:3]), lesions, strict=False):
+        assert_same(
+            found, expected.classify(lesion).to_dict() | {"source": lesion.name}, 0.02 if precision == "int8" else 1e-3
+        )
     opened.close()
-    assert json.loads(json.dumps(found))

@@ -108,6 +108,11 @@ CASES: dict[str, tuple[str, list[np.ndarray], dict]] = {
         [LEVELS, abs(normal(4)), RANDOM.integers(0, 255, 4).astype(np.uint8)],
         {"axis": 0},
     ),
+    "dequantize, one scale": ("DequantizeLinear", [LEVELS, np.float32(0.3), np.uint8(7)], {}),
+    "dequantize, along the last axis": ("DequantizeLinear", [LEVELS, abs(normal(3)), LEVELS[0, 0, 0]], {"axis": -1}),
+    "quantize, halves": ("QuantizeLinear", [np.arange(-4, 4, 0.5, np.float32), np.float32(1), np.int8(0)], {}),
+    "quantize, far away": ("QuantizeLinear", [np.float32([-1e30, 1e30, 3e7]), np.float32(1), np.uint8(3)], {}),
+    "quantize, channels": ("QuantizeLinear", [X, abs(normal(8)), np.zeros(8, np.uint8)], {"axis": 1}),
     "quantize": ("QuantizeLinear", [X, np.float32(0.5), np.uint8(100)], {}),
     "quantize, signed": ("QuantizeLinear", [X, np.float32(0.05), np.int8(-3)], {}),
 }

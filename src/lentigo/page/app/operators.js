@@ -294,23 +294,29 @@ operator("Shape", ([x], { start = 0, end }) => integers(x.dims.slice(start, end)
 const ARRAYS = { 1: Float32Array, 2: Uint8Array, 3: Int8Array, 6: Int32Array, 7: Int32Array, 9: Uint8Array, 10: Float32Array, 11: Float32Array };
 operator("Cast", ([x], { to }) => tensor(to === 9 ? Uint8Array.from(x.data, (v) => +(v !== 0)) : ARRAYS[to].from(x.data), x.dims));
 
-function scales(x, scale, zero, axis) {
-  const at = axisOf(axis, x.dims.length || 1), inner = size(x.dims.slice(at + 1)), n = scale.data.length;
-  const index = n === 1 ? () => 0 : (i) => Math.floor(i / inner) % n;
-  return { factor: (i) => scale.data[index(i)], offset: (i) => (zero ? zero.data[index(i)] : 0) };
+// Calls `run(from, to, scale, zero)` for each stretch of a tensor that has a scale of its own.
+function stretches(x, scale, zero, axis, run) {
+  const n = scale.data.length, whole = x.data.length;
+  const inner = n === 1 ? whole : size(x.dims.slice(axisOf(axis, x.dims.length) + 1));
+  for (let at = 0, k = 0; at < whole; at += inner, k = (k + 1) % n) run(at, at + inner, scale.data[k], zero ? zero.data[k] : 0);
 }
 operator("DequantizeLinear", ([x, scale, zero], { axis = 1 }) => {
-  const { factor, offset } = scales(x, scale, zero, axis);
-  return tensor(Float32Array.from(x.data, (v, i) => (v - offset(i)) * factor(i)), x.dims);
+  const from = x.data, out = floats(x.dims), to = out.data;
+  stretches(x, scale, zero, axis, (start, end, factor, offset) => { for (let i = start; i < end; i++) to[i] = (from[i] - offset) * factor; });
+  return out;
 });
-// Halves go to the even neighbour, as ONNX has it.
-const even = (v) => { const r = Math.round(v); return r - v === 0.5 && r % 2 ? r - 1 : r; };
+// Adding and taking away this number rounds a float to a whole one, halves to the even neighbour, as ONNX has it.
+const ROUNDER = 1.5 * 2 ** 23, FAR = 2 ** 20;
 operator("QuantizeLinear", ([x, scale, zero], { axis = 1 }) => {
-  const { factor, offset } = scales(x, scale, zero, axis);
-  const signed = zero && zero.data instanceof Int8Array, [low, high] = signed ? [-128, 127] : [0, 255];
-  const levels = new (signed ? Int8Array : Uint8Array)(x.data.length);
-  for (let i = 0; i < levels.length; i++) levels[i] = clamp(even(Math.fround(x.data[i] / factor(i))) + offset(i), low, high);
-  return tensor(levels, x.dims);
+  const signed = !!zero && zero.data instanceof Int8Array, low = signed ? -128 : 0, high = signed ? 127 : 255;
+  const from = x.data, to = new (signed ? Int8Array : Uint8Array)(from.length);
+  stretches(x, scale, zero, axis, (start, end, factor, offset) => {
+    for (let i = start; i < end; i++) {
+      const near = Math.fround(Math.min(Math.max(from[i] / factor, -FAR), FAR));
+      to[i] = Math.min(Math.max(Math.fround(near + ROUNDER) - ROUNDER + offset, low), high);
+    }
+  });
+  return tensor(to, x.dims);
 });
 
 // Crop and resize have been done row by row while the photograph was read, see square.js.
