@@ -43,10 +43,11 @@ PUBLIC = {
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.compression": """
-        Allowed ALLOWED Compressed CompressionRecipe CompressionRecord Difference Gate
-        GateReport Sensitivity SoftLabels Step StepRecord Target Verification build_soft_labels
-        check cluster compress learned_ranges load_soft_labels prune_structured quantize
-        sensitivity soft_labels_from verify verify_files
+        ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate
+        GateReport Sensitivity SoftLabels Step StepRecord Target TaughtTeachers TeacherSpec
+        Verification build_soft_labels check cluster compress learned_ranges load_soft_labels
+        load_teachers prune_structured quantize sensitivity soft_labels_from train_teachers
+        train_teachers_from verify verify_files
     """,
     "lentigo.report": """
         report

@@ -1,4 +1,4 @@
-"""Verbs of distillation: soft-labels."""
+"""Verbs of distillation: teach, soft-labels."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,38 @@ import typer
 from lentigo.cli.train import Device, Labels
 
 app = typer.Typer()
+
+
+@app.command()
+def teach(
+    teachers: Annotated[Path, typer.Argument(help="JSON list of teachers: name, model, weights, options, recipe.")],
+    root: Annotated[Path, typer.Option("--data", help="The data set's folder or file.")],
+    out: Annotated[Path, typer.Option(help="Output folder; the same one again resumes.")],
+    fold: Annotated[
+        list[int] | None,
+        typer.Option(help="Fold to train, from 0; repeatable (default: all with a graphics card, else three)."),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
+    protocol: Annotated[str, typer.Option(help="Split protocol.")] = "grouped",
+    weights: Annotated[Path | None, typer.Option(help="Folder of the weights (default: that of the list).")] = None,
+    device: Device = "auto",
+    labels: Labels = None,
+) -> None:
+    """Train a list of teachers over folds, and write out-of-fold predictions and a table."""
+    from lentigo import compression
+
+    taught = compression.train_teachers_from(
+        root,
+        teachers,
+        out,
+        folds=fold,
+        of=folds,
+        protocol=protocol,
+        weights=weights,
+        device=device,  # type: ignore[arg-type]  # unknown ones are refused
+        labels=labels,
+    )
+    typer.echo(taught.to_markdown())
 
 
 @app.command()

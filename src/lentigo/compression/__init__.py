@@ -17,6 +17,13 @@ try:
     from lentigo.compression.steps import Step
     from lentigo.compression.structured import prune_structured
     from lentigo.compression.targets import Target
+    from lentigo.compression.teachers import (
+        TaughtTeachers,
+        TeacherSpec,
+        load_teachers,
+        train_teachers,
+        train_teachers_from,
+    )
     from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
 except ModuleNotFoundError as missing:
@@ -38,6 +45,8 @@ __all__ = [
     "Step",
     "StepRecord",
     "Target",
+    "TaughtTeachers",
+    "TeacherSpec",
     "Verification",
     "build_soft_labels",
     "check",
@@ -45,10 +54,13 @@ __all__ = [
     "compress",
     "learned_ranges",
     "load_soft_labels",
+    "load_teachers",
     "prune_structured",
     "quantize",
     "sensitivity",
     "soft_labels_from",
+    "train_teachers",
+    "train_teachers_from",
     "verify",
     "verify_files",
 ]

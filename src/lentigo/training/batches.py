@@ -38,17 +38,39 @@ class Arrays(Dataset[Batch]):
 
 
 class PixelDataset(Arrays):
-    """Images uint8 [N, S, S, 3] and labels [N], returned a batch at a time as uint8 [B, 3, S, S] and int64 [B]."""
+    """Images uint8 [N, S, S, 3] and labels [N], returned a batch at a time as uint8 [B, 3, S, S] and int64 [B].
 
-    def __init__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    Args:
+        images, labels: all of them.
+        device: where they are kept. On a graphics card a batch is gathered by the card itself, and neither worker
+            processes nor copies hold it up; where the card has too little memory, they stay in the computer's.
+    """
+
+    def __init__(
+        self, images: NDArray[np.uint8], labels: NDArray[np.int64], device: torch.device | None = None
+    ) -> None:
+        place = _place(images.nbytes, device or torch.device("cpu"))
         # Kept in memory: random rows of a map would be read from disk again and again.
-        self.images = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-        self.labels = torch.from_numpy(labels)
+        self.images = torch.from_numpy(np.ascontiguousarray(images)).to(place).permute(0, 3, 1, 2)
+        self.labels = torch.from_numpy(labels).to(place)
+
+    @property
+    def on_card(self) -> bool:
+        """Whether the images are in the memory of a graphics card, which worker processes can't share."""
+        return self.images.device.type != "cpu"
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Pixels, labels and positions of these images."""
         chosen = torch.tensor(indices)
-        return self.images[chosen], self.labels[chosen], chosen
+        there = chosen.to(self.images.device, non_blocking=True)
+        return self.images[there], self.labels[there], chosen
+
+
+def _place(size: int, device: torch.device) -> torch.device:
+    """Where so many bytes of images are kept: on a CUDA device if they take at most half of its free memory."""
+    if device.type != "cuda" or size > torch.cuda.mem_get_info(device)[0] / 2:
+        return torch.device("cpu")
+    return device
 
 
 class FeatureDataset(Arrays):
@@ -102,7 +124,8 @@ def train_loader(dataset: Arrays, recipe: Recipe, positions: NDArray[np.int64] |
     """
     positions = np.arange(len(dataset)) if positions is None else positions
     batches = BatchSampler(EpochShuffle(positions, recipe.seed), min(recipe.batch_size, len(positions)), drop_last=True)
-    workers = {"num_workers": recipe.workers, "persistent_workers": recipe.workers > 0}
+    count = 0 if isinstance(dataset, PixelDataset) and dataset.on_card else recipe.workers
+    workers = {"num_workers": count, "persistent_workers": count > 0}
     return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_is, **workers)  # type: ignore[arg-type]
 
 

@@ -218,11 +218,12 @@ def _fit_whole(
         inputs = ReplayedInput(recipe, *colours, store, train.ids)
         squares = data.load_pixels(split.records, store.description.size).of(train)
     learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior), ids=train.ids)
-    train_set = PixelDataset(squares, run.labels(train))
+    place = find_device(device)
+    train_set = PixelDataset(squares, run.labels(train), place)
     fit(
         learner,
         train_loader(train_set, recipe, epoch_positions(recipe, split, train.ids)),
-        validation_loader(PixelDataset(pixels.of(validation), run.labels(validation)), recipe.batch_size * 4),
+        validation_loader(PixelDataset(pixels.of(validation), run.labels(validation), place), recipe.batch_size * 4),
         recipe,
         run.path,
         epochs=recipe.epochs,

@@ -1,5 +1,6 @@
 """What happens in a step: prepare, classify, adjust for imbalance, score. Lightning does the loop."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,10 @@ class Learner(pl.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Collect the scores of a batch as it is; the loss is plain cross-entropy, regardless of the training loss."""
         stored, labels, _ = batch
-        logits = self(self.inputs(stored))
+        # Another mode and other sizes of batches would be compiled anew, which takes longer than it saves.
+        eager = torch.compiler.set_stance("force_eager") if self.recipe.compile else nullcontext()
+        with eager:
+            logits = self(self.inputs(stored))
         self.recall.update(self.equal(logits), labels)
         self.auc.update(self.equal(logits).softmax(1), labels)
         loss = F.cross_entropy(self.fitted(logits), labels)

@@ -86,6 +86,7 @@ def fit(
         max_epochs=epochs,
         accelerator=find_device(device).type,
         devices=1,
+        benchmark=find_device(device).type == "cuda",  # batches are all of one size
         precision="bf16-mixed" if recipe.precision == "bfloat16" else "32-true",
         accumulate_grad_batches=recipe.accumulate,
         gradient_clip_val=recipe.gradient_clip or None,
