@@ -17,7 +17,7 @@ pack() {
     [ -e "$folder/data.parquet" ] ||
         "$python" -m lentigo data pack "$root" --size "${SIZE:-192}" --megabytes "${MEGABYTES:-60}" --out "$folder/data.parquet"
     "$python" -c 'import json, sys; print("\n".join(t["weights"] for t in json.load(open(sys.argv[1])) if t.get("weights")))' "$list" |
-        while read -r name; do cp "$weights/$name" "$folder/weights/"; done
+        while read -r name; do [ -z "$name" ] || cp "$weights/$name" "$folder/weights/"; done
     cp "$list" "$folder/teachers.json"
     cp "${VIEWS_RECIPE:-$here/views.json}" "$folder/views.json"
     cp "$0" "$folder/gpu.sh"
