@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -21,7 +22,7 @@ BATCH = 16
 
 
 def seconds_an_image(
-    model: str, recipe: Recipe, classes: int, *, options: Mapping[str, object] | None = None, device: Device = "auto"
+    model: str, recipe: Recipe, classes: int, *, options: Mapping[str, Any] | None = None, device: Device = "auto"
 ) -> tuple[float, float]:
     """Seconds that training and validation take for an image: augmentation, network, gradient and step.
 
