@@ -44,9 +44,9 @@ PUBLIC = {
     """,
     "lentigo.compression": """
         ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate
-        GateReport Sensitivity SoftLabels Step StepRecord Target TaughtTeachers TeacherSpec
+        GateReport Sensitivity SoftLabels Sparsity Step StepRecord Target TaughtTeachers TeacherSpec
         Verification build_soft_labels check cluster compress learned_ranges load_soft_labels
-        load_teachers prune_structured quantize sensitivity soft_labels_from train_teachers
+        load_teachers prune_structured quantize sensitivity soft_labels_from sparsity train_teachers
         train_teachers_from verify verify_files
     """,
     "lentigo.report": """

@@ -41,6 +41,8 @@ def test_it_is_a_smaller_run_like_any_other(pruned, trained_run, bundle_path, tm
         assert torch.allclose(maps.mean((2, 3)) + network.classifier.bias, network(images), atol=1e-5)
     assert len(predict_part(run, "validation").labels)
     bundle = export.bundle(run, tmp_path / "small.onnx")
+    assert bundle.metadata.parent_sha256 == trained_run.network_sha256
+    assert [step["target"] for step in bundle.metadata.compression] == [{"macs": 0.5 * MACS}]
     assert bundle.metadata.parameters == sum(p.numel() for p in network.parameters())
     weights = [w for w in onnx.load(bundle.path).graph.initializer if w.data_type == onnx.TensorProto.FLOAT]
     layers = [w for w in weights if len(w.dims) == 4 and w.dims[2] in (1, 3)]

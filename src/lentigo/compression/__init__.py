@@ -14,6 +14,7 @@ try:
     from lentigo.compression.recipe import CompressionRecipe
     from lentigo.compression.record import CompressionRecord, StepRecord
     from lentigo.compression.soft_labels import build_soft_labels, soft_labels_from
+    from lentigo.compression.sparsity import Sparsity, sparsity
     from lentigo.compression.steps import Step
     from lentigo.compression.structured import prune_structured
     from lentigo.compression.targets import Target
@@ -42,6 +43,7 @@ __all__ = [
     "GateReport",
     "Sensitivity",
     "SoftLabels",
+    "Sparsity",
     "Step",
     "StepRecord",
     "Target",
@@ -59,6 +61,7 @@ __all__ = [
     "quantize",
     "sensitivity",
     "soft_labels_from",
+    "sparsity",
     "train_teachers",
     "train_teachers_from",
     "verify",

@@ -43,7 +43,8 @@ def bundle(
         run: a finished run.
         out: the .onnx file to write.
         name: the model's name; without it the file's.
-        parent_sha256: hash of the bundle whose network was compressed into the run's.
+        parent_sha256: hash of the bundle whose network was compressed into the run's; without it that of the weights
+            that the run was fine-tuned from, if it was.
 
     Raises:
         RunError: the training has not finished.
@@ -55,7 +56,8 @@ def bundle(
     module.ood = OODScore(fit_run(run, module))
     model = build_graph(module, run.recipe.size)
     metadata = _describe(run, name or path.stem, sum(p.numel() for p in module.network.parameters()))
-    metadata = metadata.model_copy(update={"parent_sha256": parent_sha256})
+    made_from = {"parent_sha256": parent_sha256 or run.parent_sha256, "compression": run.pruned_for}
+    metadata = metadata.model_copy(update=made_from)
     readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
 
     def verify(draft: Bundle) -> Parity:

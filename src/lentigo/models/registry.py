@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import overload
+from typing import Any, overload
 
 from torch import nn
 
 from lentigo.errors import RunError
-from lentigo.models.pruned import Shapes, narrow
+from lentigo.models.pruned import narrow
 from lentigo.normalisation import Normalisation
 
 __all__ = [
@@ -120,13 +120,13 @@ def entry(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def build(name: str, num_classes: int | None = None, *, channels: Shapes | None = None, **options: object) -> nn.Module:
+def build(name: str, num_classes: int | None = None, *, channels: Any = None, **options: object) -> nn.Module:
     """Build a network with fresh random weights.
 
     Args:
         name: one of `names()`, or 'torchvision/NAME' or 'timm/NAME'.
         num_classes: 7 for the diagnoses, 2 for benign and malignant; as published where not given.
-        channels: of a structurally pruned network, the shapes of the layers that lost channels.
+        channels: of a structurally pruned network, the shapes of the layers that lost channels; see `pruned.narrow`.
         options: further arguments of the network's builder.
 
     Raises:

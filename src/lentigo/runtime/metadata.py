@@ -93,7 +93,7 @@ class BundleMetadata(BaseModel):
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     """Of the weights; parity is checked against the policy of this precision."""
     parent_sha256: str | None = None
-    """Hash of the bundle that a compressed one was made from."""
+    """Hash of the bundle that a compressed one was made from, or of the weights that its run was fine-tuned from."""
     calibration_sha256: str | None = None
     """Hash over the ids of the images that quantization was calibrated on."""
     compression: tuple[dict[str, Any], ...] = ()

@@ -14,7 +14,16 @@ from lentigo.data import Split
 from lentigo.data.sampling import Target, oversample
 from lentigo.training.recipe import Recipe
 
-__all__ = ["Arrays", "Batch", "FeatureDataset", "PixelDataset", "epoch_positions", "train_loader", "validation_loader"]
+__all__ = [
+    "Arrays",
+    "Batch",
+    "FeatureDataset",
+    "PixelDataset",
+    "epoch_positions",
+    "optimizer_steps",
+    "train_loader",
+    "validation_loader",
+]
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Inputs [B, ...], labels int64 [B], and positions int64 [B] of the images in the data set."""
@@ -111,6 +120,12 @@ def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> NDArray[
     target: Target = "malignant" if recipe.target == "malignancy" else "dx"
     drawn = split.train.ids[oversample(split, seed=recipe.seed, target=target)]
     return np.array([row[image_id] for image_id in drawn if image_id in row], dtype=np.int64)
+
+
+def optimizer_steps(recipe: Recipe, positions: NDArray[np.int64]) -> int:
+    """How many steps the optimizer takes in all epochs of these images."""
+    batches = len(positions) // max(1, min(recipe.batch_size, len(positions)))
+    return recipe.epochs * -(-batches // recipe.accumulate)
 
 
 def train_loader(dataset: Arrays, recipe: Recipe, positions: NDArray[np.int64] | None = None) -> DataLoader[Batch]:

@@ -16,8 +16,9 @@ from lentigo.data.protocols import FOLDS
 from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
 from lentigo.normalisation import IMAGENET, UNIT, Normalisation
-from lentigo.training.batches import PixelDataset, epoch_positions, train_loader, validation_loader
+from lentigo.training.batches import PixelDataset, epoch_positions, optimizer_steps, train_loader, validation_loader
 from lentigo.training.devices import Device, find_device
+from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.inputs import PixelInput
 from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
@@ -186,6 +187,10 @@ def fit_run(
     device: Device = "auto",
 ) -> Run:
     """Train a network as its run says, or go on from the run's checkpoint, and save all of it in the run's folder."""
+    steps = optimizer_steps(run.recipe, epoch_positions(run.recipe, split, pixels.readable(split.train).ids))
+    for callback in map(CALLBACKS.make, run.recipe.all_callbacks):
+        if isinstance(callback, Hook):
+            callback.check(run.recipe, steps)
     store = find_store(run.recipe)
     if store is not None:
         store.rows(pixels.readable(split.train).ids)  # refuses images without soft labels

@@ -8,8 +8,9 @@ import pandas as pd
 import pytorch_lightning as pl
 
 from lentigo.atomic import write_text
+from lentigo.training.hooks import Hook
 
-__all__ = ["History", "Lines", "duration", "kept_epoch"]
+__all__ = ["History", "Lines", "duration", "kept_epoch", "settled"]
 
 PAUSE = 30.0
 """Seconds between two lines, at least."""
@@ -22,8 +23,8 @@ class History(pl.Callback):
     earlier stages stay, and epochs count on from them.
     """
 
-    def __init__(self, folder: Path, stage: str) -> None:
-        self.folder, self.stage = folder, stage
+    def __init__(self, folder: Path, stage: str, patient: bool = False) -> None:
+        self.folder, self.stage, self.patient = folder, stage, patient
         self.rows: list[dict[str, object]] = []
         self.seconds: list[float] = []
         self._start = 0.0
@@ -36,7 +37,8 @@ class History(pl.Callback):
         """Add this epoch's scores. Lightning calls it after the validation of the epoch."""
         scores = {name: float(value) for name, value in trainer.callback_metrics.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        self.rows.append({"epoch": trainer.current_epoch, "learning_rate": rate, **scores})
+        may_be_kept = {"settled": int(settled(trainer))} if self.patient else {}
+        self.rows.append({"epoch": trainer.current_epoch, "learning_rate": rate, **scores, **may_be_kept})
         self.seconds.append(time.perf_counter() - self._start)
         self._write("metrics.csv", pd.DataFrame(self.rows))
         self._write("seconds.csv", pd.DataFrame({"epoch": range(len(self.seconds)), "seconds": self.seconds}))
@@ -59,6 +61,11 @@ class History(pl.Callback):
     def load_state_dict(self, state_dict: dict) -> None:
         """From the checkpoint."""
         self.rows, self.seconds = list(state_dict["rows"]), list(state_dict["seconds"])
+
+
+def settled(trainer: pl.Trainer) -> bool:
+    """Whether all hooks are done with changing the network, so that an epoch that ends now may be kept."""
+    return all(hook.settled for hook in trainer.callbacks if isinstance(hook, Hook))  # type: ignore[attr-defined]
 
 
 class Lines(pl.Callback):
@@ -105,5 +112,7 @@ def kept_epoch(folder: Path, keep: str) -> tuple[pd.Series, int, float]:
     """
     rows, seconds = (pd.read_csv(folder / "log" / name) for name in ("metrics.csv", "seconds.csv"))
     stage = rows[rows["stage"] == rows["stage"].iloc[-1]]
+    if "settled" in stage:  # while a network is pruned, none of its epochs is kept
+        stage = stage[stage["settled"] == 1]
     row = stage.loc[stage["val_loss"].idxmin()] if keep == "best" else stage.iloc[-1]
     return row, len(rows), float(seconds["seconds"].sum())

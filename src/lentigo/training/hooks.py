@@ -7,6 +7,7 @@ pruning (a callback that masks weights after each step) or quantization-aware tr
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -62,7 +63,20 @@ class Hook(pl.Callback):
 
     What it must remember across an interruption belongs in `state_dict` and `load_state_dict`, as tensors, numbers,
     texts, lists and dictionaries: checkpoints with other objects are refused.
+
+    Attributes:
+        settled: whether an epoch that ends now may be kept, and the training may stop early. A hook that starts with
+            False, because it changes the network step by step, sets it to True when it is done.
     """
+
+    settled: bool = True
+
+    def check(self, recipe: Any, steps: int) -> None:
+        """Called before anything is trained, with the recipe and the optimizer's steps in all its epochs.
+
+        Raises:
+            RunError: the hook can't do its work in such a training.
+        """
 
     def on_kept(self, learner: pl.LightningModule) -> None:
         """Called once at the end, after the weights that the recipe keeps were loaded and before they are saved."""

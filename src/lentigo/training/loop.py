@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from lentigo.errors import RunError
 from lentigo.training.devices import Device, find_device
-from lentigo.training.history import History, Lines
+from lentigo.training.history import History, Lines, settled
 from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.learner import Learner
 from lentigo.training.recipe import Recipe
@@ -64,16 +64,19 @@ def fit(
         KeyboardInterrupt: Ctrl-C; it says in which epoch.
     """
     place = folder / "checkpoints" / stage
-    best = ModelCheckpoint(place, "best", monitor=SCORE, mode="min", enable_version_counter=False)
+    named = [CALLBACKS.make(callback) for callback in recipe.all_callbacks]
+    patient = any(isinstance(hook, Hook) and not hook.settled for hook in named)
+    best = (_SettledBest if patient else ModelCheckpoint)(
+        place, "best", monitor=SCORE, mode="min", enable_version_counter=False
+    )
     # After every epoch, better or not; the callback's own `save_last` follows the best.
     last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
-    named = [CALLBACKS.make(callback) for callback in recipe.all_callbacks]
     show = os.isatty(2)
     callbacks: list[pl.Callback] = [
         *named,
         *extra,
-        EarlyStopping(SCORE, mode="min", patience=recipe.patience),
-        History(folder / "log", stage),
+        (_SettledStopping if patient else EarlyStopping)(SCORE, mode="min", patience=recipe.patience),
+        History(folder / "log", stage, patient),
         TQDMProgressBar(leave=False)
         if show
         else Lines("/".join(folder.parts[-2:]) + (f", {stage}" if stage != "whole" else "")),
@@ -113,6 +116,30 @@ def fit(
     for hook in callbacks:
         if isinstance(hook, Hook):
             hook.on_kept(learner)
+
+
+class _SettledBest(ModelCheckpoint):
+    """The best of the epochs that may be kept."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if settled(trainer):
+            super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if settled(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+
+
+class _SettledStopping(EarlyStopping):
+    """Waits for the first epoch that may be kept."""
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if settled(trainer):
+            super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if settled(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 def _checked(checkpoint: Path) -> Path | None:

@@ -12,6 +12,7 @@ from lentigo.errors import DataError, RunError
 from lentigo.labels import BINARY, LabelSet, find_mapping
 from lentigo.training import callbacks as _callbacks  # noqa: F401  importing registers what it defines
 from lentigo.training import distillation as _distillation  # noqa: F401
+from lentigo.training import pruning as _pruning  # noqa: F401
 from lentigo.training import quantization_aware as _quantization_aware  # noqa: F401
 from lentigo.training.checked import Checked
 from lentigo.training.hooks import CALLBACKS, LOSSES

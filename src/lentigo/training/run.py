@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -133,6 +133,17 @@ class Run:
         """Hash of the weights that it was fine-tuned from; None for a training of its own."""
         sha256 = self.start.get("parent_sha256")
         return None if sha256 is None else str(sha256)
+
+    @property
+    def pruned_for(self) -> tuple[dict[str, object], ...]:
+        """What its network and those that it was made from lost channels for, the first one first."""
+        found = []
+        start: Any = self.start
+        while start:
+            if "pruning" in start:
+                found.append({"name": "structured", **start["pruning"]})
+            start = start.get("parent_start")
+        return tuple(reversed(found))
 
     @cached_property
     def network_sha256(self) -> str:
