@@ -10,7 +10,7 @@ PUBLIC = {
         Classifier Verdict __version__
     """,
     "lentigo.runtime": """
-        DECISIONS NOTICE Bundle BundleMetadata Classifier Ensemble Failure FileResults Head IdSet
+        DECISIONS NOTICE Bundle BundleMetadata Classifier Ensemble Failure FileResults Head IdSet LiteRT
         OODThreshold OperatingPoint OptionalInput Origin Outputs Predictor Risk Verdict
         check_prevalence classify_files decode describe_models find_images is_heatmap
         read_prevalence render shipped_models verdict_schema
@@ -40,6 +40,7 @@ PUBLIC = {
         robustness skin_tones summarise write_mistakes
     """,
     "lentigo.export": """
+        LiteFile litert setup_litert
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
     """,
     "lentigo.compression": """

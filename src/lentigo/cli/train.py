@@ -62,21 +62,45 @@ def train(
     typer.echo(run.summary())
 
 
+def _setup_litert(wanted: bool) -> None:
+    if wanted:
+        from lentigo import export as exporting
+
+        typer.echo(f"LiteRT is ready: {exporting.setup_litert()}")
+        raise typer.Exit
+
+
 @app.command()
 def export(
     model: Annotated[
         str, typer.Argument(help="Folder of a finished run, or name or path of a bundle.", metavar="RUN_OR_BUNDLE")
     ],
     out: Annotated[
-        Path, typer.Argument(help="The file to write: .onnx, packed as .onnx.zst, or .html: a page that works offline.")
+        Path,
+        typer.Argument(
+            help="The file to write: .onnx, packed as .onnx.zst, .tflite, or .html: a page that works offline."
+        ),
     ],
+    int8: Annotated[bool, typer.Option("--int8", help="Of a .tflite file: weights in 8 bits.")] = False,
     name: Annotated[str | None, typer.Option(help="The model's name (default: the file's name).")] = None,
-    root: Annotated[Path | None, typer.Option("--data", help="Folder of the run's images, if it was moved.")] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option("--data", help="The run's images, if they were moved; or images to compare a .tflite file on."),
+    ] = None,
     device: Device = "auto",
     engine: Annotated[str, typer.Option(help="What computes in a page: own.")] = "own",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
+    setup: Annotated[
+        bool,
+        typer.Option(
+            "--setup-litert",
+            callback=_setup_litert,
+            is_eager=True,
+            help="Create the environment that .tflite files need, and stop.",
+        ),
+    ] = False,
 ) -> None:
-    """Export a run as a one-file ONNX bundle, verified against the network; pack a bundle; write its page."""
+    """Export a run as a one-file ONNX bundle, verified against the network; convert a bundle; write its page."""
     if out.suffix.lower() == ".html":
         from lentigo.page import write_page
 
@@ -84,7 +108,7 @@ def export(
         return
     from lentigo import export as exporting
 
-    typer.echo(exporting.summarise(exporting.convert(model, out, name=name, data=root, device=device)))
+    typer.echo(exporting.summarise(exporting.convert(model, out, int8=int8, name=name, data=root, device=device)))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.export.assemble import bundle
     from lentigo.export.convert import convert
+    from lentigo.export.lite import LiteFile, litert, setup_litert
     from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
     from lentigo.export.refit import recalibrate
     from lentigo.export.summary import summarise
@@ -18,4 +19,17 @@ except ModuleNotFoundError as missing:
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 
-__all__ = ["POLICIES", "Parity", "Policy", "bundle", "check_parity", "convert", "recalibrate", "summarise", "upgrade"]
+__all__ = [
+    "POLICIES",
+    "LiteFile",
+    "Parity",
+    "Policy",
+    "bundle",
+    "check_parity",
+    "convert",
+    "litert",
+    "recalibrate",
+    "setup_litert",
+    "summarise",
+    "upgrade",
+]

@@ -1,12 +1,15 @@
 """What an export came to, for people."""
 
+from lentigo.export.lite import LiteFile
 from lentigo.runtime import Bundle
 
 __all__ = ["summarise"]
 
 
-def summarise(bundle: Bundle) -> str:
+def summarise(bundle: Bundle | LiteFile) -> str:
     """Where the file is, what was measured with it, what was verified and what it has no threshold for."""
+    if isinstance(bundle, LiteFile):
+        return _summary_of(bundle)
     described = bundle.metadata
     lines = [f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB)."]
     for view, values in described.metrics.items():
@@ -26,3 +29,20 @@ def summarise(bundle: Bundle) -> str:
     if not bundle.has_maps:
         lines.append("This network has no exact class-activation maps: it can't draw heat maps.")
     return "\n".join([*lines, f"Next: lentigo classify --model {bundle.path} IMAGE"])
+
+
+def _summary_of(lite: LiteFile) -> str:
+    """The same of a .tflite file."""
+    found = lite.parity
+    images = f"{found.images} {'real' if lite.real else 'drawn'} images"
+    lines = [
+        f"Wrote {lite.path} ({lite.path.stat().st_size / 1e6:.2f} MB, {lite.precision}).",
+        f"Run by LiteRT on {images}: probabilities differ from the bundle's by at most {found.largest_difference:.1e}, "
+        f"the top class is the same on {found.same_top_class:.1%}.",
+        "Its input is the central square, resized as lentigo.runtime.squares does it: float32, values 0 to 255.",
+    ]
+    if lite.precision == "int8":
+        lines.append("It has no thresholds: those of the bundle were chosen with other probabilities.")
+    if lite.precision == "int8" and not lite.real:
+        lines.append("Drawn images say little of 8-bit weights: name real ones with --data to have it checked on them.")
+    return "\n".join(lines)

@@ -9,6 +9,7 @@ from lentigo.runtime.fingerprints import IdSet
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.images import decode
 from lentigo.runtime.json_form import verdict_schema
+from lentigo.runtime.litert import LiteRT
 from lentigo.runtime.metadata import BundleMetadata, Head, OODThreshold, OperatingPoint, OptionalInput
 from lentigo.runtime.predictor import Ensemble, Origin, Outputs, Predictor
 from lentigo.runtime.prevalence import check_prevalence, read_prevalence
@@ -28,6 +29,7 @@ __all__ = [
     "FileResults",
     "Head",
     "IdSet",
+    "LiteRT",
     "OODThreshold",
     "OperatingPoint",
     "OptionalInput",

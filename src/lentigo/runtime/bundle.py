@@ -32,7 +32,7 @@ from lentigo.runtime.metadata import FORMAT, BundleMetadata, OptionalInput
 from lentigo.runtime.packed import is_packed, unpacked
 from lentigo.runtime.predictor import Origin, Outputs
 
-__all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "read_model", "sealed"]
+__all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "origin_of", "read_model", "sealed"]
 
 METADATA_KEY = "lentigo"
 """Key of the JSON text in the ONNX file's own metadata."""
@@ -104,27 +104,8 @@ class Bundle:
     @cached_property
     def origin(self) -> Origin:
         """What it was trained on."""
-        m = self.metadata
-        try:
-            train, validation, test = (
-                IdSet.decode(text) if text else IdSet({})
-                for text in (m.fingerprints.train, m.fingerprints.validation, m.fingerprints.test)
-            )
-            pictures = np.frombuffer(base64.b85decode(m.fingerprints.perceptual), "<u8").astype(np.uint64)
-            hashed = format_1.HashedIds(self._values["seen"]) if self._values["format"] == 1 else None
-        except ValueError as error:
-            raise BundleError(f"{self.path}: its fingerprints are damaged ({error}).", "Export it again.") from None
-        return Origin(
-            data=m.source,
-            split=m.split,
-            training_prevalence=m.training_prevalence,
-            temperature=m.temperature,
-            train=train,
-            validation=validation,
-            test=test,
-            hashed=hashed,
-            pictures=pictures if len(pictures) else None,
-        )
+        seen = self._values["seen"] if self._values["format"] == 1 else None
+        return origin_of(self.metadata, self.path, seen)
 
     def predict(self, images: NDArray[np.uint8], **known: NDArray) -> Outputs:
         """Outputs for images uint8 [N, H, W, 3] of any one size.
@@ -202,6 +183,39 @@ class Bundle:
             what = f"{self.path}: the graph does not match its metadata: {'; '.join(faults)}."
             raise BundleError(what, "Export it again.")
         return {name: names[name] for name in Outputs._fields if names[name] in outputs}
+
+
+def origin_of(m: BundleMetadata, path: Path, seen: str | None = None) -> Origin:
+    """What a model was trained on, from its metadata.
+
+    Args:
+        m: the metadata.
+        path: of the file, for errors.
+        seen: the hashed ids of a bundle of format 1.
+
+    Raises:
+        BundleError: damaged fingerprints.
+    """
+    try:
+        train, validation, test = (
+            IdSet.decode(text) if text else IdSet({})
+            for text in (m.fingerprints.train, m.fingerprints.validation, m.fingerprints.test)
+        )
+        pictures = np.frombuffer(base64.b85decode(m.fingerprints.perceptual), "<u8").astype(np.uint64)
+        hashed = None if seen is None else format_1.HashedIds(seen)
+    except ValueError as error:
+        raise BundleError(f"{path}: its fingerprints are damaged ({error}).", "Export it again.") from None
+    return Origin(
+        data=m.source,
+        split=m.split,
+        training_prevalence=m.training_prevalence,
+        temperature=m.temperature,
+        train=train,
+        validation=validation,
+        test=test,
+        hashed=hashed,
+        pictures=pictures if len(pictures) else None,
+    )
 
 
 def read_model(path: str | os.PathLike[str]) -> bytes:

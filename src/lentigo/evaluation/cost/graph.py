@@ -18,7 +18,7 @@ from lentigo.errors import BundleError
 from lentigo.runtime import format_1
 from lentigo.runtime.metadata import BundleMetadata
 
-__all__ = ["IMAGE", "GraphMacs", "Tensor", "count_macs", "tensors"]
+__all__ = ["IMAGE", "GraphMacs", "Tensor", "count_macs", "find_roles", "tensors"]
 
 IMAGE = (450, 600)
 """Height and width of the image that is counted: those of HAM10000 as published. Only preprocessing depends on it."""
@@ -97,7 +97,7 @@ def count_macs(model: onnx.ModelProto, metadata: BundleMetadata, image: tuple[in
     Raises:
         BundleError: the graph can't be run on such an image.
     """
-    roles = _roles(model.graph)
+    roles = find_roles(model.graph)
     counted = [node for node in model.graph.node if node.op_type in _COUNTED]
     shapes = _shapes(model, metadata, {name for node in counted for name in (*node.input, *node.output) if name}, image)
     sums = {"network": 0, "preprocessing": 0, "ood": 0, "constant": 0, "unused": 0}
@@ -114,7 +114,7 @@ def count_macs(model: onnx.ModelProto, metadata: BundleMetadata, image: tuple[in
 
 def tensors(model: onnx.ModelProto) -> list[Tensor]:
     """All constant tensors of a bundle's graph, in order, and the part of the bundle that each belongs to."""
-    roles = _roles(model.graph)
+    roles = find_roles(model.graph)
     users: dict[str, set[str]] = {}
     for node in reversed(model.graph.node):
         # What is made of constants alone, such as a dequantized weight, belongs to what uses it.
@@ -145,7 +145,7 @@ def _tensor(tensor: onnx.TensorProto, users: set[str]) -> Tensor:
     return Tensor(part, values, nbytes)
 
 
-def _roles(graph: onnx.GraphProto) -> dict[str, str]:
+def find_roles(graph: onnx.GraphProto) -> dict[str, str]:
     """By name of a node's output: 'constant', 'preprocessing', 'network', 'ood' or 'unused'.
 
     Preprocessing is what comes before the first operator that multiplies with a constant kernel or matrix.
