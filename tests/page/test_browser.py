@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lentigo.page import __file__ as page_package
 from lentigo.page import write_page
 from lentigo.runtime import Classifier, verdict_schema
 from tests.page.conftest import Pocket
@@ -22,8 +23,15 @@ def classifier() -> Classifier:
 
 
 @pytest.fixture(scope="session")
-def lesions(synthetic_root: Path) -> list[Path]:
-    return sorted((synthetic_root / "images").glob("*.jpg"))[:6]
+def lesions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The page's own examples and their mirror images; the third one is out of distribution."""
+    folder, made = tmp_path_factory.mktemp("lesions"), []
+    for path in sorted((Path(page_package).parent / "examples").glob("*.jpg")):
+        for name, turn in (("", None), ("-mirrored", Image.Transpose.FLIP_LEFT_RIGHT)):
+            image = Image.open(path)
+            made.append(folder / f"{path.stem}{name}.jpg")
+            (image if turn is None else image.transpose(turn)).save(made[-1], quality=92)
+    return made
 
 
 def assert_same(found: dict, expected: dict, tolerance: float = TOLERANCE) -> None:
@@ -196,7 +204,7 @@ def test_from_upload_to_report(pocket, browser, lesions, tmp_path):
 def test_a_queue_by_risk_and_a_comparison(pocket, lesions, tmp_path):
     wrong = tmp_path / "notes.txt"
     wrong.write_text("no image")
-    pocket.choose(*lesions[:3], wrong)
+    pocket.choose(*lesions[2:5], wrong)
     assert pocket.page.locator(".entry").count() == 4
     pocket.page.select_option("#order", "risk")
     badges = pocket.page.locator(".entry .badge").all_text_contents()
@@ -290,4 +298,33 @@ def test_bundles_of_each_precision(browser, other_bundle, tmp_path, lesions, pre
         assert_same(
             found, expected.classify(lesion).to_dict() | {"source": lesion.name}, 0.02 if precision == "int8" else 1e-3
         )
+    opened.close()
+
+
+def test_a_model_without_thresholds_maps_or_ood_score(browser, tmp_path, monkeypatch, lesions):
+    """It makes no decision and says so, warns that it can't see what shows no lesion, and offers no map."""
+    from lentigo.page import packing, writing
+    from lentigo.runtime import Bundle, shipped_models
+
+    def bare(bundle: Bundle) -> bytes:
+        graph = packing.for_own_engine(packing.read_graph(packing.read_model(bundle.path)), ["probabilities"])
+        said = packing.describe(bundle) | {"operating_points": [], "ood_score": None, "specificity": {}}
+        labels = [label | {"name": f"<b>{label['name']}</b>", "malignant": None} for label in said["labels"]]
+        said |= {"labels": labels, "melanoma": None, "knows_malignancy": False}
+        return packing.packed(graph, {"probabilities": "probabilities"}, said)
+
+    monkeypatch.setattr(writing, "pack", bare)
+    opened = Pocket(browser, write_page(shipped_models()["lentigo-s"], tmp_path / "bare.html"))
+    opened.choose(lesions[0], lesions[1])
+    text = opened.page.inner_text("#result")
+    assert "No decision" in text and "cancer is not ruled out" in text
+    assert "cannot detect images that don't show a lesion" in text and "has no maps" in text
+    assert "<b>melanoma</b>" in text, "names are text, whatever they hold"
+    assert opened.page.locator(".risks, #map-label").count() == 0
+    opened.page.select_option("#order", "risk")
+    found = opened.verdict()
+    jsonschema.validate(found, verdict_schema())
+    assert found["decision"] == "no threshold" and found["ood_score"] is None and found["risks"] == {}
+    assert opened.faults == []
+    opened.download("Report (HTML)")
     opened.close()

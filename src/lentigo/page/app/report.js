@@ -31,7 +31,7 @@ export async function reportOf(item, model, texts, made) {
     headline(item, model, texts),
     h("img", { src: await asDataUrl(await markedPng(canvas)), alt: say("result.image", { name: item.name }) }),
     h("p", { class: "faint small" }, `${map}${say("result.square")}`),
-    verdict.gradable && risks(verdict, model, texts),
+    Object.keys(verdict.risks).length > 0 && risks(verdict, model, texts),
     verdict.gradable && diagnoses(verdict, model, texts),
     h("h3", {}, say("result.details")),
     details(item, model, texts),

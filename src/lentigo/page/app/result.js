@@ -100,7 +100,7 @@ export function resultView(item, state, model, texts, actions) {
     h("div", { class: "said" },
       h("p", { class: "file" }, item.name),
       headline(item, model, texts),
-      verdict.gradable && risks(verdict, model, texts),
+      Object.keys(verdict.risks).length > 0 && risks(verdict, model, texts),
       verdict.gradable && diagnoses(verdict, model, texts),
       verdict.gradable && prevalenceChooser(state, model, texts, actions.prevalence),
       h("div", { class: "actions", role: "group", "aria-label": say("result.download") },

@@ -28,7 +28,9 @@ export function viewer(item, model, texts) {
   }
   const view = (item.view ??= { opacity: 0.6, contour: true, label: verdict.ranked[0][0] });
   const empty = h("p", { class: "faint", hidden: true }, texts.say("result.empty_map"));
+  const printed = h("p", { class: "print-only" }); // where the controls, which say it on screen, are left out
   const show = () => {
+    printed.textContent = view.values ? `${texts.say("result.map_for")}: ${texts.name(model.labels[view.label])}` : "";
     base.classList.toggle("grey", view.opacity > 0 && !!view.values);
     map.style.opacity = view.opacity;
     line.hidden = !view.contour || !view.values;
@@ -57,5 +59,5 @@ export function viewer(item, model, texts) {
     h("label", { for: "map-opacity" }, texts.say("result.opacity")), slider,
     h("label", { class: "check" }, contour, texts.say("result.contour")));
   change();
-  return h("figure", { class: "viewer" }, box, h("figcaption", {}, controls, scale, empty, h("p", { class: "faint" }, texts.say("result.square"))));
+  return h("figure", { class: "viewer" }, box, h("figcaption", {}, controls, printed, scale, empty, h("p", { class: "faint" }, texts.say("result.square"))));
 }
