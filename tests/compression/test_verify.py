@@ -80,13 +80,15 @@ def test_every_number_is_bounded_and_none_passes_for_want_of_one(bundle, precisi
     assert "in the mean" in flipped
     assert "same class" in flipped
     assert "same rejection" in faults(ood_score=lambda s: s * 0)
+    assert "no number" in faults(ood_score=lambda s: s * np.nan)
     assert "a map" in faults(cam=lambda c: -c)
     assert "a map" in faults(cam=lambda c: c * np.nan)
     assert "a probability" in faults(probabilities=lambda p: p * np.nan)
     assert "only one of them has maps" in faults(cam=lambda _: None)
     assert "only one of them has OOD scores" in faults(ood_score=lambda _: None)
     like.metadata = like.metadata.model_copy(update={"operating_points": ()})
-    assert "only one of them has decisions" in faults()
+    assert faults() == ""
+    assert "m has no operating points" in difference(first, Answers(like, outputs)).notes[0]
     points = tuple(p.model_copy(update={"threshold": 0.0}) for p in bundle.metadata.operating_points)
     like.metadata = like.metadata.model_copy(update={"operating_points": points})
     first.metadata = bundle.metadata.model_copy(

@@ -1,5 +1,6 @@
 """How two artefacts' answers to the same images differ, and how much a policy lets them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -61,6 +62,7 @@ class Difference:
         same_decision: the same of decisions; None if either makes none.
         same_rejection: the same of rejections as out of distribution; None if either rejects none.
         faults: what the policy doesn't let through, in words.
+        notes: what could not be compared, or should be known.
     """
 
     path: str
@@ -80,6 +82,7 @@ class Difference:
     same_decision: float | None
     same_rejection: float | None
     faults: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
@@ -101,8 +104,8 @@ class Answers:
         self.probabilities = np.concatenate([o.probabilities for o in found]).astype(np.float64)
         self.maps = [o.cam for o in found if o.cam is not None]
         scores = [o.ood_score for o in found if o.ood_score is not None]
-        limit = self.metadata.ood_score.threshold if self.metadata and self.metadata.ood_score else None
-        self.ood = np.concatenate(scores) / limit if scores and limit else None
+        self.ood = np.concatenate(scores).astype(np.float64) if scores else None
+        self.limit = self.metadata.ood_score.threshold if self.metadata and self.metadata.ood_score else None
 
     @property
     def precision(self) -> str:
@@ -132,8 +135,10 @@ def difference(first: Answers, other: Answers) -> Difference:
     if first.maps and other.maps:
         maps = np.array([np.abs(a - b).max() / np.abs(a).max() for a, b in zip(first.maps, other.maps, strict=True)])
     if first.ood is not None and other.ood is not None:
-        ood = np.abs(first.ood - other.ood)
-        rejection = float(((first.ood > 1) == (other.ood > 1)).mean())
+        limits = first.limit or other.limit or 1.0, other.limit or first.limit or 1.0
+        ood = np.abs(first.ood / limits[0] - other.ood / limits[1])
+        if first.limit and other.limit:
+            rejection = float(((first.ood > first.limit) == (other.ood > other.limit)).mean())
     decisions = first.decisions, other.decisions
     if decisions[0] is not None and decisions[1] is not None:
         decision = float((decisions[0] == decisions[1]).mean())
@@ -159,6 +164,7 @@ def difference(first: Answers, other: Answers) -> Difference:
         derived=None if parent is None else parent == first.model.sha256,
         allowed=order[-1],
         faults=_faults(numbers, ALLOWED[order[-1]], lost=_lost(first, other)),
+        notes=tuple(_notes(first, other, parent)),
         **numbers,  # type: ignore[arg-type]  # by name
     )
 
@@ -166,6 +172,8 @@ def difference(first: Answers, other: Answers) -> Difference:
 def _faults(numbers: dict[str, float | None], allowed: Allowed, lost: list[str]) -> tuple[str, ...]:
     """In words. What is no number is a fault."""
     found = list(lost)
+    if numbers["largest_ood"] is not None and not np.isfinite(numbers["largest_ood"]):
+        found.append("an OOD score is no number")
     for what, key, most in (
         ("a probability differs by", "largest", allowed.largest),
         ("probabilities differ in the mean by", "mean", allowed.mean),
@@ -186,13 +194,23 @@ def _faults(numbers: dict[str, float | None], allowed: Allowed, lost: list[str])
 
 
 def _lost(first: Answers, other: Answers) -> list[str]:
-    """What only one of the two has, of a kind that bundles carry: nothing passes for want of anything to compare."""
+    """Outputs that only one of the two has: nothing passes for want of anything to compare."""
     pairs = {
         "maps": (bool(first.maps), bool(other.maps)),
         "OOD scores": (first.ood is not None, other.ood is not None),
-        "decisions": (first.decisions is not None, other.decisions is not None),
     }
     return [f"only one of them has {what}" for what, (a, b) in pairs.items() if a != b]
+
+
+def _notes(first: Answers, other: Answers, parent: str | None) -> Iterator[str]:
+    if parent is not None and parent != first.model.sha256:
+        yield "it states that it was made from another file"
+    for model in (first, other):
+        name = Path(path_of(model.model)).name
+        if model.decisions is None:
+            yield f"{name} has no operating points, so that no decisions were compared"
+        if model.ood is not None and not model.limit:
+            yield f"{name} has no OOD threshold, so that no rejections were compared"
 
 
 def path_of(model: Predictor) -> str:

@@ -15,6 +15,7 @@ from lentigo.compression.quantization.images import decoded
 from lentigo.errors import BundleError, DataError
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, Outputs, Predictor
+from lentigo.runtime.litert import LiteRT
 
 __all__ = ["Verification", "verify", "verify_files"]
 
@@ -76,8 +77,7 @@ class Verification:
         for d in self.differences:
             verdict = "within the policy" if d.holds else f"violates the policy: {'; '.join(d.faults)}"
             lines.append(f"{Path(d.path).name} ({d.allowed}): {verdict}.")
-            if d.derived is False:
-                lines.append(f"Note: {Path(d.path).name} states that it was made from another file.")
+            lines += [f"Note: {note}." for note in d.notes]
         return "\n".join(lines)
 
 
@@ -148,7 +148,7 @@ def verify_files(
 
 
 def _open(path: str | os.PathLike[str]) -> Predictor:
-    return Bundle(path)
+    return LiteRT(path) if Path(path).suffix == ".tflite" else Bundle(path)
 
 
 def _pair(largest: float | None, mean: float | None) -> str:
