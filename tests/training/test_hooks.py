@@ -210,3 +210,19 @@ def test_compile_compiles_the_network(split, tmp_path, monkeypatch):
     recipe = training.Recipe(size=16, epochs=1, batch_size=32, compile=True)
     training.train("compact", split, recipe, out=tmp_path / "run")
     assert compiled == ["Compact"]
+
+
+@pytest.mark.slow
+def test_one_graph_is_compiled_and_validation_needs_none(split, tmp_path, monkeypatch):
+    """Validation has another mode and other sizes of batches: each would be compiled anew."""
+    graphs, compile_it = [], torch.nn.Module.compile
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_it(self, backend=backend))
+    recipe = training.Recipe(size=16, epochs=2, batch_size=32, ema=0.9, compile=True)
+    run = training.train("compact", split, recipe, out=tmp_path / "run")
+    assert run.finished
+    assert len(graphs) == 1
