@@ -55,7 +55,7 @@ PUBLIC = {
     """,
     "lentigo.studies": """
         BUDGETS SEARCH_SPACES STUDIES Budget Check Figure Measured PublishedRecipe Study System
-        Table reproduce search_space
+        Table Variant reproduce search_space
     """,
     "lentigo.page": """
         ENGINES operators write_page

@@ -56,7 +56,19 @@ def test_a_page_shows_printed_recomputed_and_measured_values(reproduced, name):
 def test_printed_values_stand_as_printed(reproduced):
     page = (reproduced / "compressed_cnn" / "study.md").read_text()
     assert "| Base Model | accuracy | 0.9864 |" in page
-    assert "| Base Model | MB | 14.74 | 5.100 |" in page
+    assert "| Base Model | MB | 14.74 | 14.58 |" in page
+
+
+def test_compressed_forms_have_their_sizes_on_one_footing_and_their_accuracy(reproduced):
+    page = (reproduced / "compressed_cnn" / "study.md").read_text()
+    for words in (
+        "| Base Model | 14.74 | 14.58",
+        "| MBWP | 4.96 | 4.864",
+        "| optimized prototype | 0.39 |",
+        "weights_zstd",
+    ):
+        assert words in page
+    assert "accuracy, `grouped`" in page
 
 
 def test_every_check_is_shown(reproduced):

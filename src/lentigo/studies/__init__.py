@@ -10,7 +10,7 @@ try:
     from lentigo.studies.budgets import BUDGETS, Budget
     from lentigo.studies.engine import STUDIES, reproduce
     from lentigo.studies.search_spaces import SEARCH_SPACES, search_space
-    from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table
+    from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table, Variant
 except ModuleNotFoundError as missing:
     if missing.name is None or missing.name.startswith("lentigo"):
         raise
@@ -28,6 +28,7 @@ __all__ = [
     "Study",
     "System",
     "Table",
+    "Variant",
     "reproduce",
     "search_space",
 ]

@@ -18,6 +18,7 @@ from lentigo.studies.jobs import Start, plan
 from lentigo.studies.leakage import leakage
 from lentigo.studies.outcome import Finished, run_job
 from lentigo.studies.study import Study
+from lentigo.studies.variants import VariantOutcome, run_variants
 from lentigo.studies.writing import write_study
 
 __all__ = ["STUDIES", "reproduce"]
@@ -79,13 +80,15 @@ def reproduce(
         folder, command = Path(out) / each.id, _command(each, budget, protocols, tables, start)
         jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
         finished: list[Finished] = []
+        variants: list[VariantOutcome] = []
         for number, job in enumerate(jobs, 1):
             place = folder / "runs" / job.folder
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
             finished.append(Finished(run_job(job, limits, place), place))
+            variants += run_variants(each, finished[-1], limits)
             if number == len(jobs) or jobs[number].system is not job.system:
                 # After each system, so that an interrupted study shows what it has.
-                page = write_study(each, finished, records, limits, command, folder, tables)
+                page = write_study(each, finished, records, limits, command, folder, tables, variants)
         written.append(page)
     if study in ("leakage", "all"):
         written.append(leakage(root, out, budget=budget))

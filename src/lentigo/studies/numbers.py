@@ -1,6 +1,8 @@
 """Numbers as papers' tables show them."""
 
-__all__ = ["number", "printed"]
+from lentigo.evaluation.result import Estimate
+
+__all__ = ["number", "printed", "shown_estimate"]
 
 
 def number(value: float | None) -> str:
@@ -15,3 +17,11 @@ def number(value: float | None) -> str:
 def printed(value: float) -> str:
     """A published number with all the digits that it was printed with."""
     return f"{value:,.10g}"
+
+
+def shown_estimate(value: Estimate | None) -> str:
+    """A measured value with its interval, or why there is none."""
+    if value is None or value.value is None:
+        return "not run" if value is None else f"undefined ({value.note})"
+    interval = "" if value.low is None else f" ({number(value.low)} to {number(value.high)})"
+    return number(value.value) + interval

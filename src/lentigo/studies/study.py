@@ -6,7 +6,7 @@ from typing import Literal
 
 from lentigo.errors import RunError
 
-__all__ = ["Cell", "Check", "Figure", "Measured", "PublishedRecipe", "Study", "System", "Table"]
+__all__ = ["Cell", "Check", "Figure", "Measured", "PublishedRecipe", "Study", "System", "Table", "Variant"]
 
 Task = Literal["diagnosis", "malignancy"]
 """Seven diagnoses, or benign and malignant."""
@@ -191,6 +191,29 @@ class Measured:
     note: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A system of a paper in a compressed form.
+
+    Attributes:
+        name: what the paper calls it.
+        of: name of the system that it was made from.
+        steps: of `lentigo.compression`, names or names with params; none for the system as it is exported.
+        megabytes: as printed.
+        same_footing: counts what the paper counted, in MiB; None where that is not counted but measured.
+        counted: what that is, in words.
+        accuracy: as printed.
+    """
+
+    name: str
+    of: str
+    steps: tuple[str | Mapping[str, object], ...]
+    megabytes: float
+    same_footing: Callable[[], float] | None
+    counted: str
+    accuracy: float
+
+
 @dataclass(frozen=True)
 class Study:
     """A published study.
@@ -206,6 +229,7 @@ class Study:
         counted: which printed values are the data set's images of a diagnosis.
         measured: which printed values a run measures again.
         checks: what arithmetic reports for its numbers.
+        variants: compressed forms of its networks, whose sizes are shown on one footing.
         remarks: contradictions that are not about a number.
     """
 
@@ -222,12 +246,15 @@ class Study:
     recomputed: Mapping[Cell, Callable[[], float]] = field(default_factory=dict)
     counted: Mapping[Cell, str] = field(default_factory=dict)
     measured: Mapping[Cell, Measured] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
 
     def __post_init__(self) -> None:
         for table, row, column in (*self.recomputed, *self.counted, *self.measured):
             self.table(table)[row, column]
         for measured in self.measured.values():
             self.system(measured.system)
+        for variant in self.variants:
+            self.system(variant.of)
 
     def table(self, name: str) -> Table:
         """A table by its printed name.

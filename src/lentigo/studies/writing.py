@@ -7,15 +7,17 @@ from lentigo import data
 from lentigo.atomic import write_text
 from lentigo.evaluation.catalogue import VIEW_LABELS, choice, entry, label
 from lentigo.evaluation.cost import cost
-from lentigo.evaluation.result import Estimate, Result
+from lentigo.evaluation.result import Result
 from lentigo.render.markdown import table
 from lentigo.studies.budgets import Budget
 from lentigo.studies.cells import TableValues, fill, metric_of, of_system
 from lentigo.studies.figures import draw_figures
-from lentigo.studies.numbers import number, printed
+from lentigo.studies.numbers import number, printed, shown_estimate
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.pictures import draw_pictures
+from lentigo.studies.sizes import size_blocks
 from lentigo.studies.study import Check, Study
+from lentigo.studies.variants import VariantOutcome
 
 __all__ = ["Reproduction", "write_study"]
 
@@ -36,6 +38,7 @@ class Reproduction(Result):
         tables: printed values beside ours.
         contradictions: printed values that arithmetic doesn't bear out: about, where, published, recomputed, because.
         outcomes: every training.
+        variants: every compressed form of each of them.
     """
 
     study: str
@@ -47,6 +50,7 @@ class Reproduction(Result):
     tables: tuple[TableValues, ...]
     contradictions: tuple[dict[str, str | float], ...]
     outcomes: tuple[Outcome, ...]
+    variants: tuple[VariantOutcome, ...] = ()
 
 
 def write_study(
@@ -57,6 +61,7 @@ def write_study(
     command: str,
     folder: Path,
     tables: Sequence[str] = (),
+    variants: Sequence[VariantOutcome] = (),
 ) -> Path:
     """Write study.md, study.json, figures/ and pictures/ of a reproduction.
 
@@ -68,6 +73,7 @@ def write_study(
         command: the command that repeats it.
         folder: to write into.
         tables: names of the tables to show; without it all.
+        variants: compressed forms of the trainings.
     """
     outcomes = [f.outcome for f in finished]
     protocols = list(dict.fromkeys(o.protocol for o in outcomes))
@@ -92,6 +98,7 @@ def write_study(
             for check in study.contradictions
         ),
         outcomes=tuple(outcomes),
+        variants=tuple(variants),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.json", found.model_dump_json() + "\n")  # many numbers: without indents
@@ -135,6 +142,8 @@ def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: 
     for shown in found.tables:
         yield f"### Table {shown.name}: {shown.caption}" if shown.name != "text" else f"### {shown.caption}"
         yield _table_of(shown, protocols)
+    if found.variants:
+        yield from size_blocks(study.variants, found.variants)
     contradictions = study.contradictions
     if contradictions:
         yield "## Where the paper contradicts itself"
@@ -193,7 +202,9 @@ def _metrics_table(outcomes: Sequence[Outcome], protocols: Sequence[str], *, hon
             own = of_system(outcomes, system, protocol)
             if own:
                 values = (metric_of(own, name, honest=honest) for name in names)
-                rows.append((system, f"`{protocol}`", f"{sum(o.test_images for o in own):,}", *map(_estimate, values)))
+                rows.append(
+                    (system, f"`{protocol}`", f"{sum(o.test_images for o in own):,}", *map(shown_estimate, values))
+                )
     return table(("system", "protocol", "n", *map(label, names)), rows)
 
 
@@ -214,14 +225,7 @@ def _table_of(shown: TableValues, protocols: Sequence[str]) -> str:
         "recomputed": [number(cell.recomputed) for cell in shown.cells],
     }
     for protocol in protocols if measured else ():
-        columns[f"`{protocol}`"] = [_estimate(c.measured.get(protocol)) if c.measured else "" for c in shown.cells]
+        columns[f"`{protocol}`"] = [shown_estimate(c.measured.get(protocol)) if c.measured else "" for c in shown.cells]
     columns["note"] = [cell.note for cell in shown.cells]
     kept = {name: cells for name, cells in columns.items() if any(cells)}
     return table(tuple(kept), zip(*kept.values(), strict=True))
-
-
-def _estimate(value: Estimate | None) -> str:
-    if value is None or value.value is None:
-        return "not run" if value is None else f"undefined ({value.note})"
-    interval = "" if value.low is None else f" ({number(value.low)} to {number(value.high)})"
-    return number(value.value) + interval

@@ -1,0 +1,71 @@
+"""Every compression technique on the compressed_cnn base and on the compact network, on folds grouped by lesion.
+
+    python benchmarks/compression.py ROOT --work FOLDER [--budget cpu|full] [--run compact=RUN] [--out results]
+
+Trains what is missing, compresses it by every technique and measures each file; what was finished in FOLDER is read,
+and what was interrupted resumes. --run takes a finished run of fold 0 instead of training one. The page is made from
+the JSON files in FOLDER: it can be written at any time with what there is.
+"""
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from lentigo import data, training
+from lentigo.compression.survey import NotMade, Surveyed, survey
+from lentigo.studies import STUDIES
+from lentigo.studies.budgets import Budget, budget
+from lentigo.studies.compression_page import write_survey
+from lentigo.studies.jobs import images_an_epoch, recipe_for
+
+COMPACT = training.Recipe(size=64, epochs=60)
+"""The recipe of the network that ships; the budget cuts its epochs."""
+CPU_EPOCHS = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path, help="HAM10000")
+    parser.add_argument("--work", type=Path, required=True, help="folder of trainings, files and measurements")
+    parser.add_argument("--budget", default="cpu", help="cpu: fold 0, epochs cut; full: five folds, whole recipes")
+    parser.add_argument("--run", action="append", default=[], help="NETWORK=FOLDER of a finished run of fold 0")
+    parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
+    options = parser.parse_args()
+    given = dict(pair.split("=", 1) for pair in options.run)
+    limits, records = budget(options.budget), data.read(options.root)
+    found: list[Surveyed | NotMade] = []
+    for network in options.networks:
+        for run in runs(network, given.get(network), records, limits, options.work):
+            for one in survey(run, options.work / network / f"fold{run.split.fold}"):
+                found.append(one)
+                write_survey(found, command(options), options.out)
+
+
+def runs(network: str, given: str | None, records: data.Records, limits: Budget, work: Path) -> Iterator[training.Run]:
+    if given:
+        yield training.load_run(given, data=records.root)
+        return
+    for fold in limits.folds:
+        split = data.split(records, fold=fold)
+        out = work / network / f"fold{fold}" / "run"
+        resume = (out / "recipe.json").exists()
+        yield training.train(network, split, recipe(network, split, limits), out=out, resume=resume)
+
+
+def recipe(network: str, split: data.Split, limits: Budget) -> training.Recipe:
+    if network == "compact":
+        return COMPACT.replaced(epochs=COMPACT.epochs if limits.macs is None else CPU_EPOCHS)
+    system = STUDIES[network].systems[0]
+    return recipe_for(system, split.protocol, limits, images_an_epoch(system, split))
+
+
+def command(options: argparse.Namespace) -> str:
+    words = ["python", "benchmarks/compression.py", "ROOT", "--work", "FOLDER", "--budget", options.budget]
+    words += [f"--run={pair.split('=')[0]}=RUN" for pair in options.run]
+    return shlex.join([*words, "--networks", *options.networks])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Sizes as published come out on the paper's own footing, and every form is measured on the same ones."""
+
+import pytest
+
+from lentigo.evaluation import measure
+from lentigo.studies import STUDIES
+from lentigo.studies.sizes import size_blocks
+from lentigo.studies.variants import VariantOutcome
+from tests.evaluation import imagined
+
+STUDY = STUDIES["compressed_cnn"]
+
+
+def outcome(variant, protocol, size) -> VariantOutcome:
+    metrics = measure(imagined.make(100, part="test", protocol=protocol))
+    return VariantOutcome(
+        variant=variant.name,
+        of=variant.of,
+        protocol=protocol,
+        fold=0,
+        seed=0,
+        task="diagnosis",
+        budget="quick",
+        steps=(),
+        sha256="0",
+        size={"weights": size, "weights_zip": size // 4, "file": 2 * size},
+        native=metrics,
+        honest=metrics,
+    )
+
+
+@pytest.mark.parametrize("variant", STUDY.variants, ids=lambda v: v.name)
+def test_the_published_size_is_that_of_the_same_things_counted_here(variant):
+    if variant.same_footing is None:  # 0.39 MB is whatever lossless compression makes of the pruned weights
+        assert variant.steps[-1] == "zst"
+    else:
+        assert variant.same_footing() == pytest.approx(variant.megabytes, rel=0.02)
+
+
+def test_sizes_and_accuracies_stand_side_by_side():
+    protocols = (*STUDY.protocols, STUDY.honest)
+    found = [
+        outcome(variant, protocol, 1_000_000 // number)
+        for number, variant in enumerate(STUDY.variants, 1)
+        for protocol in protocols
+    ]
+    text = "\n".join(size_blocks(STUDY.variants, found))
+    assert (
+        "| Base Model | 14.74 | 14.58 (-1.1 %), 32-bit weights and the two moments of Adam | 1 | 1,000,000 (1.00)"
+        in text
+    )
+    assert "| MBWP | 4.96 | 4.864 (-1.9 %), 32-bit weights | 2.97 | 500,000 (2.00)" in text
+    assert all(f"accuracy, `{protocol}`" in text for protocol in protocols)
+    assert "not run" not in text
+    assert "not run" in "\n".join(size_blocks(STUDY.variants, found[:4]))
