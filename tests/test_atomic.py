@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from lentigo.atomic import make_folder, own_folder, refuse_existing, replacing, write_bytes, write_text
+from lentigo.atomic import entries, make_folder, own_folder, refuse_existing, replacing, write_bytes, write_text
 from lentigo.errors import LentigoError, OutputError
 
 
@@ -187,3 +187,16 @@ def test_a_broken_link_counts_as_a_file(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "absent")
     with pytest.raises(OutputError):
         refuse_existing(tmp_path / "link")
+
+
+def test_what_a_killed_process_left_unfinished_is_no_content_of_a_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a.json") as partial:
+        left = tmp_path / partial.name
+        raise KeyboardInterrupt
+    left.write_text("half")  # as after a kill, which deletes nothing
+    assert entries(tmp_path) == set() == entries(tmp_path / "absent")
+    assert own_folder(tmp_path, ["a.json"]) == tmp_path
+    (tmp_path / ".hidden.partial").write_text("somebody's")
+    assert entries(tmp_path) == {".hidden.partial"}
+    with pytest.raises(OutputError):
+        own_folder(tmp_path, ["a.json"])

@@ -5,6 +5,7 @@ a crash leaves the previous one, and a failed write is an error with a next step
 """
 
 import os
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,19 @@ from pathlib import Path
 
 from lentigo.errors import OutputError
 
-__all__ = ["make_folder", "own_folder", "refuse_existing", "replacing", "writable", "write_bytes", "write_text"]
+__all__ = [
+    "entries",
+    "make_folder",
+    "own_folder",
+    "refuse_existing",
+    "replacing",
+    "writable",
+    "write_bytes",
+    "write_text",
+]
+
+_UNFINISHED = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.partial")
+"""Name of a file that `replacing` has not finished."""
 
 
 @contextmanager
@@ -98,6 +111,12 @@ def writable(path: str | os.PathLike[str]) -> Path:
     return file
 
 
+def entries(folder: str | os.PathLike[str]) -> set[str]:
+    """Names in a folder, none of a missing one, without what a killed process left unfinished."""
+    path = Path(folder)
+    return {e.name for e in path.iterdir() if not _UNFINISHED.fullmatch(e.name)} if path.is_dir() else set()
+
+
 def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
     """A folder that is safe to write into: new, empty, or written by lentigo before.
 
@@ -112,7 +131,7 @@ def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
         OutputError: it contains other files and none of `marks`.
     """
     folder = Path(path)
-    present = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    present = entries(folder)
     if present and not present & set(marks):
         raise OutputError(
             f"{folder}: this folder contains other files, such as {min(present)}, which could be overwritten.",

@@ -53,3 +53,11 @@ def test_sizes_and_accuracies_stand_side_by_side():
     assert all(f"accuracy, `{protocol}`" in text for protocol in protocols)
     assert "not run" not in text
     assert "not run" in "\n".join(size_blocks(STUDY.variants, found[:4]))
+
+
+def test_a_form_that_was_refused_says_so_and_has_no_numbers():
+    refused = outcome(STUDY.variants[3], "grouped", 1).model_copy(
+        update={"fault": "it differs", "size": {}, "native": None, "honest": None}
+    )
+    text = "\n".join(size_blocks(STUDY.variants, [outcome(STUDY.variants[0], "grouped", 100), refused]))
+    assert "| refused |" in text and "- MBWP + Quantization (8-bits), `grouped` 0: it differs" in text

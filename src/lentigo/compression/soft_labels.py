@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from lentigo import data
-from lentigo.atomic import make_folder, write_bytes, write_text
+from lentigo.atomic import entries, make_folder, write_bytes, write_text
 from lentigo.errors import BundleError, DataError, OutputError, RunError
 from lentigo.evaluation.evaluate import open_model
 from lentigo.progress import note, track
@@ -186,7 +186,7 @@ def _work_folder(path: Path, description: StoreDescription) -> Path:
     """The folder beside a store in which finished answers wait for the others."""
     folder, text = path.with_name(f"{path.name}.unfinished"), description.model_dump_json()
     described = folder / "description.json"
-    if folder.exists() and (not described.is_file() or described.read_text(encoding="utf-8") != text):
+    if entries(folder) and (not described.is_file() or described.read_text(encoding="utf-8") != text):
         raise OutputError(
             f"{folder}: this folder holds answers of other teachers, views or images.",
             "Delete it, or choose another file.",

@@ -25,6 +25,7 @@ class Budget:
         precision: of the networks' arithmetic, as in `training.Recipe`.
         replicates: bootstrap resamples behind the intervals.
         timed: batches of one image that are timed for each network.
+        leaky_variants: whether compressed forms are made under leaky protocols too, and not under the honest one alone.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Budget:
     precision: str
     replicates: int
     timed: int
+    leaky_variants: bool = True
 
     def epochs_for(self, wanted: int, macs_an_epoch: float) -> int:
         """How many of the wanted epochs fit into this budget, at least one."""
@@ -59,6 +61,7 @@ BUDGETS = MappingProxyType(
                 precision="float32",
                 replicates=20,
                 timed=1,
+                leaky_variants=False,
             ),
             Budget(
                 "cpu",

@@ -39,7 +39,7 @@ def size_blocks(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome])
                 variant.name,
                 printed(variant.accuracy),
                 *(
-                    shown_estimate(_metric(of_variant(outcomes, variant.name, p), name))
+                    _worth(of_variant(outcomes, variant.name, p), name)
                     for name in ("accuracy", "balanced_accuracy")
                     for p in protocols
                 ),
@@ -47,24 +47,34 @@ def size_blocks(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome])
             for variant in variants
         ),
     )
+    faults = [f"- {o.variant}, `{o.protocol}` {o.fold}: {o.fault}" for o in outcomes if o.fault]
+    if faults:
+        yield "\n".join(("Refused, as the file differs too much from what it was made from:", "", *faults))
 
 
 def _sizes(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome]) -> str:
     footings = list(dict.fromkeys(name for outcome in outcomes for name in outcome.size))
     rows, first = [], {footing: _mean(variants[0], outcomes, footing) for footing in footings}
     for variant in variants:
-        same = variant.same_footing() if variant.same_footing else (_mean(variant, outcomes, LOSSLESS) or 0) / MEBIBYTE
+        lossless = _mean(variant, outcomes, LOSSLESS)
+        same = variant.same_footing() if variant.same_footing else lossless and lossless / MEBIBYTE
         values = {footing: _mean(variant, outcomes, footing) for footing in footings}
         rows.append(
             (
                 variant.name,
                 printed(variant.megabytes),
-                f"{number(same)} ({100 * (same / variant.megabytes - 1):+.1f} %), {variant.counted}",
+                "–"
+                if same is None
+                else f"{number(same)} ({100 * (same / variant.megabytes - 1):+.1f} %), {variant.counted}",
                 printed(round(variants[0].megabytes / variant.megabytes, 2)),
                 *(_with_factor(values[footing], first[footing]) for footing in footings),
             )
         )
     return table(("form", "published MB", "on its footing, MiB", "published factor", *footings), rows)
+
+
+def _beside(size: float | None, published: float) -> str:
+    return "–" if size is None else f"{number(size)} ({100 * (size / published - 1):+.1f} %)"
 
 
 def _mean(variant: Variant, outcomes: Sequence[VariantOutcome], footing: str) -> float | None:
@@ -76,12 +86,12 @@ def _with_factor(size: float | None, first: float | None) -> str:
     return "–" if size is None or first is None else f"{size:,.0f} ({first / size:.2f})"
 
 
-def _metric(outcomes: Sequence[VariantOutcome], name: str) -> Estimate | None:
-    """Of one training with its bootstrap interval, of several their mean; accuracy as the network itself decides."""
-    if not outcomes:
-        return None
-    found, task = [o.native if name == "accuracy" else o.honest for o in outcomes], outcomes[0].task
-    if len(found) == 1:
-        return found[0].get(name, task)
-    spread = combine(found).views["equal_prevalence"][task][name]
-    return Estimate(value=spread.mean, low=spread.low, high=spread.high, note=spread.note)
+def _worth(outcomes: Sequence[VariantOutcome], name: str) -> str:
+    """A metric of one training with its bootstrap interval, of several their mean; or why there is none."""
+    if any(o.fault for o in outcomes):
+        return "refused"
+    found = [m for o in outcomes for m in [o.native if name == "accuracy" else o.honest] if m is not None]
+    if len(found) < 2:
+        return shown_estimate(found[0].get(name, outcomes[0].task) if found else None)
+    spread = combine(found).views["equal_prevalence"][outcomes[0].task][name]
+    return shown_estimate(Estimate(value=spread.mean, low=spread.low, high=spread.high, note=spread.note))

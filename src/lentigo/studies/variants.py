@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import Field
 
 from lentigo import training
 from lentigo.atomic import write_text
 from lentigo.compression.pipeline import run_steps
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.steps import Model, exported
+from lentigo.errors import BundleError
 from lentigo.evaluation import Metrics, measure
 from lentigo.evaluation.cost import account
 from lentigo.evaluation.result import Result
@@ -27,10 +31,11 @@ class VariantOutcome(Result):
         variant, of: its name in the paper, and that of the system that it was made from.
         protocol, fold, seed, task, budget: as of the training.
         steps: what was done, in order.
-        sha256: of the file.
+        sha256: of the file; empty where there is none.
         size: bytes by footing.
-        native: metrics of the network's own decisions, as the paper takes them.
+        native: metrics of the network's own decisions, as the paper takes them; None where there is no file.
         honest: metrics as lentigo reports them, calibrated, in both views.
+        fault: why there is no file.
     """
 
     variant: str
@@ -41,10 +46,11 @@ class VariantOutcome(Result):
     task: str
     budget: str
     steps: tuple[str, ...]
-    sha256: str
-    size: dict[str, int]
-    native: Metrics
-    honest: Metrics
+    sha256: str = ""
+    size: dict[str, int] = Field(default_factory=dict)
+    native: Metrics | None = None
+    honest: Metrics | None = None
+    fault: str = ""
 
 
 def run_variants(study: Study, finished: Finished, budget: Budget) -> Iterator[VariantOutcome]:
@@ -63,15 +69,31 @@ def run_variants(study: Study, finished: Finished, budget: Budget) -> Iterator[V
         if path.exists():
             yield VariantOutcome.from_json(path.read_text(encoding="utf-8"))
             continue
-        made = run_steps(CompressionRecipe.of({"steps": variant.steps}), parent, place) if variant.steps else parent
+        try:
+            made = run_steps(CompressionRecipe.of({"steps": variant.steps}), parent, place) if variant.steps else parent
+        except BundleError as error:  # it differs too much from what it was made from
+            yield _outcome(variant, finished, fault=error.message.split(": ", 1)[-1])
+            continue
         found = _measure(variant, made, finished, budget)
         write_text(path, found.to_json() + "\n")
         yield found
 
 
 def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget) -> VariantOutcome:
-    bundle, of = Bundle(model.bundle, threads=1), finished.outcome
+    bundle = Bundle(model.bundle, threads=1)
     predictions = predict_part_of(model.run, bundle, "test")
+    return _outcome(
+        variant,
+        finished,
+        sha256=bundle.sha256,
+        size=dict(account(bundle).sizes),
+        native=measure(native_predictions(predictions, model.run), replicates=budget.replicates),
+        honest=measure(predictions, replicates=budget.replicates),
+    )
+
+
+def _outcome(variant: Variant, finished: Finished, **found: Any) -> VariantOutcome:
+    of = finished.outcome
     return VariantOutcome(
         variant=variant.name,
         of=of.system,
@@ -81,10 +103,7 @@ def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget)
         task=of.task,
         budget=of.budget,
         steps=tuple(step if isinstance(step, str) else str(step["name"]) for step in variant.steps),
-        sha256=bundle.sha256,
-        size=dict(account(bundle).sizes),
-        native=measure(native_predictions(predictions, model.run), replicates=budget.replicates),
-        honest=measure(predictions, replicates=budget.replicates),
+        **found,
     )
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from lentigo import data, models
-from lentigo.atomic import make_folder, write_bytes
+from lentigo.atomic import entries, make_folder, write_bytes
 from lentigo.errors import RunError
 from lentigo.training.devices import Device, find_device
 from lentigo.training.fit import check_model, fit_run
@@ -134,7 +134,7 @@ def _recorded(folder: Path, begun: Mapping[str, object], recipe: Recipe) -> Run 
             what = "another recipe" if not other else f"another {other[0].removesuffix('_sha256')}"
             raise RunError(f"{folder}: this folder holds a run with {what}.", "Name another folder.")
         return run
-    if folder.is_dir() and any(entry.name != START and entry.suffix != ".partial" for entry in folder.iterdir()):
+    if entries(folder) - {START}:
         raise RunError(f"{folder}: this folder is not empty.", "Name a new or empty folder.")
     return None
 

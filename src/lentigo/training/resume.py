@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lentigo import data
+from lentigo.atomic import entries
 from lentigo.data.splits import HEADER
 from lentigo.errors import RunError
 from lentigo.training.recipe import Recipe
@@ -25,7 +26,7 @@ def recorded_run(folder: Path, resume: bool) -> Run | None:
         raise RunError(f"{folder}: this is a file.", "Name a folder for the run.")
     if (folder / "recipe.json").is_file() and resume:
         return load_run(folder)
-    if folder.exists() and any(folder.iterdir()):
+    if entries(folder):
         if resume:
             raise RunError(f"{folder}: no lentigo run to resume.", "Name the folder of an interrupted run.")
         raise RunError(f"{folder}: this folder is not empty.", "Choose another, or resume with --resume.")

@@ -29,6 +29,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from lentigo import data
+from lentigo.atomic import entries
 from lentigo.errors import RunError
 from lentigo.training.devices import Device
 from lentigo.training.fit import train
@@ -271,7 +272,7 @@ def _describe(
 def _check_folder(folder: Path, resume: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: this is a file.", "Name a folder for the search.")
-    if folder.exists() and any(folder.iterdir()):
+    if entries(folder):
         if not (folder / "journal.log").exists():
             raise RunError(f"{folder}: this folder contains other files, but no search.", "Choose another.")
         if not resume:
