@@ -38,6 +38,8 @@ def test_without_a_recipe_it_is_gentler_than_the_parent():
     assert (gentle.epochs, gentle.learning_rate, gentle.warmup_epochs) == (15, recipe.learning_rate / 10, 0)
     assert not gentle.frozen_base
     assert gentler(training.Recipe(epochs=1)).epochs == 1
+    pruned = training.Recipe(callbacks=["magnitude_pruning", "ema"])
+    assert [callback.name for callback in gentler(pruned).callbacks] == ["keep_zeros", "ema"]
 
 
 def test_killed_and_repeated_it_ends_in_the_same_weights(trained_run, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from lentigo.atomic import entries, make_folder, write_bytes
 from lentigo.errors import RunError
 from lentigo.training.devices import Device, find_device
 from lentigo.training.fit import check_model, fit_run
+from lentigo.training.named import Named
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run, environment, load_run
 from lentigo.training.students import check_student, find_store, with_store
@@ -43,8 +44,13 @@ class Changed:
 
 
 def gentler(recipe: Recipe) -> Recipe:
-    """A recipe for weights that are nearly right: a quarter of the epochs at a tenth of the rate, all weights train."""
+    """A recipe for weights that are nearly right: a quarter of the epochs at a tenth of the rate, all weights train.
+
+    Weights that magnitude pruning has set to zero stay zero.
+    """
+    pruned = [Named(name="keep_zeros") if c.name == "magnitude_pruning" else c for c in recipe.callbacks]
     return recipe.replaced(
+        callbacks=pruned,
         epochs=max(1, round(recipe.epochs / 4)),
         warmup_epochs=0,
         learning_rate=recipe.learning_rate / 10,
