@@ -16,7 +16,7 @@ SMALL = {
     "features.body.features.0.1": [4],
     "features.body.features.1.conv.0.0": [4, 4, 4],
     "features.body.features.1.conv.0.1": [4],
-    "features.body.features.1.conv.1": [4, 4, 1],
+    "features.body.features.1.conv.1": [8, 4, 1],
 }
 
 
