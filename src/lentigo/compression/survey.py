@@ -112,7 +112,8 @@ def survey(run: Run, folder: Path, *, gate: Gate | None = None) -> Iterator[Surv
             try:
                 model = run_steps(CompressionRecipe.of({"steps": steps}), parent, folder) if steps else parent
             except LentigoError as error:  # too different from its parent, a target out of reach
-                yield NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=error.message)
+                reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
+                yield NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
                 continue
             write_text(path, _measure(technique, model, parent, gate).to_json() + "\n")
         yield Surveyed.from_json(path.read_text(encoding="utf-8"))
