@@ -263,10 +263,14 @@ ZERO, SCALE = np.uint8(0), np.float32(0.1)
     ],
     ids=["conv", "transposed", "qdq", "integer", "mirrors", "products", "gemm"],
 )
-def test_macs_by_hand(nodes, constants, network, preprocessing):
-    model = graph([*PIXELS, *nodes], constants, "probabilities")
+@pytest.mark.parametrize("reverse", [False, True], ids=["ordered", "reversed"])
+def test_macs_by_hand(nodes, constants, network, preprocessing, reverse):
+    """In whatever order the nodes are written, which ONNX Runtime doesn't mind."""
+    model = graph([*PIXELS, *nodes][:: -1 if reverse else 1], constants, "probabilities")
     found = count_macs(model, Described, image=(10, 10))
     assert (found.network, found.preprocessing, found.ood, found.warnings) == (network, preprocessing, 0, ())
+    floats = [t for t in tensors(model) if t.part == "weights"]
+    assert sum(t.values.size for t in floats) == sum(v.size for v in constants.values())
 
 
 def test_what_cannot_be_counted_is_said():

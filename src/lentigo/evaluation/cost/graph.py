@@ -4,6 +4,7 @@ Shapes are those of a real run: the graph is run once on one image with the shap
 further outputs. So mirrors count as often as they are computed, whether as copies or as one batch.
 """
 
+import graphlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def tensors(model: onnx.ModelProto) -> list[Tensor]:
     """All constant tensors of a bundle's graph, in order, and the part of the bundle that each belongs to."""
     roles = find_roles(model.graph)
     users: dict[str, set[str]] = {}
-    for node in reversed(model.graph.node):
+    for node in reversed(_in_order(model.graph)):
         # What is made of constants alone, such as a dequantized weight, belongs to what uses it.
         role = {roles[node.output[0]]}
         role = role if role != {"constant"} else set().union(*(users.get(name, set()) for name in node.output))
@@ -158,7 +159,7 @@ def find_roles(graph: onnx.GraphProto) -> dict[str, str]:
     constant = {i.name for i in graph.initializer} | {""}
     weighted: set[str] = set()
     roles: dict[str, str] = {}
-    for node in graph.node:
+    for node in _in_order(graph):
         fixed = [name in constant for name in node.input]
         if all(fixed) and not set(node.input) & inputs:
             constant.update(node.output)
@@ -172,6 +173,15 @@ def find_roles(graph: onnx.GraphProto) -> dict[str, str]:
                 role = "network" if name in weighted else "preprocessing"
         roles |= dict.fromkeys(node.output, role)
     return roles
+
+
+def _in_order(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """The nodes, each after those that it needs: ONNX Runtime takes files in any order, and quantizers write such."""
+    made_by = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    order = graphlib.TopologicalSorter(
+        {i: {made_by[name] for name in node.input if name in made_by} for i, node in enumerate(graph.node)}
+    ).static_order()
+    return [graph.node[i] for i in order]
 
 
 def _has_weights(node: onnx.NodeProto, fixed: list[bool]) -> bool:
