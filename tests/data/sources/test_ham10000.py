@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lentigo import data
+from lentigo.data.groups import find_groups
 from lentigo.data.sources import ham10000
 from lentigo.errors import DataError
 
 EIGHT = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"]
 
 
-def row(number: int, **changes: str) -> dict[str, str]:
+def row(number: int | str, **changes: str) -> dict[str, str]:
     """Lesion `number` with one image of the same number."""
     values = (f"HAM_{number}", f"ISIC_{number}", "nv", "histo", "45.0", "male", "back", "vidir_modern")
     return dict(zip(EIGHT, values, strict=True)) | changes
@@ -379,6 +380,18 @@ def test_published_duplicates_are_read(build):
     root = build([row(1), row(2)])
     (root / "known_cross_lesion_duplicates.csv").write_text("similarity,from_img,to_img\n0.99,ISIC_1,ISIC_2\n")
     assert data.read(root).known_pairs == (("ISIC_1", "ISIC_2"),)
+
+
+def test_published_duplicates_are_known_without_their_table(build):
+    root = build([row(1), row(2), row("0032634"), row("0033556"), row("0025226")])
+    records = data.read(root)
+    assert records.known_pairs == (("ISIC_0032634", "ISIC_0033556"),)
+    groups = dict(zip(records.ids, find_groups(records), strict=True))
+    assert groups["ISIC_0032634"] == groups["ISIC_0033556"]
+    assert len(set(groups.values())) == 4
+    table = "from_img,to_img\nISIC_0033556,ISIC_0032634\nISIC_1,ISIC_2\n"
+    (root / "known_cross_lesion_duplicates.csv").write_text(table)
+    assert data.read(root).known_pairs == (("ISIC_0033556", "ISIC_0032634"), ("ISIC_1", "ISIC_2"))
 
 
 def test_published_duplicates_that_name_files_are_read(build):

@@ -434,3 +434,13 @@ def test_names_with_accents_are_found_in_either_form(tmp_path):
     save_pictures(tmp_path / "sub", ["la\u0308sion"])
     (tmp_path / "t.csv").write_text("image,dx,lesion_id\nl\u00e4sion,nv,1\n")
     assert len(data.read(tmp_path)) == 1
+
+
+def test_published_duplicates_are_known_in_any_layout(tmp_path):
+    pair = ["ISIC_0032634", "ISIC_0033556"]
+    save_pictures(tmp_path, pair)
+    (tmp_path / "t.csv").write_text("filename,diagnosis\n" + "".join(f"{name}.jpg,mel\n" for name in pair))
+    assert data.read(tmp_path).known_pairs == (tuple(pair),)
+    save_pictures(tmp_path / "classes" / "mel", pair[:1])
+    save_pictures(tmp_path / "classes" / "nv", pair[1:])
+    assert data.read(tmp_path / "classes").known_pairs == (tuple(pair),)

@@ -97,7 +97,21 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
             f"{place}: this layout has the labels of {records.label_set}, not those of {stated}.",
             "Omit the label set; `lentigo evaluate --map` converts labels.",
         )
-    return replace(records, problems=(*records.problems, *beside)) if beside else records
+    pairs = _published_pairs(records)
+    return replace(records, problems=(*records.problems, *beside), known_pairs=pairs)
+
+
+def _published_pairs(records: Records) -> tuple[tuple[str, str], ...]:
+    """The pairs that lie beside the images, and those of HAM10000 that lentigo knows, whatever copy or part this is.
+
+    An ISIC id names the same image everywhere. A copy without the published table would otherwise be split with near-
+    duplicates on two sides. Source: Abhishek, Jain, Hamarneh, Scientific Data 12:196, 2025.
+    """
+    beside, ids = {frozenset(pair) for pair in records.known_pairs}, set(records.ids)
+    lines = (Path(__file__).parent / "published_pairs.csv").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = [(first, second) for first, _, second in (line.partition(",") for line in lines)]
+    added = [pair for pair in pairs if ids.issuperset(pair) and frozenset(pair) not in beside]
+    return (*records.known_pairs, *added)
 
 
 def _reader_of(place: Path, labels: LabelSet | None) -> ModuleType | None:
