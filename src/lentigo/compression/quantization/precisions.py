@@ -63,6 +63,7 @@ def to_int8(model: onnx.ModelProto, layers: Sequence[Layer], ranges: Mapping[str
         extra_options={"QDQOpTypePerChannelSupportToAxis": {"MatMul": 1}},
     )
     quantizer.quantize_model()
+    _guard(quantizer.model.model.graph)
     quantizer.model.topological_sort()  # as ONNX wants it, though ONNX Runtime does not
     return pack(quantizer.model.model)
 
@@ -114,6 +115,22 @@ def _table(weights: NDArray[np.float64], clusters: int) -> NDArray[np.float64]:
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # a centre without points stays where it was
         centres, _ = kmeans2(points[:, None], start[:, None], iter=50, minit="matrix")
     return np.unique([*centres.ravel(), 0.0]) if pruned else np.unique(centres)
+
+
+def _guard(graph: onnx.GraphProto) -> None:
+    """Keep float layers between quantized ones in floats.
+
+    ONNX Runtime would quantize their weights as well, with one step for the tensor (WeightBiasQuantization), unless
+    something else stands between DequantizeLinear and the layer: a maximum with the lowest number.
+    """
+    constants = {tensor.name for tensor in graph.initializer}
+    dequantized = {output for node in graph.node if node.op_type == "DequantizeLinear" for output in node.output}
+    kept = [n for n in graph.node if n.op_type in KINDS and n.input[1] in constants and n.input[0] in dequantized]
+    for node in kept:
+        graph.node.append(helper.make_node("Max", [node.input[0], "lowest"], [f"{node.name}/as_it_is"]))
+        node.input[0] = f"{node.name}/as_it_is"
+    if kept:
+        graph.initializer.append(numpy_helper.from_array(np.array(np.finfo(np.float32).min), "lowest"))
 
 
 def _quantized_nodes(model: onnx.ModelProto, layers: Sequence[Layer]) -> list[onnx.NodeProto]:
