@@ -16,12 +16,12 @@ SMALL = {
     "features.body.features.0.1": [4],
     "features.body.features.1.conv.0.0": [4, 4, 4],
     "features.body.features.1.conv.0.1": [4],
-    "features.body.features.1.conv.1": [8, 4, 1],
+    "features.body.features.1.conv.1": [16, 4, 1],
 }
 
 
 def test_a_narrow_network_is_rebuilt_from_json_and_described_by_the_same_numbers():
-    options = {"width_mult": 0.25, "blocks": 3}
+    options = {"blocks": 3}
     network = models.build("torchvision/mobilenet_v2", channels=json.loads(json.dumps(SMALL)), **options).eval()
     first = network.features.body.features[1].conv[0]
     assert (first[0].groups, first[0].weight.shape, first[1].running_mean.shape) == (4, (4, 1, 3, 3), (4,))
