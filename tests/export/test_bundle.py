@@ -1,6 +1,7 @@
 """The one-file bundle: computes what the network computes, describes itself, and is refused when it doesn't."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -256,3 +257,10 @@ def test_plain_onnx_runtime_is_enough(bundle_path):
     assert probabilities.shape == (1, 7)
     assert cam.shape == (1, 7, 4, 4)
     assert ood_score.shape == (1,)
+
+
+def test_a_bundle_states_the_weights_it_started_from(trained_run, bundle_path, tmp_path):
+    assert Bundle(bundle_path).metadata.start == dict(trained_run.start)
+    start = {"source": "some.safetensors", "sha256": "ab" * 32, "tensors": 3}
+    made = export.bundle(replace(trained_run, start=start), tmp_path / "started.onnx")
+    assert made.metadata.start == start

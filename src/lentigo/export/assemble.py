@@ -99,6 +99,7 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         source=run.source,
         split=split_description(split),
         recipe=published(run.recipe, run.soft_labels),
+        start=dict(run.start),
         metrics={},
         parity={},
         fingerprints=fingerprints(split, run.taught),
