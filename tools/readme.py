@@ -2,7 +2,7 @@
 
 python tools/readme.py
 
-The models' figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost`, and
+The models' figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost.account`, and
 results/speed/latency.json, which benchmarks/latency.py measures. The leak study's
 table stands in results/leakage.md. The picture is what `lentigo classify --explain` draws
 for a synthetic lesion.
@@ -13,9 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lentigo import models
 from lentigo.data.sources import synthetic
-from lentigo.evaluation.cost import cost
+from lentigo.evaluation.cost import account
 from lentigo.render import markdown
 from lentigo.runtime import Bundle, classify_files, shipped_models
 
@@ -77,17 +76,10 @@ def row(bundle: Bundle, latency: float) -> list[str]:
         bundle.name,
         f"{bundle.path.stat().st_size / 1e6:.2f} MB",
         f"{described.parameters:,}",
-        f"{macs(bundle) / 1e6:.0f} M",
+        f"{account(bundle.path).macs['network'] / 1e6:.0f} M",
         *(interval(measured.get(metric)) for metric in METRICS),
         f"{latency:.1f} ms",
     ]
-
-
-def macs(bundle: Bundle) -> int:
-    """Multiply-accumulates for one image, the mirror images that the graph averages over included."""
-    described = bundle.metadata
-    network = models.build(described.network, len(bundle.labels)).eval()
-    return cost(models.FlipTTA(network) if described.recipe["flip_tta"] else network, bundle.size).macs
 
 
 def interval(value: dict[str, float] | None) -> str:

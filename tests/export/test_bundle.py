@@ -263,4 +263,4 @@ def test_a_bundle_states_the_weights_it_started_from(trained_run, bundle_path, t
     assert Bundle(bundle_path).metadata.start == dict(trained_run.start)
     start = {"source": "some.safetensors", "sha256": "ab" * 32, "tensors": 3}
     made = export.bundle(replace(trained_run, start=start), tmp_path / "started.onnx")
-    assert made.metadata.start == start
+    assert (made.metadata.start, made.metadata.options) == (start, dict(trained_run.options))

@@ -112,7 +112,8 @@ class TestText:
             ("mel=0.02,nv", "no '='"),
             ("absent.json", "absent.json: not a readable prevalence"),
             (".", "not a readable prevalence"),
-            ("", "not a readable prevalence"),
+            ("", "No prevalence is stated"),
+            (" ", "No prevalence is stated"),
         ],
     )
     def test_what_can_not_be_read(self, text, words):

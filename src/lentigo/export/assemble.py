@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lentigo import data
-from lentigo.atomic import make_folder
-from lentigo.errors import BundleError, ImageError, OutputError
+from lentigo.atomic import writable
+from lentigo.errors import BundleError, ImageError
 from lentigo.evaluation.ood.detector import TARGET_FPR
 from lentigo.evaluation.ood.graph import OODScore, fit_run
 from lentigo.evaluation.run_predictor import part_ids, split_description
@@ -71,14 +71,7 @@ def checked_path(path: Path) -> Path:
     """The output's path, refused before hours of work for what would be refused after it."""
     if path.suffix != ".onnx":
         raise BundleError(f"{path}: a bundle's name must end in .onnx.", "Rename the output.")
-    if path.is_dir():
-        raise OutputError(f"{path}: this is a folder.", "Name a file in it.")
-    folder = make_folder(path.parent)
-    if not os.access(folder, os.W_OK):
-        raise OutputError(
-            f"{folder}: this folder can't be written to.", "Choose another one, or change its permissions."
-        )
-    return path
+    return writable(path)
 
 
 def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
@@ -99,6 +92,7 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         source=run.source,
         split=split_description(split),
         recipe=published(run.recipe, run.soft_labels),
+        options=dict(run.options),
         start=dict(run.start),
         metrics={},
         parity={},

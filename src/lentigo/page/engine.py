@@ -15,7 +15,7 @@ from lentigo.page.onnx_file import Graph, Node
 
 __all__ = ["for_own_engine", "operators"]
 
-_OTHER_ENGINE = "Write the page with another engine (engine='ort'), which knows all operators."
+_ELSEWHERE = "Classify with `lentigo classify`, or write the page of a model that ships."
 _REGISTERED = re.compile(r'^operator\("(\w+)"', re.MULTILINE)
 
 
@@ -40,7 +40,7 @@ def for_own_engine(graph: Graph, outputs: list[str]) -> Graph:
     lacking = sorted({node.op for node in nodes} - operators())
     lacking += sorted({fault for node in nodes if node.op in operators() and (fault := _fault(node, graph))})
     if lacking:
-        raise BundleError(f"The page's own engine lacks {', '.join(lacking)}.", _OTHER_ENGINE)
+        raise BundleError(f"The page's own engine lacks {', '.join(lacking)}.", _ELSEWHERE)
     used = {name for node in nodes for name in node.inputs}
     return Graph(nodes, {n: c for n, c in graph.constants.items() if n in used}, ["image"], outputs)
 
@@ -65,7 +65,7 @@ def _with_square(graph: Graph) -> list[Node]:
         if cut and cut.inputs[0] == "image" and across.inputs[0] == rows.inputs[0]:
             square = Node("Square", ["image"], last.outputs)
             return [square if node is last else node for node in graph.nodes]
-    raise BundleError("The graph's preprocessing is not the crop and resize of lentigo's bundles.", _OTHER_ENGINE)
+    raise BundleError("The graph's preprocessing is not the crop and resize of lentigo's bundles.", _ELSEWHERE)
 
 
 def _needed(nodes: list[Node], outputs: list[str]) -> list[Node]:

@@ -109,6 +109,8 @@ class BundleMetadata(BaseModel):
     split: dict[str, Any]
     """Protocol, leaky, fold, folds, seed and sha256 of the split, and the number of images in each of its parts."""
     recipe: dict[str, Any]
+    options: dict[str, Any] = {}
+    """Of the network's builder, such as how many blocks of a backbone are kept."""
     start: dict[str, Any] = {}
     """Weights that the training started from: file name, SHA-256, and what of them was used; empty for random ones."""
     metrics: dict[str, Any]

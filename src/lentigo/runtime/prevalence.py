@@ -17,6 +17,9 @@ _TINY = sys.float_info.min
 _STEP = "State the share of every diagnosis, such as mel=0.02,nv=0.9 and so on for: {}."
 
 
+_FORMS = 'Give a JSON file such as {"mel": 0.02, ...}, or pairs such as mel=0.02,nv=0.9,...'
+
+
 def check_prevalence(prevalence: object, labels: LabelSet) -> dict[str, float]:
     """The share of each diagnosis, in the order of `labels`, summing to 1.
 
@@ -52,6 +55,8 @@ def read_prevalence(text: str) -> dict[str, object]:
     Raises:
         DataError: there is no such file, not a JSON object, a malformed pair, or a diagnosis that is stated twice.
     """
+    if not text.strip():
+        raise DataError("No prevalence is stated.", _FORMS)
     if "=" in text and not Path(text).is_file():
         return _unique(_pair(part) for part in text.split(",") if part.strip())
     try:
@@ -60,7 +65,7 @@ def read_prevalence(text: str) -> dict[str, object]:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DataError(
             f"{text}: not a readable prevalence ({reason}).",
-            'Give a JSON file such as {"mel": 0.02, ...}, or pairs such as mel=0.02,nv=0.9,...',
+            _FORMS,
         ) from None
     if not isinstance(found, dict):
         raise DataError(f"{text}: not a JSON object.", 'Write one as in {"mel": 0.02, ...}.')

@@ -43,6 +43,7 @@ def quantize(
     balanced: bool = False,
     only: Sequence[str] | None = None,
     ranges: Mapping[str, Range] | None = None,
+    name: str | None = None,
 ) -> Bundle:
     """Write a bundle whose network has weights of fewer bits.
 
@@ -65,6 +66,7 @@ def quantize(
         balanced: draw as many of each diagnosis.
         only: ids of the training images to calibrate on, instead of drawing.
         ranges: those that a quantization-aware training learned, see `learned_ranges`; the others are calibrated.
+        name: the new model's name; without it the bundle's and the precision.
 
     Raises:
         BundleError: no fp32 bundle, unknown operators, no such layers, or the result differs too much from its parent.
@@ -81,7 +83,7 @@ def quantize(
     if precision == "fp16":
         kept = {name for layer in find_layers(model) if layer.name in keep for name in (layer.weight, layer.bias)}
         names = [name for name in network_tensors(model) if name not in kept]
-        return derive(bundle, to_float16(model, names), records, path, "fp16", step)
+        return derive(bundle, to_float16(model, names), records, path, "fp16", step, name=name)
     chosen = calibration_images(bundle, records, images, seed=seed, balanced=balanced, only=only)
     pictures = decoded(chosen, "Calibrating")
     found = measure_ranges(model, calibrated_tensors(model, layers), pictures, calibration) | dict(ranges or {})
@@ -90,7 +92,7 @@ def quantize(
     smaller = to_int8(model, layers, found)
     if keep:
         smaller = to_float16(smaller, [name for y in find_layers(smaller) for name in (y.weight, y.bias) if name])
-    return derive(bundle, smaller, records, path, "int8", step, chosen)
+    return derive(bundle, smaller, records, path, "int8", step, chosen, name=name)
 
 
 def cluster(
@@ -133,6 +135,8 @@ def derive(
     precision: Literal["fp32", "fp16", "int8"],
     step: Mapping[str, Any],
     calibrated_on: data.Records | None = None,
+    *,
+    name: str | None = None,
 ) -> Bundle:
     """Write a graph that was made from a bundle's, verified against it, with its own calibration.
 
@@ -144,10 +148,11 @@ def derive(
         precision: of its weights.
         step: what was done, for the metadata's `compression`.
         calibrated_on: the images that ranges were measured on.
+        name: the new model's; without it the parent's and the precision.
     """
     metadata = parent.metadata.model_copy(
         update={
-            "name": f"{parent.name} {precision}",
+            "name": name or f"{parent.name} {precision}",
             "precision": precision,
             "parent_sha256": parent.sha256,
             "calibration_sha256": None if calibrated_on is None else ids_hash(calibrated_on),
