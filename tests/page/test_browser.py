@@ -13,7 +13,8 @@ from lentigo.page import write_page
 from lentigo.runtime import Classifier, verdict_schema
 from tests.page.conftest import Pocket
 
-TOLERANCE = 1e-3
+TOLERANCE = 0.02
+"""Of a bundle in int8, whose steps magnify differences in the last digits; one in 32 or 16 bits is held to 1e-3."""
 NUMBER = re.compile(r"\d+\.\d+")
 
 
@@ -296,7 +297,9 @@ def test_bundles_of_each_precision(browser, other_bundle, tmp_path, lesions, pre
     expected = Classifier.load(path, threads=1)
     for found, lesion in zip(opened.verdicts(lesions[:3]), lesions, strict=False):
         assert_same(
-            found, expected.classify(lesion).to_dict() | {"source": lesion.name}, 0.02 if precision == "int8" else 1e-3
+            found,
+            expected.classify(lesion).to_dict() | {"source": lesion.name},
+            TOLERANCE if precision == "int8" else 1e-3,
         )
     opened.close()
 
