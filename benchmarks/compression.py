@@ -3,8 +3,8 @@
     python benchmarks/compression.py ROOT --work FOLDER [--budget cpu|full] [--run compact=RUN] [--out results]
 
 Trains what is missing, compresses it by every technique and measures each file; what was finished in FOLDER is read,
-and what was interrupted resumes. --run takes a finished run of fold 0 instead of training one. The page is made from
-the JSON files in FOLDER: it can be written at any time with what there is.
+and what was interrupted resumes. --run takes a finished run, on the data that it was trained on, instead of training
+one. The page is made from the JSON files in FOLDER: it can be written at any time with what there is.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lentigo import data, training
-from lentigo.compression.survey import NotMade, Surveyed, survey
+from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed, survey
 from lentigo.studies import STUDIES
 from lentigo.studies.budgets import Budget, budget
 from lentigo.studies.compression_page import write_survey
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--budget", default="cpu", help="cpu: fold 0, epochs cut; full: five folds, whole recipes")
     parser.add_argument("--run", action="append", default=[], help="NETWORK=FOLDER of a finished run of fold 0")
     parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
+    parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=TECHNIQUES, help="which ones")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
     options = parser.parse_args()
     given = dict(pair.split("=", 1) for pair in options.run)
@@ -38,14 +39,14 @@ def main() -> None:
     found: list[Surveyed | NotMade] = []
     for network in options.networks:
         for run in runs(network, given.get(network), records, limits, options.work):
-            for one in survey(run, options.work / network / f"fold{run.split.fold}"):
+            for one in survey(run, options.work / network / f"fold{run.split.fold}", techniques=options.techniques):
                 found.append(one)
                 write_survey(found, command(options), options.out)
 
 
 def runs(network: str, given: str | None, records: data.Records, limits: Budget, work: Path) -> Iterator[training.Run]:
     if given:
-        yield training.load_run(given, data=records.root)
+        yield training.load_run(given)
         return
     for fold in limits.folds:
         split = data.split(records, fold=fold)
@@ -64,7 +65,8 @@ def recipe(network: str, split: data.Split, limits: Budget) -> training.Recipe:
 def command(options: argparse.Namespace) -> str:
     words = ["python", "benchmarks/compression.py", "ROOT", "--work", "FOLDER", "--budget", options.budget]
     words += [f"--run={pair.split('=')[0]}=RUN" for pair in options.run]
-    return shlex.join([*words, "--networks", *options.networks])
+    chosen = [] if options.techniques == list(TECHNIQUES) else ["--techniques", *options.techniques]
+    return shlex.join([*words, "--networks", *options.networks, *chosen])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The test part is not looked at while anything is chosen: the gate of each techni
 `compress` does, and shown beside.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,17 +95,21 @@ class NotMade(Result):
     reason: str
 
 
-def survey(run: Run, folder: Path, *, gate: Gate | None = None) -> Iterator[Surveyed | NotMade]:
+def survey(
+    run: Run, folder: Path, *, techniques: Collection[str] = tuple(TECHNIQUES), gate: Gate | None = None
+) -> Iterator[Surveyed | NotMade]:
     """Compress a run by every technique and measure each, or read what was measured before.
 
     Args:
         run: a finished run.
         folder: of this run alone; each technique has a JSON file in it.
+        techniques: which of `TECHNIQUES`.
         gate: what may be lost on the validation part; without it the defaults.
     """
     gate = gate or Gate()
     parent = Model(run, exported(run, folder / "fp32", run.model))
-    for technique, steps in TECHNIQUES.items():
+    for technique in (t for t in TECHNIQUES if t in techniques):
+        steps = TECHNIQUES[technique]
         path = folder / f"{technique.replace(', ', '-').replace(' ', '-')}.json"
         if not path.exists():
             note(f"{run.model}, fold {run.split.fold}: {technique}")

@@ -286,7 +286,13 @@ def _draw(page: SurveyPage, path: Path) -> None:
             )
         for number, (_, size, accuracy) in enumerate(PUBLISHED, 1):
             axis.plot(size, accuracy, "o", markerfacecolor="none", color=INK)
-            axis.annotate(f"{number}, not comparable", (size, accuracy), fontsize=6, rotation=40)
-        axis.set(xscale="log", xlabel="bytes of the file", ylabel="balanced accuracy; hollow: accuracy as printed")
+            axis.annotate(
+                str(number), (size, accuracy), fontsize=8, xytext=(0, 6), textcoords="offset points", ha="center"
+            )
+        axis.set(xscale="log", xlabel="MB of the file", ylabel="balanced accuracy; hollow: accuracy as printed")
+        axis.set_title("Hollow, numbered: published figures, not comparable", fontsize=9, pad=14)
+        ticks = [0.1, 0.3, 1, 3, 10]
+        axis.set_xticks([tick * MEGABYTE for tick in ticks], [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
         axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
         save(figure, path)
