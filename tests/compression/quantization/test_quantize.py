@@ -180,7 +180,7 @@ def test_the_runtime_does_not_quantize_what_was_kept(parent, pictures):
 
 
 class TestCalibration:
-    def test_methods_differ_in_what_they_leave_out(self, parent, pictures):
+    def test_methods_differ_in_what_they_leave_out(self, parent, pictures, capsys):
         model = load_graph(parent)
         tensors = calibrated_tensors(model, find_layers(model))
         minmax, entropy, percentile = (
@@ -191,6 +191,7 @@ class TestCalibration:
             for narrower in (entropy, percentile):
                 assert low - 1e-3 <= narrower[name][0] <= narrower[name][1] <= high + 1e-3
         assert any(entropy[name][1] < minmax[name][1] for name in tensors)
+        assert capsys.readouterr().out == ""
         with pytest.raises(DataError, match="Unknown calibration 'max'"):
             measure_ranges(model, tensors, pictures, "max")
 

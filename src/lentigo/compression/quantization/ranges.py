@@ -1,6 +1,8 @@
 """The range of each tensor between layers, over real images: what 256 steps are spread over."""
 
+import io
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from typing import Literal, get_args
 
 import numpy as np
@@ -47,8 +49,10 @@ def measure_ranges(
     collector = HistogramCollector(method=method, symmetric=False, scenario="same", **_HISTOGRAMS[method])
     for image in images:
         values = asked.run(list(tensors), {"image": image})
-        collector.collect({name: [value] for name, value in zip(tensors, values, strict=True)})
-    found = collector.compute_collection_result()
+        with redirect_stdout(io.StringIO()):  # it prints a line for each image, and standard output is for results
+            collector.collect({name: [value] for name, value in zip(tensors, values, strict=True)})
+    with redirect_stdout(io.StringIO()):
+        found = collector.compute_collection_result()
     return {name: (float(found[name][0]), float(found[name][1])) for name in tensors}
 
 
