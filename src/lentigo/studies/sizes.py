@@ -63,9 +63,7 @@ def _sizes(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome]) -> s
             (
                 variant.name,
                 printed(variant.megabytes),
-                "–"
-                if same is None
-                else f"{number(same)} ({100 * (same / variant.megabytes - 1):+.1f} %), {variant.counted}",
+                _beside(same, variant),
                 printed(round(variants[0].megabytes / variant.megabytes, 2)),
                 *(_with_factor(values[footing], first[footing]) for footing in footings),
             )
@@ -73,8 +71,11 @@ def _sizes(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome]) -> s
     return table(("form", "published MB", "on its footing, MiB", "published factor", *footings), rows)
 
 
-def _beside(size: float | None, published: float) -> str:
-    return "–" if size is None else f"{number(size)} ({100 * (size / published - 1):+.1f} %)"
+def _beside(size: float | None, variant: Variant) -> str:
+    """A size in MiB, how far it is from the published one, and what was counted."""
+    if size is None:
+        return "–"
+    return f"{number(size)} ({100 * (size / variant.megabytes - 1):+.1f} %), {variant.counted}"
 
 
 def _mean(variant: Variant, outcomes: Sequence[VariantOutcome], footing: str) -> float | None:

@@ -22,6 +22,7 @@ from lentigo.data.sources import folders, table
 from lentigo.data.sources.delimited import TABLE_SUFFIXES
 from lentigo.data.sources.image_files import packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
+from lentigo.data.sources.metadata import read_known_pairs
 from lentigo.errors import DataError, DataWarning, next_step, reason
 from lentigo.labels import LabelSet, read_label_set
 from lentigo.runtime.formats import image_format
@@ -108,9 +109,8 @@ def _published_pairs(records: Records) -> tuple[tuple[str, str], ...]:
     duplicates on two sides. Source: Abhishek, Jain, Hamarneh, Scientific Data 12:196, 2025.
     """
     beside, ids = {frozenset(pair) for pair in records.known_pairs}, set(records.ids)
-    lines = (Path(__file__).parent / "published_pairs.csv").read_text(encoding="utf-8").splitlines()[1:]
-    pairs = [(first, second) for first, _, second in (line.partition(",") for line in lines)]
-    added = [pair for pair in pairs if ids.issuperset(pair) and frozenset(pair) not in beside]
+    published = read_known_pairs(Path(__file__).parent)
+    added = [pair for pair in published if ids.issuperset(pair) and frozenset(pair) not in beside]
     return (*records.known_pairs, *added)
 
 
