@@ -54,11 +54,12 @@ def model_table() -> str:
     """A row for each model that ships, and how the figures came about."""
     speed = json.loads((ROOT / "results" / "speed" / "latency.json").read_text(encoding="utf-8"))
     bundles = [Bundle(path, threads=1) for path in shipped_models().values()]
-    head = ("model", "file", "parameters", "MACs", *METRICS.values(), "latency")
+    head = ("model", "file", "parameters", "MACs of the network", *METRICS.values(), "latency")
     rows = [row(bundle, speed["models"][bundle.name]["median_ms"]) for bundle in bundles]
     notes = [
         f"{b.name}: {b.metadata.split['images']['test']:,} test images of {b.metadata.source}, "
-        f"protocol {b.metadata.split['protocol']}, fold {b.metadata.split['fold']}."
+        f"protocol {b.metadata.split['protocol']}, fold {b.metadata.split['fold']}; crop and resize of an image of "
+        f"600x450 pixels take {account(b.path).macs['preprocessing'] / 1e6:.0f} M MACs more."
         for b in bundles
     ]
     return (
