@@ -12,11 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lentigo.errors import BundleError
 from lentigo.page.engine import for_own_engine, operators
-from lentigo.page.onnx_file import Graph, Node, read_graph
+from lentigo.page.onnx_file import Node, read_graph
 from lentigo.page.packing import packed
+from lentigo.page.preprocessing import find_square
 from lentigo.page.script import join_modules
 from lentigo.runtime import shipped_models
 
+SHIPPED = shipped_models()["lentigo-s"]
 RANDOM = np.random.default_rng(1)
 
 
@@ -170,16 +172,17 @@ def test_every_operator_computes_what_onnx_runtime_does(engine, monkeypatch, was
 
 def test_every_operator_has_a_case():
     covered = {op for op, _, _ in CASES.values()}
-    assert operators() - covered == {"Square", "Dropout"}, "Square: test_browser; Dropout: nothing in inference"
+    assert operators() - covered == {"Dropout"}, "it does nothing in inference"
 
 
 def test_an_unknown_operator_is_refused_by_name():
-    graph = read_graph(shipped_models()["lentigo-s"].read_bytes())
+    graph = read_graph(SHIPPED.read_bytes())
     last = next(n for n in graph.nodes if "probabilities" in n.outputs)
     last.op = "Mystery"
     with pytest.raises(BundleError, match=r"engine lacks Mystery"):
-        for_own_engine(graph, ["probabilities"])
-    assert for_own_engine(graph, ["cam"]).outputs == ["cam"], "what isn't needed isn't missed"
+        for_own_engine(graph, ["probabilities"], "image")
+    square = find_square(SHIPPED.read_bytes(), read_graph(SHIPPED.read_bytes()), ["cam"], 96)
+    assert for_own_engine(graph, ["cam"], square).outputs == ["cam"], "what isn't needed isn't missed"
 
 
 @pytest.mark.parametrize(
@@ -195,14 +198,7 @@ def test_an_unknown_operator_is_refused_by_name():
     ],
 )
 def test_an_unknown_form_is_refused_by_name(op, attributes, words):
-    graph = read_graph(shipped_models()["lentigo-s"].read_bytes())
+    graph = read_graph(SHIPPED.read_bytes())
     graph.nodes.append(Node(op, ["probabilities", "probabilities"], ["odd"], attributes))
     with pytest.raises(BundleError, match=re.escape(words)):
-        for_own_engine(graph, ["odd"])
-
-
-def test_other_preprocessing_is_refused():
-    with pytest.raises(BundleError, match="preprocessing"):
-        for_own_engine(
-            Graph([Node("Relu", ["image"], ["probabilities"])], {}, ["image"], ["probabilities"]), ["probabilities"]
-        )
+        for_own_engine(graph, ["odd"], "image")

@@ -88,7 +88,10 @@ def export(
         typer.Option("--data", help="The run's images, if they were moved; or images to compare a .tflite file on."),
     ] = None,
     device: Device = "auto",
-    engine: Annotated[str, typer.Option(help="What computes in a page: own.")] = "own",
+    engine: Annotated[str, typer.Option(help="What computes in a page: own, or ort for onnxruntime-web.")] = "own",
+    ort: Annotated[
+        Path | None, typer.Option(help="Folder of onnxruntime-web for --engine ort (default: from npm).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
     setup: Annotated[
         bool,
@@ -104,7 +107,7 @@ def export(
     if out.suffix.lower() == ".html":
         from lentigo.page import write_page
 
-        typer.echo(write_page(model, out, engine=engine, overwrite=overwrite))
+        typer.echo(write_page(model, out, engine=engine, ort=ort, overwrite=overwrite))
         return
     from lentigo import export as exporting
 

@@ -1,7 +1,7 @@
 """What the page's own engine computes: the operators it has, and a bundle's graph in its terms.
 
-The engine is `app/operators.js`; which operators there are is read from it. The graph's preprocessing becomes one
-operator, `Square`, so that a browser never holds a photograph as floats.
+The engine is `app/operators.js`; which operators there are is read from it. The graph begins after its preprocessing,
+which the page does row by row as it reads a photograph.
 """
 
 import re
@@ -12,10 +12,10 @@ import numpy as np
 
 from lentigo.errors import BundleError
 from lentigo.page.onnx_file import Graph, Node
+from lentigo.page.onnx_part import leading_to
 
 __all__ = ["for_own_engine", "operators"]
 
-_ELSEWHERE = "Classify with `lentigo classify`, or write the page of a model that ships."
 _REGISTERED = re.compile(r'^operator\("(\w+)"', re.MULTILINE)
 
 
@@ -26,56 +26,30 @@ def operators() -> frozenset[str]:
     return frozenset(_REGISTERED.findall(text))
 
 
-def for_own_engine(graph: Graph, outputs: list[str]) -> Graph:
-    """The part of a graph that leads from `image` to some of its outputs, in the operators of the own engine.
+def for_own_engine(graph: Graph, outputs: list[str], square: str) -> Graph:
+    """The part of a graph that leads to some of its outputs, in the operators of the own engine.
 
     Args:
         graph: a bundle's graph.
         outputs: names of the outputs that are wanted.
+        square: name of the tensor that holds the cropped and resized pixels, see `preprocessing.find_square`.
+
+    Returns:
+        A graph with the one input `square`.
 
     Raises:
         BundleError: it needs an operator, or a form of one, that the engine lacks; the message names them.
     """
-    nodes = _needed(_with_square(graph), outputs)
+    nodes = leading_to(graph.nodes, outputs, square)
     lacking = sorted({node.op for node in nodes} - operators())
     lacking += sorted({fault for node in nodes if node.op in operators() and (fault := _fault(node, graph))})
     if lacking:
-        raise BundleError(f"The page's own engine lacks {', '.join(lacking)}.", _ELSEWHERE)
+        raise BundleError(
+            f"The page's own engine lacks {', '.join(lacking)}.",
+            "Write the page with the engine of onnxruntime-web: `lentigo export ... --engine ort`.",
+        )
     used = {name for node in nodes for name in node.inputs}
-    return Graph(nodes, {n: c for n, c in graph.constants.items() if n in used}, ["image"], outputs)
-
-
-def _with_square(graph: Graph) -> list[Node]:
-    """The nodes, with `Square` for crop and resize: two matrix products around the pixels, see `export.graph`."""
-    made_by = {name: node for node in graph.nodes for name in node.outputs}
-
-    def source(node: Node, position: int, op: str) -> Node | None:
-        found = made_by.get(node.inputs[position])
-        return found if found is not None and found.op == op else None
-
-    for last in graph.nodes:
-        if last.op != "MatMul":
-            continue
-        rows, across = source(last, 0, "MatMul"), source(last, 1, "Transpose")
-        if rows is None or across is None:
-            continue
-        real = source(rows, 1, "Cast")
-        turned = real and source(real, 0, "Transpose")
-        cut = turned and source(turned, 0, "Slice")
-        if cut and cut.inputs[0] == "image" and across.inputs[0] == rows.inputs[0]:
-            square = Node("Square", ["image"], last.outputs)
-            return [square if node is last else node for node in graph.nodes]
-    raise BundleError("The graph's preprocessing is not the crop and resize of lentigo's bundles.", _ELSEWHERE)
-
-
-def _needed(nodes: list[Node], outputs: list[str]) -> list[Node]:
-    """Those that the outputs depend on, in order."""
-    wanted, kept = set(outputs), []
-    for node in reversed(nodes):
-        if wanted & set(node.outputs):
-            wanted |= set(node.inputs)
-            kept.append(node)
-    return kept[::-1]
+    return Graph(nodes, {n: c for n, c in graph.constants.items() if n in used}, [square], outputs)
 
 
 def _fault(node: Node, graph: Graph) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lentigo.errors import BundleError
 
-__all__ = ["Graph", "Node", "read_graph"]
+__all__ = ["Graph", "Node", "fields", "name_of", "node_of", "read_graph"]
 
 _TYPES: dict[int, Any] = {
     1: np.dtype("<f4"),
@@ -56,7 +56,7 @@ def read_graph(content: bytes) -> Graph:
         BundleError: damaged, or with tensors of a type that no bundle has.
     """
     try:
-        (graph,) = (value for number, value in _fields(content) if number == 7)
+        (graph,) = (value for number, value in fields(content) if number == 7)
         return _graph(graph)
     except (ValueError, IndexError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:
         raise BundleError(f"The graph can't be read ({error!r}).", "Export the bundle again.") from None
@@ -64,25 +64,26 @@ def read_graph(content: bytes) -> Graph:
 
 def _graph(message: bytes) -> Graph:
     found = Graph([], {}, [], [])
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 1:
-            found.nodes.append(_node(value))
+            found.nodes.append(node_of(value))
         elif number == 5:
             name, tensor = _tensor(value)
             found.constants[name] = tensor
         elif number == 11:
-            found.inputs.append(_name(value))
+            found.inputs.append(name_of(value))
         elif number == 12:
-            found.outputs.append(_name(value))
+            found.outputs.append(name_of(value))
     for node in [n for n in found.nodes if n.op == "Constant"]:
         found.nodes.remove(node)
         (found.constants[node.outputs[0]],) = (np.asarray(v) for v in node.attributes.values())
     return found
 
 
-def _node(message: bytes) -> Node:
+def node_of(message: bytes) -> Node:
+    """An operation from its message."""
     node = Node("", [], [])
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 1:
             node.inputs.append(value.decode())
         elif number == 2:
@@ -98,7 +99,7 @@ def _node(message: bytes) -> Node:
 def _attribute(message: bytes) -> tuple[str, Any]:
     """Name and value: a number, a text, a tensor, or a list of numbers or texts."""
     name, value, many = "", None, []
-    for number, content in _fields(message):
+    for number, content in fields(message):
         if number == 1:
             name = content.decode()
         elif number == 2:
@@ -120,7 +121,7 @@ def _attribute(message: bytes) -> tuple[str, Any]:
 
 def _tensor(message: bytes) -> tuple[str, NDArray]:
     name, shape, kind, raw, numbers = "", [], 0, None, []
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 1:
             shape += _integers(value)
         elif number == 2:
@@ -142,8 +143,9 @@ def _tensor(message: bytes) -> tuple[str, NDArray]:
     return name, flat.reshape(shape)
 
 
-def _name(message: bytes) -> str:
-    return next(value.decode() for number, value in _fields(message) if number == 1)
+def name_of(message: bytes, field: int = 1) -> str:
+    """The name in a message: field 1 of inputs and outputs, field 8 of tensors."""
+    return next(value.decode() for number, value in fields(message) if number == field)
 
 
 def _integers(value: int | bytes) -> list[int]:
@@ -161,7 +163,7 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Field numbers and values of a message: integers, or bytes."""
     place = 0
     while place < len(message):

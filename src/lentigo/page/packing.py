@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from lentigo import __version__
 from lentigo.page.engine import for_own_engine
 from lentigo.page.onnx_file import Graph, read_graph
+from lentigo.page.preprocessing import find_square
 from lentigo.runtime import Bundle, BundleMetadata, format_1
 from lentigo.runtime.bundle import read_model
 from lentigo.runtime.decisions import view_of
 
-__all__ = ["describe", "pack", "packed", "rounded"]
+__all__ = ["describe", "outputs_of", "pack", "packed", "rounded"]
 
 _FEW = 512
 """Tensors with fewer numbers keep 32 bits: biases and statistics are small and matter more."""
@@ -32,12 +33,19 @@ def pack(bundle: Bundle) -> bytes:
     Raises:
         BundleError: the engine lacks one of its operators.
     """
-    graph = read_graph(read_model(bundle.path))
-    names = {name: old for name in _OUTPUTS for old in (name, format_1.OUTPUTS.get(name)) if old in graph.outputs}
+    content = read_model(bundle.path)
+    graph = read_graph(content)
+    names = outputs_of(graph)
+    square = find_square(content, graph, list(names.values()), bundle.size)
     for extra in bundle.metadata.inputs:
         graph.constants[extra.name] = np.full(1, extra.missing, np.float32 if extra.kind == "number" else np.int64)
-    graph = for_own_engine(graph, list(names.values()))
+    graph = for_own_engine(graph, list(names.values()), square)
     return packed(graph, names, describe(bundle))
+
+
+def outputs_of(graph: Graph) -> dict[str, str]:
+    """The outputs that a page shows: what they mean, and their names in the graph."""
+    return {name: old for name in _OUTPUTS for old in (name, format_1.OUTPUTS.get(name)) if old in graph.outputs}
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def packed(graph: Graph, outputs: dict[str, str], described: dict[str, Any]) -> 
     nodes = [[n.op, [number(i) for i in n.inputs], [number(o) for o in n.outputs], n.attributes] for n in graph.nodes]
     header = {
         "model": described,
-        "image": number("image"),
+        "image": number(*graph.inputs),
         "outputs": {field: number(name) for field, name in outputs.items()},
         "tensors": tensors,
         "nodes": nodes,

@@ -6,7 +6,9 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from lentigo import texts
 from lentigo.atomic import refuse_existing, write_text
 from lentigo.errors import DataError, did_you_mean
+from lentigo.page.ort import ort_files, pack_for_ort
 from lentigo.page.packing import pack
 from lentigo.page.script import join_modules
 from lentigo.runtime import Bundle
@@ -21,14 +24,33 @@ from lentigo.runtime.shipped import find_bundle
 
 __all__ = ["ENGINES", "page_html", "write_page"]
 
-ENGINES = ("own",)
-"""What may compute inside a page: 'own', a few kilobytes of JavaScript and WebAssembly."""
+ENGINES = ("own", "ort")
+"""What may compute inside a page: 'own', a few kilobytes of JavaScript and WebAssembly, or 'ort', onnxruntime-web."""
 
+_MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)
+"""Where a script says that a map of it could be loaded."""
 _POLICY = (
-    "default-src 'none'; script-src {script} 'wasm-unsafe-eval'; style-src {style}; img-src data: blob:; "
+    "default-src 'none'; script-src {scripts} 'wasm-unsafe-eval'; style-src {style}; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
 )
-"""Nothing is loaded and nothing is sent; only the script and the style with these hashes count."""
+"""Nothing is loaded and nothing is sent; only the scripts and the style with these hashes count."""
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What an engine puts into a page.
+
+    Attributes:
+        module: the file of `app/` that is its `engine.js`.
+        parts: bytes that the page unpacks, by name; one is the model.
+        scripts: texts of scripts that run before the page's own.
+        sources: where else the page may take scripts from.
+    """
+
+    module: str
+    parts: Mapping[str, bytes]
+    scripts: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 def write_page(
@@ -36,6 +58,7 @@ def write_page(
     out: str | os.PathLike[str],
     *,
     engine: str = "own",
+    ort: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a bundle as a page that classifies images in a browser, offline, from one HTML file.
@@ -43,7 +66,8 @@ def write_page(
     Args:
         bundle: a bundle, its path, or the name of a model that ships.
         out: the .html file.
-        engine: one of `ENGINES`.
+        engine: one of `ENGINES`: 'own', or 'ort' for bundles that it can't run.
+        ort: folder of onnxruntime-web for the engine 'ort'; without it npm fetches it.
         overwrite: replace an existing page.
 
     Returns:
@@ -51,33 +75,64 @@ def write_page(
 
     Raises:
         BundleError: not a bundle, or the engine lacks one of its operators; the message names it.
-        DataError: no such engine.
+        DataError: no such engine, or its files or the programs that it needs are missing.
         OutputError: the file exists, or can't be written.
     """
     if engine not in ENGINES:
         raise DataError(f"There is no engine {engine!r}.", did_you_mean(engine, ENGINES))
+    if ort is not None and engine != "ort":
+        raise DataError(f"{ort}: the engine {engine!r} doesn't use onnxruntime-web.", "Add --engine ort.")
     refuse_existing(out, overwrite=overwrite)
     opened = bundle if isinstance(bundle, Bundle) else Bundle(find_bundle(bundle))
-    return write_text(out, page_html(opened))
+    return write_text(out, page_html(opened, engine, ort))
 
 
-def page_html(bundle: Bundle) -> str:
-    """The text of a bundle's page.
+def page_html(bundle: Bundle, engine: str = "own", ort: str | os.PathLike[str] | None = None) -> str:
+    """The text of a bundle's page, see `write_page`.
 
     Raises:
-        BundleError: the engine lacks one of its operators.
+        BundleError, DataError: as `write_page` does.
     """
-    model = pack(bundle)
-    parts = {
-        "style": _read("style.css"),
-        "script": join_modules("main.js", lambda name: _read(f"app/{name}")),
-        "config": _json({"model_sha256": hashlib.sha256(model).hexdigest(), "examples": _examples()}),
-        "texts": _json({language: texts.catalogue(language) for language in texts.LANGUAGES}),
-        "model": base64.b64encode(gzip.compress(model, 9, mtime=0)).decode(),
-        "no_script": html.escape(texts.text("page.no_script")),
-    }
-    parts["policy"] = _POLICY.format(script=_hash(parts["script"]), style=_hash(parts["style"]))
-    return _filled(_read("index.html"), parts)
+    inside = _own(bundle) if engine == "own" else _ort(bundle, ort)
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in inside.parts.items()}
+    script = join_modules("main.js", lambda name: _read(f"app/{inside.module if name == 'engine.js' else name}"))
+    style = _read("style.css")
+    return _filled(
+        _read("index.html"),
+        {
+            "style": style,
+            "script": script,
+            "config": _json({"sha256": sums, "examples": _examples()}),
+            "texts": _json({language: texts.catalogue(language) for language in texts.LANGUAGES}),
+            "parts": "\n".join([_part(*part) for part in inside.parts.items()] + [_script(s) for s in inside.scripts]),
+            "no_script": html.escape(texts.text("page.no_script")),
+            "policy": _POLICY.format(
+                scripts=" ".join([*map(_hash, (script, *inside.scripts)), *inside.sources]), style=_hash(style)
+            ),
+        },
+    )
+
+
+def _own(bundle: Bundle) -> _Inside:
+    return _Inside("engine-own.js", {"model": pack(bundle)})
+
+
+def _ort(bundle: Bundle, folder: str | os.PathLike[str] | None) -> _Inside:
+    with ort_files(folder) as files:
+        model = pack_for_ort(bundle, files)
+        parts = {"model": model, "module": files["module"].read_bytes(), "wasm": files["wasm"].read_bytes()}
+        # A script element ends at the first `</script`, wherever that is.
+        script = _MAP.sub("", files["script"].read_text(encoding="utf-8")).replace("</script", "<\\/script")
+    return _Inside("engine-ort.js", parts, (script,), ("blob:",))
+
+
+def _part(name: str, content: bytes) -> str:
+    packed = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+    return f'<script type="application/octet-stream" id="{name}">{packed}</script>'
+
+
+def _script(text: str) -> str:
+    return f"<script>{text}</script>"
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> str:

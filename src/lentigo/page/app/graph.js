@@ -39,6 +39,7 @@ export class Graph {
     this.outputs = header.outputs;
     this.image = header.image;
     this.kernel = kernel;
+    this.engine = kernel.name;
     this.constants = new Map();
     for (const [name, kind, dims, offset] of header.tensors) {
       const count = dims.reduce((p, d) => p * d, 1);

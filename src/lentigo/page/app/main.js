@@ -106,7 +106,7 @@ function usePrevalence(kind) {
 const refusalText = (refusal) => `${say(refusal.key, refusal.values)} ${say(refusal.step)}`;
 const made = () => {
   const { model } = state.graph;
-  return say("page.made", { model: model.name, parameters: texts.whole(model.parameters), sha: model.sha256.slice(0, 12), version: model.lentigo, engine: state.graph.kernel.name });
+  return say("page.made", { model: model.name, parameters: texts.whole(model.parameters), sha: model.sha256.slice(0, 12), version: model.lentigo, engine: state.graph.engine });
 };
 
 // Those that need a human most come first: what could not be judged, then the highest excess over a threshold.
@@ -301,12 +301,12 @@ async function main() {
   wire();
   render();
   try {
-    state.graph = await loadModel(content("model"), config.model_sha256);
+    state.graph = await loadModel(content, config.sha256);
     state.own = state.graph.model.labels.map((_, i) => +(100 * state.graph.model.training_prevalence[i]).toFixed(2));
   } catch (error) {
     state.fatal = error instanceof Refusal ? error : new Refusal("fatal.browser", { error: error.message });
   }
-  byId("model").remove();
+  for (const name of Object.keys(config.sha256)) byId(name).remove();
   render();
   document.documentElement.dataset.ready = Math.round(performance.now());
   state.graph?.warm();

@@ -1,7 +1,7 @@
-// The model inside the page: unpacked, and refused unless its checksum is the one that the page's script holds.
+// The parts inside the page, the model and what computes it: unpacked, and refused unless their checksums are those that
+// the page states.
 
-import { Graph } from "./graph.js";
-import { makeKernel } from "./kernel.js";
+import { openEngine } from "./engine.js";
 import { Refusal } from "./refusal.js";
 import { sha256 } from "./sha256.js";
 
@@ -17,8 +17,12 @@ async function unpacked(base64) {
   }
 }
 
-export async function loadModel(base64, expected, useWasm = true) {
-  const bytes = await unpacked(base64);
-  if (sha256(bytes) !== expected) throw new Refusal("fatal.damaged");
-  return new Graph(bytes, makeKernel(useWasm));
+// `texts` gives the text of a part by its name, `sums` its SHA-256.
+export async function loadModel(texts, sums) {
+  const parts = {};
+  for (const [name, expected] of Object.entries(sums)) {
+    parts[name] = await unpacked(texts(name));
+    if (sha256(parts[name]) !== expected) throw new Refusal("fatal.damaged");
+  }
+  return openEngine(parts);
 }

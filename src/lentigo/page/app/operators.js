@@ -318,6 +318,3 @@ operator("QuantizeLinear", ([x, scale, zero], { axis = 1 }) => {
   });
   return tensor(to, x.dims);
 });
-
-// Crop and resize have been done row by row while the photograph was read, see square.js.
-operator("Square", ([x]) => x);
