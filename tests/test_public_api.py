@@ -57,6 +57,9 @@ PUBLIC = {
         BUDGETS SEARCH_SPACES STUDIES Budget Check Figure Measured PublishedRecipe Study System
         Table Variant reproduce search_space
     """,
+    "lentigo.serve": """
+        Settings create_app load_settings serve
+    """,
     "lentigo.page": """
         ENGINES operators write_page
     """,

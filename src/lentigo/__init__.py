@@ -27,6 +27,7 @@ _PARTS = (
     "page",
     "report",
     "runtime",
+    "serve",
     "studies",
     "taxonomy",
     "texts",

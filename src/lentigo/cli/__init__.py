@@ -19,6 +19,7 @@ from lentigo.cli import (
     report,
     reproduce,
     search,
+    serve,
     train,
     verify,
 )
@@ -43,7 +44,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
-for verbs in (classify.app, *BUILDING, *JUDGING):
+for verbs in (classify.app, serve.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 
 

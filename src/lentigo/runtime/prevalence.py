@@ -11,7 +11,7 @@ from pathlib import Path
 from lentigo.errors import DataError
 from lentigo.labels import LabelSet
 
-__all__ = ["check_prevalence", "read_prevalence", "restate"]
+__all__ = ["check_prevalence", "read_pairs", "read_prevalence", "restate"]
 
 _TINY = sys.float_info.min
 _STEP = "State the share of every diagnosis, such as mel=0.02,nv=0.9 and so on for: {}."
@@ -58,7 +58,7 @@ def read_prevalence(text: str) -> dict[str, object]:
     if not text.strip():
         raise DataError("No prevalence is stated.", _FORMS)
     if "=" in text and not Path(text).is_file():
-        return _unique(_pair(part) for part in text.split(",") if part.strip())
+        return read_pairs(text)
     try:
         found = json.loads(Path(text).read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except (OSError, ValueError) as error:
@@ -69,6 +69,18 @@ def read_prevalence(text: str) -> dict[str, object]:
         ) from None
     if not isinstance(found, dict):
         raise DataError(f"{text}: not a JSON object.", 'Write one as in {"mel": 0.02, ...}.')
+    return found
+
+
+def read_pairs(text: str) -> dict[str, object]:
+    """Parse a prevalence of pairs, such as `mel=0.02,nv=0.9`; no file is looked for.
+
+    Raises:
+        DataError: no pair, a malformed one, or a diagnosis that is stated twice.
+    """
+    found = _unique(_pair(part) for part in text.split(",") if part.strip())
+    if not found:
+        raise DataError("No prevalence is stated.", "Write mel=0.02,nv=0.9,...")
     return found
 
 

@@ -1,5 +1,6 @@
 """What a file says about itself, without its pixels."""
 
+import io
 from collections.abc import Callable
 from typing import IO
 
@@ -11,9 +12,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lentigo.errors import ImageError
+from lentigo.runtime.codecs.simple import webp_size
 from lentigo.runtime.formats import START, sniff
 
-__all__ = ["open_header"]
+__all__ = ["open_header", "picture_size"]
 
 # WebP is missing: libwebp makes room for all its pixels at once.
 _CLASSES: dict[str, Callable[[IO[bytes]], Image.Image]] = {
@@ -39,3 +41,18 @@ def open_header(file: IO[bytes]) -> Image.Image:
     if not kind or kind.name not in _CLASSES:
         raise ImageError("not an image whose header can be read.")
     return _CLASSES[kind.name](file)
+
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Width and height as a file's header states them; nothing is decoded.
+
+    Args:
+        data: the bytes of a file in a format that `decode` reads.
+
+    Raises:
+        ImageError: another format, or a damaged header. Pillow raises others for damage.
+    """
+    kind = sniff(data[:START])
+    if kind and kind.name == "WebP":
+        return webp_size(data)
+    return open_header(io.BytesIO(data)).size

@@ -10,7 +10,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from lentigo.errors import ImageError
 from lentigo.runtime.codecs.limits import damaged, refuse_several, refuse_size
 
-__all__ = ["read_bmp", "read_gif", "read_webp"]
+__all__ = ["read_bmp", "read_gif", "read_webp", "webp_size"]
 
 _EXPORT = "Export the image again, in sRGB."
 
@@ -44,7 +44,7 @@ def read_webp(data: bytes) -> Image.Image:
     """Read a WebP of one picture."""
     if len(data) < 8 + int.from_bytes(data[4:8], "little"):
         raise damaged("its end is missing")
-    refuse_size(*_webp_size(data))  # libwebp makes room for the picture as soon as it is opened
+    refuse_size(*webp_size(data))  # libwebp makes room for the picture as soon as it is opened
     image = WebPImageFile(io.BytesIO(data))
     refuse_size(*image.size)
     refuse_several(getattr(image, "n_frames", 1))
@@ -52,7 +52,7 @@ def read_webp(data: bytes) -> Image.Image:
     return image
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
+def webp_size(data: bytes) -> tuple[int, int]:
     """Width and height from the first chunk, as the container's specification has them."""
     kind, body = data[12:16], data[20:30]
     if kind == b"VP8X":

@@ -1,0 +1,76 @@
+"""The application: routes, errors and documentation around a service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+
+from lentigo import __version__
+from lentigo.runtime import NOTICE
+from lentigo.serve.guard import Guard, digests
+from lentigo.serve.problems import install_handlers
+from lentigo.serve.routes import admin_routes, routes
+from lentigo.serve.schemas import Problem
+from lentigo.serve.service import Service
+from lentigo.serve.settings import Settings, load_settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None, *, service: Service | None = None) -> FastAPI:
+    """The service as an ASGI application; its workers start with its lifespan, if they don't run already.
+
+    Args:
+        settings: the configuration; None reads the environment.
+        service: one that was made from the same settings; None makes one.
+    """
+    settings = settings or load_settings()
+    made = service or Service(settings)
+    app = FastAPIOffline(
+        title="lentigo",
+        version=__version__,
+        description=f"{NOTICE}\n\nEvery error is application/problem+json.",
+        redoc_url=None,
+        static_url="/docs/static",
+        lifespan=_lifespan,
+    )
+    app.state.service = made
+    install_handlers(app)
+    app.include_router(routes)
+    if admin_keys := digests(settings.admin_keys()):
+        app.include_router(admin_routes)
+    _describe_problems(app)
+    app.add_middleware(Guard, service=made, keys=digests(settings.keys()), admin_keys=admin_keys)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    if not service.started:
+        await service.start()
+    try:
+        yield
+    finally:
+        await service.stop()
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the problem into the OpenAPI document, in place of FastAPI's own validation error."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.setdefault("Problem", Problem.model_json_schema())
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it

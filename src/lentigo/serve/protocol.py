@@ -1,0 +1,98 @@
+"""uvicorn's HTTP protocol with limits that it lacks: slow or huge headers, many connections, half-closed ones."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from lentigo.serve.problems import MEDIA_TYPE, problem_body
+from lentigo.serve.settings import Settings
+
+__all__ = ["protocol_for"]
+
+_HEADER_BYTES = 64_000
+
+
+def protocol_for(settings: Settings) -> type[HttpToolsProtocol]:
+    """The protocol class for a configuration: uvicorn makes one of it for each connection."""
+
+    class Protocol(HttpToolsProtocol):
+        _deadline: asyncio.TimerHandle | None = None
+        _header_bytes = 0
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+            super().connection_made(transport)
+            if len(self.connections) > settings.max_connections:
+                self._end(503, f"More than {settings.max_connections} connections are open.")
+            self._expect_header()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._header_came()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if not self.transport.is_closing():
+                super().data_received(data)
+
+        def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn has no answer to it
+            """A client that has sent its request and closed its end still gets its answer."""
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete:
+                return False
+            if cycle.more_body:
+                self._end(400, "The connection closed before the body was complete.")
+                return False
+            cycle.keep_alive = False
+            return True
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._header_bytes = 0
+            self._expect_header()
+
+        def on_url(self, url: bytes) -> None:
+            super().on_url(url)
+            self._count(len(url))
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            super().on_header(name, value)
+            self._count(len(name) + len(value))
+
+        def on_headers_complete(self) -> None:
+            self._header_came()
+            if self._header_bytes <= _HEADER_BYTES:
+                self.scope["state"]["connection"] = self
+                super().on_headers_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP gets a problem like everything else."""
+            self._end(400, msg)
+
+        def closing(self) -> bool:
+            """Whether nobody waits for an answer any more."""
+            return self.transport.is_closing()
+
+        def _expect_header(self) -> None:
+            self._header_came()
+            self._deadline = self.loop.call_later(settings.header_timeout, self._end, 408, "The header took too long.")
+
+        def _header_came(self) -> None:
+            if self._deadline:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _count(self, length: int) -> None:
+            before = self._header_bytes
+            self._header_bytes += length
+            if before <= _HEADER_BYTES < self._header_bytes:
+                self._end(431, f"The header is larger than {_HEADER_BYTES:,} bytes.")
+
+        def _end(self, status: int, detail: str) -> None:
+            """Answer without the application, and close."""
+            if self.transport.is_closing():
+                return
+            body = problem_body(status, detail)
+            head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            self.transport.write(b"".join((STATUS_LINE[status], head.encode(), body)))
+            self.transport.close()
+
+    return Protocol

@@ -1,0 +1,129 @@
+"""The bounded queue of images, from which workers take batches: micro-batching across requests."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Answer", "FullError", "Job", "JobQueue"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says of one image.
+
+    Attributes:
+        status: 200 for a verdict, else the status of a request of which no image could be read.
+        decision: of the verdict; empty if there is none.
+        fault: whether the request itself was wrong, and not the image.
+        body: JSON of the result, or a PNG.
+    """
+
+    status: int
+    decision: str
+    fault: bool
+    body: bytes
+
+
+@dataclass(eq=False)
+class Job:
+    """One image that waits for its result.
+
+    Attributes:
+        content: the bytes of the file.
+        name: as the client gave it.
+        model: position of a model in the settings.
+        task: what else the worker must know; jobs of a batch have the same.
+        abandoned: whether nobody waits for the answer any more.
+        answer: set by the pool.
+    """
+
+    content: bytes
+    name: str
+    model: int
+    task: Mapping[str, object]
+    abandoned: Callable[[], bool]
+    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class FullError(Exception):
+    """No room for further images."""
+
+
+class JobQueue:
+    """Images in the order of their arrival, with room for a limited number until they are answered.
+
+    Args:
+        room: most images that wait or are computed.
+        batch: most images in a batch.
+    """
+
+    def __init__(self, room: int, batch: int) -> None:
+        self.room = room
+        self.held = 0
+        self._batch = batch
+        self._waiting: deque[Job] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, jobs: list[Job]) -> None:
+        """Add all images of a request, or none.
+
+        Raises:
+            FullError: they don't fit.
+        """
+        if self.held + len(jobs) > self.room:
+            raise FullError
+        self.held += len(jobs)
+        for job in jobs:
+            job.answer.add_done_callback(self._release)
+            self._waiting.append(job)
+        self._wake(len(jobs))
+
+    async def take(self) -> list[Job]:
+        """The next batch, of one model and task; idle workers share what waits, so that none stays idle."""
+        while True:
+            while not self._waiting:
+                woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._idle.append(woken)
+                try:
+                    await woken
+                except asyncio.CancelledError:
+                    self._pass_on(woken)
+                    raise
+            share = math.ceil(len(self._waiting) / (1 + len(self._idle)))
+            if batch := self._next(min(self._batch, share)):
+                return batch
+
+    def _next(self, most: int) -> list[Job]:
+        batch: list[Job] = []
+        while self._waiting and len(batch) < most:
+            job = self._waiting[0]
+            if job.answer.done() or job.abandoned():
+                self._waiting.popleft()
+                job.answer.cancel()
+                continue
+            if batch and (job.model, job.task) != (batch[0].model, batch[0].task):
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _wake(self, count: int) -> None:
+        while self._idle and count > 0:
+            woken = self._idle.popleft()
+            if not woken.done():
+                woken.set_result(None)
+                count -= 1
+
+    def _pass_on(self, woken: asyncio.Future[None]) -> None:
+        """A worker that stops leaves what it was woken for to another."""
+        if woken in self._idle:
+            self._idle.remove(woken)
+        else:
+            self._wake(1)
+
+    def _release(self, _: asyncio.Future[Answer]) -> None:
+        self.held -= 1

@@ -1,0 +1,170 @@
+"""The addresses of the service. A route reads its request, asks the service, and puts its answers together."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from lentigo import __version__
+from lentigo.errors import DataError, LentigoError
+from lentigo.runtime.prevalence import read_pairs
+from lentigo.serve.body import read_uploads
+from lentigo.serve.metrics import CONTENT_TYPE
+from lentigo.serve.problems import MEDIA_TYPE, ProblemError
+from lentigo.serve.queue import Answer
+from lentigo.serve.schemas import Classified, Health, Models, Reloaded
+from lentigo.serve.service import Service
+
+__all__ = ["admin_routes", "routes"]
+
+routes = APIRouter()
+admin_routes = APIRouter()
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The bytes of one image file, or a form with several. The bytes decide what a file is.",
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "images": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+                    },
+                    "required": ["images"],
+                    "additionalProperties": False,
+                }
+            },
+        },
+    }
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
+
+
+_MEANING = {
+    400: "The request can't be read.",
+    401: "A key is needed.",
+    404: "There is no such model.",
+    408: "The body took too long to arrive.",
+    409: "A reload isn't finished.",
+    413: "Too many bytes, images or pixels.",
+    415: "No image of a format that is read.",
+    422: "A value isn't valid, or no image of the request could be read.",
+    429: "No room now; Retry-After says when.",
+    500: "The service failed.",
+    503: "No worker could answer.",
+}
+_OF_IMAGES = problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
+
+ModelName = Annotated[str | None, Query(description="Name of a model of /v1/models; the first of them if not given.")]
+Prevalence = Annotated[
+    str | None,
+    Query(
+        description="How common each diagnosis is where the images come from: `mel=0.02,nv=0.9,...` for all diagnoses. "
+        "Adjusts the probabilities by Bayes' rule; decisions stay in the view of each threshold."
+    ),
+]
+
+
+@routes.post("/v1/classify", response_model=Classified, responses=_OF_IMAGES, openapi_extra=_BODY, tags=["images"])
+async def classify(request: Request, model: ModelName = None, prevalence: Prevalence = None) -> Response:
+    """Classify one or more images. Each has a result in its place; one that can't be read has an `error` there."""
+    answers = await _compute(request, model, {"prevalence": _stated(prevalence)})
+    return Response(
+        b'{"results": [' + b", ".join(answer.body for answer in answers) + b"]}", 200, None, "application/json"
+    )
+
+
+@routes.get("/v1/models", response_model=Models, responses=problems(401, 503), tags=["models"])
+async def models(request: Request) -> Response:
+    """List the models that are open."""
+    return JSONResponse({"models": list(_service(request).pool.models)})
+
+
+@routes.get("/healthz", response_model=Health, tags=["state"])
+async def healthz(request: Request) -> Health:
+    """Tell whether the process runs."""
+    return _health(_service(request))
+
+
+@routes.get(
+    "/readyz", response_model=Health, responses={503: {"model": Health, "description": "It can't."}}, tags=["state"]
+)
+async def readyz(request: Request) -> Response:
+    """Tell whether images can be classified now."""
+    health = _health(_service(request))
+    return JSONResponse(health.model_dump(), 200 if health.status == "ok" else 503)
+
+
+@routes.get(
+    "/metrics",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(401)},
+    response_class=Response,
+    tags=["state"],
+)
+async def metrics(request: Request) -> Response:
+    """Counters in Prometheus's text format."""
+    return Response(_service(request).metrics.text(), media_type=CONTENT_TYPE)
+
+
+@admin_routes.post("/v1/admin/reload", response_model=Reloaded, responses=problems(401, 409, 500), tags=["models"])
+async def reload(request: Request) -> Response:
+    """Open the models again. Requests are served meanwhile; if a model can't be opened, the old ones stay."""
+    try:
+        before, after = await _service(request).reload()
+    except LentigoError as error:
+        raise ProblemError(500, f"The models were not reloaded: {error.message}", error.hint) from None
+    return JSONResponse({"before": before, "after": after})
+
+
+def _service(request: Request) -> Service:
+    found: Service = request.app.state.service
+    return found
+
+
+def _health(service: Service) -> Health:
+    status: Literal["ok", "starting", "no worker"] = "ok" if service.started else "starting"
+    alive = service.pool.alive
+    return Health(status="no worker" if service.started and not alive else status, version=__version__, workers=alive)
+
+
+def _stated(prevalence: str | None) -> dict[str, object] | None:
+    try:
+        return None if prevalence is None else read_pairs(prevalence)
+    except DataError as error:
+        raise ProblemError(422, error.message, error.hint) from None
+
+
+async def _compute(request: Request, model: str | None, task: dict[str, Any]) -> Sequence[Answer]:
+    """The answers for the images of a request, of which at least one could be read."""
+    service = _service(request)
+    service.find_model(model)  # before the body is read
+    uploads = await read_uploads(request, service.settings, service.buffered)
+    request.scope["state"]["images"] = len(uploads)
+    connection = request.scope["state"].get("connection")
+    abandoned = connection.closing if connection else lambda: False
+    answers = await service.compute(uploads, model, task, abandoned)
+    if fault := next((answer for answer in answers if answer.fault), None):
+        raise _problem(fault.status, [fault], answers)
+    if all(answer.status != 200 for answer in answers):
+        statuses = {answer.status for answer in answers}
+        raise _problem(statuses.pop() if len(statuses) == 1 else 422, answers, answers)
+    return answers
+
+
+def _problem(status: int, said: Sequence[Answer], answers: Sequence[Answer]) -> ProblemError:
+    """The problem of a request without any result."""
+    import json
+
+    values = [json.loads(answer.body) for answer in said]
+    if said[0].fault:
+        return ProblemError(status, values[0]["detail"], values[0]["next_step"])
+    detail = values[0]["error"] if len(values) == 1 else f"None of the {len(answers)} images could be read."
+    return ProblemError(status, detail, "", results=values)

@@ -1,0 +1,100 @@
+"""`serve`: one call that starts everything, and returns when everything has ended."""
+
+import asyncio
+import math
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from lentigo.errors import LentigoError, OutputError, reason
+from lentigo.serve.app import create_app
+from lentigo.serve.logs import route_uvicorn
+from lentigo.serve.problems import ProblemError
+from lentigo.serve.protocol import protocol_for
+from lentigo.serve.service import Service
+from lentigo.serve.settings import Settings, load_settings
+
+__all__ = ["serve"]
+
+_BACKLOG = 2048
+
+
+def serve(
+    models: Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    **given: Any,
+) -> None:
+    """Serve models over HTTP until SIGTERM or SIGINT; SIGHUP opens the models again.
+
+    What was accepted is finished first. The configuration is written to the log at the start, without keys.
+
+    Args:
+        models: names or paths of bundles; None leaves them to the configuration.
+        config: a TOML file with the names of `Settings`.
+        given: settings by name; they take precedence over the environment, and that over the file.
+
+    Raises:
+        DataError: the configuration is not valid.
+        BundleError: a model can't be opened.
+        OutputError: the address can't be used.
+    """
+    named = [os.fspath(model) for model in models] if models else None
+    settings = load_settings(config, models=named, **given)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    service = Service(settings)
+    app = create_app(settings, service=service)
+    with _listen(settings) as listening:
+        await service.start()  # before the first request can come, and so that its errors reach the caller
+        service.log.write("info", "configuration", **settings.shown())
+        route_uvicorn(service.log)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=protocol_for(settings),
+                ws="none",
+                loop="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=math.ceil(settings.keep_alive),
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+            )
+        )
+        reloads: set[asyncio.Task[None]] = set()
+
+        def on_hangup() -> None:
+            task = asyncio.create_task(_reload(service))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
+        host, port = listening.getsockname()[:2]
+        service.log.write("info", "listening", host=host, port=port, workers=service.pool.alive)
+        await server.serve(sockets=[listening])
+    service.log.write("info", "stopped")
+
+
+async def _reload(service: Service) -> None:
+    try:
+        await service.reload()
+    except (LentigoError, ProblemError) as error:
+        service.log.write("warning", "the models stay", reason=str(error))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise OutputError(f"{where}: {reason(error)}.", "Choose another host or port.") from None

@@ -1,0 +1,90 @@
+"""One service on loopback for the whole session: real processes, the tiny bundle of the other tests."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+class Running:
+    """A service that was started as `lentigo serve`, and what it has written."""
+
+    def __init__(self, process: subprocess.Popen, log: Path) -> None:
+        self.process = process
+        self.log = log
+        self.url = self._wait_for_url()
+
+    def lines(self) -> list[dict]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def events(self, event: str) -> list[dict]:
+        return [line for line in self.lines() if line["event"] == event]
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in found]
+
+    def until(self, true, seconds: float = 20) -> None:
+        """Wait until something is true."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, self.log.read_text()[-2000:]
+            time.sleep(0.02)
+
+    def _wait_for_url(self) -> str:
+        self.until(lambda: self.process.poll() is not None or self.events("listening"), 60)
+        assert self.process.poll() is None, self.log.read_text()
+        said = self.events("listening")[0]
+        return f"http://{said['host']}:{said['port']}"
+
+
+@contextmanager
+def running(folder: Path, *arguments: object, **environment: str) -> Iterator[Running]:
+    """Start `lentigo serve` at a free port; end it."""
+    log = folder / "log.jsonl"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lentigo", "serve", *map(str, arguments), "--port", "0"],
+            stderr=errors,
+            env={**os.environ, **environment},
+        )
+    try:
+        yield Running(process, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def service(bundle_path, tmp_path_factory) -> Iterator[Running]:
+    """Two workers, small limits."""
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "serve.toml").write_text('max_bytes = 4_000_000\nmax_pixels = 4_000_000\nadmin_key = "let me in"\n')
+    options = ("--config", folder / "serve.toml", "--workers", 2, "--body-timeout", 1, "--header-timeout", 1)
+    with running(folder, bundle_path, *options) as found:
+        yield found
+
+
+@pytest.fixture
+def http(service) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service.url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def photo(synthetic_records) -> bytes:
+    """The bytes of a JPEG."""
+    return Path(synthetic_records.table["path"][0]).read_bytes()
