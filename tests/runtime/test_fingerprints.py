@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lentigo.runtime import IdSet
+from lentigo.runtime.fingerprints import image_identity
 
 IDS = st.lists(st.text(max_size=12) | st.from_regex(r"ISIC_[0-9]{7}(_downsampled)?", fullmatch=True), max_size=40)
 
@@ -16,8 +17,15 @@ def test_members_are_members_and_others_are_not(members, others):
     known = IdSet.decode(IdSet.of(members).encode())
     assert known == IdSet.of(members)
     assert known.contains(members).all()
-    assert known.contains(others).tolist() == [other in members for other in others]
-    assert len(known) == len(set(members))
+    images = set(map(image_identity, members))
+    assert known.contains(others).tolist() == [image_identity(other) in images for other in others]
+    assert len(known) == len(images)
+
+
+def test_an_image_that_isic_offers_reduced_is_the_same_image():
+    for one, other in (("ISIC_0001140", "ISIC_0001140_downsampled"), ("ISIC_0001140_downsampled", "ISIC_0001140")):
+        assert IdSet.of([one]).contains([other]).all()
+    assert not IdSet.of(["x_downsampled"]).contains(["x"]).any()
 
 
 @pytest.mark.parametrize(

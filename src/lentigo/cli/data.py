@@ -9,6 +9,22 @@ import typer
 app = typer.Typer(help="Download, describe, audit and split a data set without leaks.", no_args_is_help=True)
 
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
+Roots = Annotated[
+    list[Path],
+    typer.Argument(help="The data set's folder or file; several are joined, the main one first.", metavar="ROOT..."),
+]
+LabelsOfEach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--labels",
+        help="Label set: its name, or a CSV or JSON file; of several data sets one for all, or one for each.",
+        metavar="FILE_OR_NAME",
+    ),
+]
+Map = Annotated[
+    Path | None,
+    typer.Option("--map", help="What labels of further data sets become in the first: a file with from and to."),
+]
 Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at any problem instead of skipping bad rows.")]
 
@@ -35,33 +51,37 @@ def fetch(
 
 @app.command()
 def describe(
-    root: Root,
+    roots: Roots,
     out: Annotated[Path, typer.Option(help="Folder for the page, its figures and their data.")] = Path("described"),
-    labels: Labels = None,
+    labels: LabelsOfEach = None,
+    mapping: Map = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Write a page that describes a data set."""
+    """Write a page that describes a data set, or several as one."""
     from lentigo import audit, data
 
-    typer.echo(audit.describe(data.read(root, labels=labels, strict=strict, outside=outside), out))
+    records = data.read(roots, labels=labels, mapping=mapping, strict=strict, outside=outside)
+    typer.echo(audit.describe(records, out))
 
 
 @app.command()
 def audit(
-    root: Root,
+    roots: Roots,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("audit"),
     split_file: Annotated[
         Path | None, typer.Option("--split", help="A split to check for leaks: a saved split of lentigo, or any CSV.")
     ] = None,
-    labels: Labels = None,
+    labels: LabelsOfEach = None,
+    mapping: Map = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Find duplicates, conflicting labels, damaged images and leaks, with pictures."""
+    """Find duplicates, conflicting labels, damaged images and leaks, with pictures; also across several data sets."""
     from lentigo import audit, data
 
-    typer.echo(audit.write_audit(data.read(root, labels=labels, strict=strict, outside=outside), out, split=split_file))
+    records = data.read(roots, labels=labels, mapping=mapping, strict=strict, outside=outside)
+    typer.echo(audit.write_audit(records, out, split=split_file))
 
 
 @app.command()
@@ -81,7 +101,7 @@ def leakage(
 
 @app.command()
 def split(
-    root: Root,
+    roots: Roots,
     out: Annotated[Path, typer.Option(help="CSV file to write.")] = Path("split.csv"),
     protocol: Annotated[str, typer.Option(help="Split protocol.")] = "grouped",
     fold: Annotated[int, typer.Option(help="Test fold, from 0.")] = 0,
@@ -90,14 +110,18 @@ def split(
         Path | None, typer.Option(help="Pairs of images of the same lesion: an audit's folder, or a CSV table.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
-    labels: Labels = None,
+    labels: LabelsOfEach = None,
+    mapping: Map = None,
     strict: Strict = False,
     outside: Outside = False,
 ) -> None:
-    """Split a data set by a named protocol and save the split with its hash."""
+    """Split a data set by a named protocol and save the split with its hash.
+
+    Of several data sets, the protocol grouped splits the first; the others only add to its training part.
+    """
     from lentigo import data
 
-    records = data.read(root, labels=labels, strict=strict, outside=outside)
+    records = data.read(roots, labels=labels, mapping=mapping, strict=strict, outside=outside)
     typer.echo(data.write_split(records, out, protocol=protocol, fold=fold, folds=folds, seed=seed, pairs=pairs))
 
 

@@ -3,6 +3,7 @@
 >>> from lentigo import data
 >>> records = data.read("HAM10000/")
 >>> fold = data.split(records, "grouped", fold=0)
+>>> more = data.read(["HAM10000/", "ISIC2019/"])  # the first is split, the second only adds to the training part
 """
 
 from lentigo.errors import MissingExtraError
@@ -13,8 +14,9 @@ try:
     from lentigo.data.pairs import Pairs, read_pairs
     from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
-    from lentigo.data.records import COLUMNS, Problem, Records
-    from lentigo.data.sources import Labels, read
+    from lentigo.data.reading import read
+    from lentigo.data.records import COLUMNS, Problem, Records, Source
+    from lentigo.data.sources import Labels
     from lentigo.data.sources.packed import pack
     from lentigo.data.splits import Split, freeze, load_split, split, write_split
 except ModuleNotFoundError as missing:
@@ -30,6 +32,7 @@ __all__ = [
     "Pixels",
     "Problem",
     "Records",
+    "Source",
     "Split",
     "fetch",
     "find_groups",

@@ -22,9 +22,9 @@ def refuse_inputs(path: str | os.PathLike[str], records: Records, others: Iterab
     Raises:
         OutputError: the path names one of these.
     """
-    target, root = Path(path).resolve(), Path(records.root).resolve()
-    inside = target.exists() and root in target.parents
-    if target == root or inside or target in {other.resolve() for other in others}:
+    target, roots = Path(path).resolve(), {root.resolve() for root in map(Path, records.roots)}
+    inside = target.exists() and not roots.isdisjoint(target.parents)
+    if target in roots or inside or target in {other.resolve() for other in others}:
         raise OutputError(f"{path}: this is one of the inputs, which are never overwritten.", "Choose another --out.")
 
 
@@ -55,8 +55,9 @@ def output_folder(out: str | os.PathLike[str], records: Records) -> Path:
         OutputError: it lies in the data set's own folder, where the next reader would take what is written for data;
             or it can't be made or written to.
     """
-    folder, root = Path(out), Path(records.root).resolve()
-    if root.is_dir() and (folder.resolve() == root or root in folder.resolve().parents):
+    folder = Path(out)
+    places = {root.resolve() for root in map(Path, records.roots) if root.is_dir()}
+    if not places.isdisjoint((folder.resolve(), *folder.resolve().parents)):
         raise OutputError(f"{folder}: is inside the data set.", "Choose a folder outside it with --out.")
     make_folder(folder)
     if not os.access(folder, os.W_OK | os.X_OK):

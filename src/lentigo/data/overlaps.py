@@ -36,7 +36,7 @@ PARTS = MappingProxyType(
 def shared_images(first: str, second: str) -> tuple[str, ...]:
     """What two data sets, by `Records.name`, have in common: names of the collections, sorted; () for none known.
 
-    Variants such as 'dermamnist_224' are their data set at another size.
+    Variants such as 'dermamnist_224' are their data set at another size; 'one+other' are several read as one.
     """
     return tuple(sorted(_parts(first) & _parts(second)))
 
@@ -47,5 +47,7 @@ def numbered_by_row(records: Records) -> bool:
 
 
 def _parts(name: str) -> frozenset[str]:
+    if "+" in name:
+        return frozenset().union(*map(_parts, name.split("+")))
     plain = name.rstrip("0123456789").rstrip("_") if name not in PARTS else name
     return PARTS.get(plain, frozenset())

@@ -14,7 +14,7 @@ from lentigo.errors import DataError
 from lentigo.labels import BINARY, HAM10000, LabelMapping, LabelSet
 from lentigo.runtime.images import decode
 
-__all__ = ["COLUMNS", "Problem", "Records"]
+__all__ = ["COLUMNS", "Problem", "Records", "Source"]
 
 COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source", "path")
 """Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
@@ -22,7 +22,12 @@ absolute path or, for sources that hold pixels in one file, that file's path, '#
 know is NA; only `image_id` and `path` are always there, and `malignant` where the label set knows it of each
 label. `dx` holds ids of the records' label set. A source without lesion ids gets one lesion per image; a source that
 knows only benign and malignant has no `dx`. A source that knows its patients has one
-more column, `patient_id`, and groups then never split a patient."""
+more column, `patient_id`, and groups then never split a patient. Records that were read from several sources have the
+column `data_set`, the name of each image's; `source` remains what that data set says of where its images come from,
+such as a clinic, or the data set's name where it doesn't say."""
+
+FURTHER_COLUMNS = ("patient_id", "data_set")
+"""Columns that only some records have."""
 
 
 _SEVERITIES = {"dropped": "skipped", "ignored": "ignored", "kept": "kept with a problem"}
@@ -49,6 +54,28 @@ class Problem:
         return f"{self.file}: {self.reason} [{self.severity}]"
 
 
+@dataclass(frozen=True)
+class Source:
+    """One of several data sets that were read as one.
+
+    Attributes:
+        name: in the column `data_set`: the data set's name, or that of its folder.
+        root: the folder or file that it was read from.
+        licence, citation: its own; '' where it states none.
+        known_pairs: its own.
+        label_set: its diagnoses before they were mapped.
+        outside: as in `Records`.
+    """
+
+    name: str
+    root: Path
+    licence: str = ""
+    citation: str = ""
+    known_pairs: tuple[tuple[str, str], ...] = ()
+    label_set: LabelSet = HAM10000
+    outside: bool = False
+
+
 class Pictures(Protocol):
     """Images by their row: an array, or what decodes them when they are asked for."""
 
@@ -73,6 +100,10 @@ class Records:
         citation: what to cite.
         label_set: the diagnoses that the source distinguishes; `labels.BINARY` where there are no diagnoses at all.
         outside: whether its table was allowed to name images outside its folder; a run reads it again in the same way.
+        sources: the data sets that it was read from, where they are several. The first is the main one: it gives name
+            and root, and alone is split into training, validation and test.
+        links: pairs of image ids that belong to one lesion or patient, known because two of these data sets have an
+            image in common under different lesion or patient ids.
     """
 
     table: pd.DataFrame
@@ -85,6 +116,8 @@ class Records:
     citation: str = ""
     label_set: LabelSet = HAM10000
     outside: bool = False
+    sources: tuple[Source, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         missing = [c for c in COLUMNS if c not in self.table.columns]
@@ -109,6 +142,27 @@ class Records:
     def __repr__(self) -> str:
         lesions = self.table["lesion_id"].nunique()
         return f"<Records {self.name}: {len(self):,} images of {lesions:,} lesions, {self.label_set.name}>"
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders and files that it was read from."""
+        return tuple(source.root for source in self.sources) or (self.root,)
+
+    @property
+    def main(self) -> "Records":
+        """The images of its first source, as if it had been read alone; all of them where there is only one."""
+        if not self.sources:
+            return self
+        own = self.take(self.ids[self.source_numbers == 0])
+        return replace(own, sources=(), links=(), known_pairs=self.sources[0].known_pairs)
+
+    @property
+    def source_numbers(self) -> NDArray[np.int64]:
+        """Position in `sources` of each image's data set [N]; zeros where there is only one."""
+        if not self.sources:
+            return np.zeros(len(self), np.int64)
+        names = pd.Index([source.name for source in self.sources])
+        return names.get_indexer(pd.Index(self.table["data_set"])).astype(np.int64)
 
     @property
     def ids(self) -> NDArray:
@@ -202,13 +256,13 @@ def make_table(rows: pd.DataFrame, label_set: LabelSet = HAM10000) -> pd.DataFra
     """Complete a reader's rows to `COLUMNS` with the right types.
 
     Args:
-        rows: at least `image_id`, `path` and one of `dx` (ids of the label set) and `malignant`; `patient_id` is kept
-            where there is one.
+        rows: at least `image_id`, `path` and one of `dx` (ids of the label set) and `malignant`; `FURTHER_COLUMNS` are
+            kept where they are.
         label_set: says which labels are malignant where the rows don't.
     """
-    patient = [c for c in ("patient_id",) if c in rows.columns]
-    table = rows.reindex(columns=[*COLUMNS, *patient]).reset_index(drop=True)
-    text: Sequence[str] = ("image_id", "lesion_id", "dx", "dx_type", "sex", "site", "source", "path", *patient)
+    further = [c for c in FURTHER_COLUMNS if c in rows.columns]
+    table = rows.reindex(columns=[*COLUMNS, *further]).reset_index(drop=True)
+    text: Sequence[str] = ("image_id", "lesion_id", "dx", "dx_type", "sex", "site", "source", "path", *further)
     for column in text:
         table[column] = table[column].astype(object).where(table[column].notna(), None)
     table["lesion_id"] = table["lesion_id"].where(table["lesion_id"].notna(), table["image_id"])

@@ -19,6 +19,7 @@ from lentigo.data.groups import find_groups
 from lentigo.data.outputs import refuse_foreign
 from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
+from lentigo.data.protocols.joined import with_further_sources
 from lentigo.data.records import Records
 from lentigo.errors import DataError, LeakError, OutputError, did_you_mean
 
@@ -86,7 +87,12 @@ class Split:
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part} {n.images:,} images of {n.groups:,} groups" for part, n in self.counts().iterrows())
-        return f"{self.protocol}{' (LEAKY)' if self.leaky else ''}, fold {self.fold}: {parts}; hash {self.hash[:12]}"
+        text = f"{self.protocol}{' (LEAKY)' if self.leaky else ''}, fold {self.fold}: {parts}; hash {self.hash[:12]}"
+        if not self.records.sources:
+            return text
+        names = self.records.table["data_set"]
+        counts = self.manifest["part"].groupby([self.manifest["part"], names.to_numpy()]).size()
+        return "\n".join([text, *(f"  {part}: {name} {n:,}" for (part, name), n in counts.items())])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the manifest as CSV, under one comment line with its description, its hash and a checksum of the file.
@@ -137,7 +143,8 @@ def split(
     """Split a data set by a named protocol.
 
     Args:
-        records: the images.
+        records: the images. Of several data sets that were read as one, 'grouped' splits the first alone, as if it had
+            been read alone, and the others add to its training part what shares no group with validation or test.
         protocol: a key of `PROTOCOLS`; 'grouped' is leak-proof.
         fold: which fold is the test part, 0 to `folds` - 1.
         folds: number of folds; the published splits have one, and 'external' has one a source.
@@ -146,7 +153,8 @@ def split(
             `Audit.pairs`.
 
     Raises:
-        DataError: unknown protocol, no such fold, no seed that scikit-learn takes, or too few lesions.
+        DataError: unknown protocol, or one that takes no joined records; no such fold, no seed that scikit-learn takes,
+            or too few lesions.
         LeakError: records that were resampled already.
     """
     if protocol not in PROTOCOLS:
@@ -157,10 +165,21 @@ def split(
     joined = tuple(pairs)
     refuse_copies(records)
     maker = PROTOCOLS[protocol]
+    if records.sources and maker.joined == "refused":
+        usable = [name for name, known in PROTOCOLS.items() if known.joined != "refused"]
+        raise DataError(
+            f"The protocol {protocol} splits one data set, not {len(records.sources)} that were read as one.",
+            f"Use {' or '.join(usable)}.",
+        )
     if maker.resample:
         records = maker.resample(records, seed)
     groups = find_groups(records, joined)
-    parts = maker.make(records, groups, fold, folds, seed)
+    if records.sources and maker.joined == "main":
+        main = records.main
+        parts = maker.make(main, find_groups(main, joined), fold, folds, seed)
+        parts = with_further_sources(records, groups, parts)
+    else:
+        parts = maker.make(records, groups, fold, folds, seed)
     manifest = pd.DataFrame({"image_id": records.ids, "group": groups, "part": parts})
     return freeze(
         records, manifest, protocol, maker.leaky, fold, folds, seed,

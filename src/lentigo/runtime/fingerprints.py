@@ -4,7 +4,8 @@ Ids of collections are numbered, such as 'ISIC_0024306'. The last run of digits 
 with the count of digits, is its pattern. A set keeps five bytes of the SHA-256 of each pattern and the gaps between the
 sorted
 numbers under it, compressed: 14,000 ids of HAM10000 take 3 kB instead of the 70 kB of a hash for each. An id without
-digits is a pattern of its own.
+digits is a pattern of its own. The archive of the ISIC offers some images twice, as 'ISIC_0001140' and reduced as
+'ISIC_0001140_downsampled': these are one image, and one id here.
 
 The false-positive rate of a foreign id is at most `patterns / 2**40`, and zero if its
 pattern is known. Numbers can be recovered by anyone who guesses the pattern: don't put personal data into ids.
@@ -21,12 +22,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IdSet"]
+__all__ = ["IdSet", "image_identity"]
 
 _LAST_DIGITS = re.compile(r"([0-9]{1,15})([^0-9]*)$")
+_REDUCED = re.compile(r"(ISIC_[0-9]{7})_downsampled")
 _BYTES = 5
 _LARGEST = 1 << 28
 """Maximum number of bytes to decompress, a guard against decompression bombs."""
+
+
+def image_identity(image_id: str) -> str:
+    """The id that all copies of an image have: of ISIC's archive without the mark of a reduced copy."""
+    reduced = _REDUCED.fullmatch(image_id)
+    return reduced.group(1) if reduced else image_id
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class IdSet:
 def _numbered(ids: Iterable[str]) -> Iterator[tuple[bytes, int]]:
     """Fingerprint of the pattern, and the number, of each id."""
     known: dict[tuple[str, int, str], bytes] = {}
-    for text in ids:
+    for text in map(image_identity, ids):
         match = _LAST_DIGITS.search(text)
         digits, suffix = match.groups() if match else ("", "")
         key = (text[: match.start()] if match else text, len(digits), suffix)

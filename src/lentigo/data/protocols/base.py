@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,8 @@ class Protocol:
             [N]; `parts` is an object array [N] of 'train', 'validation', 'test' or 'unused'.
         leaky: whether images of one group may lie on two sides.
         summary: one sentence for people.
+        joined: what becomes of several data sets that were read as one: 'refused'; 'main', where the first of them is
+            split and the others only add to its training part; or 'all', where they are split as a whole.
         resample: what `(records, seed) -> records` makes of the records before they are split; None for all
             protocols but the one that is named for it.
 
@@ -39,6 +42,7 @@ class Protocol:
     make: Callable[[Records, NDArray, int, int, int], NDArray]
     leaky: bool
     summary: str
+    joined: Literal["refused", "main", "all"] = "refused"
     resample: Callable[[Records, int], Records] | None = None
 
     def __post_init__(self) -> None:

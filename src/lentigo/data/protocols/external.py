@@ -13,10 +13,10 @@ __all__ = ["EXTERNAL"]
 def external(records: Records, groups: NDArray, fold: int, folds: int, seed: int) -> NDArray:
     """Source number `fold`, in the order of their names, is test; an eighth of the others is validation.
 
-    There are as many folds as sources, whatever `folds` says. Images of other sources that share a group with the
-    test are not used.
+    There are as many folds as sources, whatever `folds` says; of several data sets that were read as one, each is a
+    source. Images of other sources that share a group with the test are not used.
     """
-    sources = records.table["source"]
+    sources = records.table["data_set" if records.sources else "source"]
     if sources.isna().any():
         raise DataError(
             f"{records.name}: {int(sources.isna().sum())} images have no source.", "State the source of each image."
@@ -33,4 +33,6 @@ def external(records: Records, groups: NDArray, fold: int, folds: int, seed: int
     return parts
 
 
-EXTERNAL = Protocol(external, leaky=False, summary="One source for testing, the rest for training; one fold each.")
+EXTERNAL = Protocol(
+    external, leaky=False, summary="One source for testing, the rest for training; one fold each.", joined="all"
+)

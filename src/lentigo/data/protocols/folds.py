@@ -22,7 +22,12 @@ def image_level(records: Records, groups: NDArray, fold: int, folds: int, seed: 
     return part_into_folds(strata(records), None, fold, folds, seed)
 
 
-GROUPED = Protocol(grouped, leaky=False, summary="Stratified folds; no lesion, nor a duplicate of it, is in two parts.")
+GROUPED = Protocol(
+    grouped,
+    leaky=False,
+    summary="Stratified folds; no lesion, nor a duplicate of it, is in two parts.",
+    joined="main",
+)
 IMAGE_LEVEL_LEAKY = Protocol(
     image_level, leaky=True, summary="Images are split individually, so images of the same lesion are in two parts."
 )
