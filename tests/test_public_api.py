@@ -17,7 +17,7 @@ PUBLIC = {
     """,
     "lentigo.data": """
         COLUMNS PROTOCOLS Labels Pairs Pixels Problem Records Split fetch find_groups freeze
-        load_pixels load_split pack read read_pairs split write_split
+        Source load_pixels load_split pack read read_pairs split write_split
     """,
     "lentigo.audit": """
         Audit Conflict Description Duplicate Fingerprints LeakReport LeakStudy audit describe
