@@ -6,11 +6,15 @@
 A research tool and not a medical device.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lentigo.runtime import Classifier, Verdict
+
+# Before anything loads ONNX Runtime: since 1.32 its wheels report usage to their maker, from clinics too.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Classifier", "Verdict", "__version__"]

@@ -32,6 +32,8 @@ from lentigo.runtime.metadata import FORMAT, BundleMetadata, OptionalInput
 from lentigo.runtime.packed import is_packed, unpacked
 from lentigo.runtime.predictor import Origin, Outputs
 
+ort.disable_telemetry_events()  # where something loaded it before lentigo, whose own setting came too late
+
 __all__ = ["HASH_KEY", "METADATA_KEY", "Bundle", "origin_of", "read_model", "sealed"]
 
 METADATA_KEY = "lentigo"
