@@ -58,7 +58,8 @@ PUBLIC = {
         Table Variant reproduce search_space
     """,
     "lentigo.serve": """
-        Settings create_app load_settings serve
+        Classified Client Diagnosis Model Models Problem RawOutputs Result RiskValues Settings create_app
+        load_settings serve
     """,
     "lentigo.page": """
         ENGINES operators write_page

@@ -17,6 +17,7 @@ __all__ = [
     "MissingExtraError",
     "OutputError",
     "RunError",
+    "ServiceError",
     "did_you_mean",
     "install_command",
     "next_step",
@@ -60,6 +61,20 @@ class LeakError(LentigoError):
 
 class RunError(LentigoError):
     """A training run that can't be started, resumed or read."""
+
+
+class ServiceError(LentigoError):
+    """A service that answers with an error, or not at all.
+
+    Attributes:
+        status: of the response; 0 if there was none.
+        request_id: to name in a question to whoever runs the service; empty if there was none.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, status: int = 0, request_id: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.request_id = request_id
 
 
 _NEXT_STEPS = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,13 +50,15 @@ class Running:
 
 @contextmanager
 def running(folder: Path, *arguments: object, **environment: str) -> Iterator[Running]:
-    """Start `lentigo serve` at a free port; end it."""
+    """Start `lentigo serve` in a folder, at a free port; end it."""
     log = folder / "log.jsonl"
+    (folder / "tmp").mkdir(exist_ok=True)
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "lentigo", "serve", *map(str, arguments), "--port", "0"],
             stderr=errors,
-            env={**os.environ, **environment},
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},
         )
     try:
         yield Running(process, log)
@@ -68,13 +71,29 @@ def running(folder: Path, *arguments: object, **environment: str) -> Iterator[Ru
             process.wait()
 
 
+ADMIN = {"Authorization": "Bearer let me in"}
+
+
 @pytest.fixture(scope="session")
 def service(bundle_path, tmp_path_factory) -> Iterator[Running]:
-    """Two workers, small limits."""
+    """Two workers, small limits, and a key for the administrator; the model is a copy that tests may replace."""
     folder = tmp_path_factory.mktemp("service")
+    shutil.copy(bundle_path, folder / "model.onnx")
     (folder / "serve.toml").write_text('max_bytes = 4_000_000\nmax_pixels = 4_000_000\nadmin_key = "let me in"\n')
-    options = ("--config", folder / "serve.toml", "--workers", 2, "--body-timeout", 1, "--header-timeout", 1)
-    with running(folder, bundle_path, *options) as found:
+    options = ("--config", "serve.toml", "--workers", 2, "--body-timeout", 1, "--header-timeout", 1)
+    with running(folder, "./model.onnx", *options) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def strict(bundle_path, tmp_path_factory) -> Iterator[Running]:
+    """One worker, a tiny queue, little time, keys, and one origin allowed."""
+    folder = tmp_path_factory.mktemp("strict")
+    (folder / "keys").write_text("alpha\nbeta\n")
+    options = ("--workers", 1, "--queue", 2, "--max-images", 2, "--api-keys-file", "keys", "--max-connections", 20)
+    with running(
+        folder, bundle_path, *options, LENTIGO_SERVE_TIMEOUT="3", LENTIGO_SERVE_CORS_ORIGINS='["https://ward.example"]'
+    ) as found:
         yield found
 
 

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 from lentigo.atomic import replacing
 from lentigo.errors import OutputError
 
-__all__ = ["SUFFIX", "is_heatmap", "refuse_to_replace", "save"]
+__all__ = ["SUFFIX", "encode", "is_heatmap", "refuse_to_replace", "save"]
 
 SUFFIX = ".heatmap.png"
 """Suffix of heat-map files."""
@@ -84,13 +84,24 @@ def save(picture: Image.Image, path: Path, tag: Mapping[str, object]) -> Path:
     Raises:
         OutputError: it can't be written.
     """
+    with replacing(path) as partial, partial.open("wb") as file:
+        _write(picture, file, tag)
+    return path
+
+
+def encode(picture: Image.Image, tag: Mapping[str, object]) -> bytes:
+    """A heat map as the bytes of a tagged PNG; see `save`."""
+    file = io.BytesIO()
+    _write(picture, file, tag)
+    return file.getvalue()
+
+
+def _write(picture: Image.Image, file: IO[bytes], tag: Mapping[str, object]) -> None:
     info = PngInfo()
     info.add_text("Software", _SOFTWARE)
     info.add_text("lentigo", json.dumps(tag))
-    with replacing(path) as partial:
-        # A third of the time of Pillow's default of 6, for a tenth more bytes.
-        picture.save(partial, format="PNG", pnginfo=info, compress_level=3)
-    return path
+    # A third of the time of Pillow's default of 6, for a tenth more bytes.
+    picture.save(file, format="PNG", pnginfo=info, compress_level=3)
 
 
 def mark(picture: Image.Image) -> Image.Image:

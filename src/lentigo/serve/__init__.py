@@ -8,6 +8,8 @@ from lentigo.errors import MissingExtraError
 
 try:
     from lentigo.serve.app import create_app
+    from lentigo.serve.client import Client
+    from lentigo.serve.schemas import Classified, Diagnosis, Model, Models, Problem, RawOutputs, Result, RiskValues
     from lentigo.serve.server import serve
     from lentigo.serve.settings import Settings, load_settings
 except ModuleNotFoundError as missing:
@@ -15,4 +17,18 @@ except ModuleNotFoundError as missing:
         raise
     raise MissingExtraError("lentigo.serve", "serve") from missing
 
-__all__ = ["Settings", "create_app", "load_settings", "serve"]
+__all__ = [
+    "Classified",
+    "Client",
+    "Diagnosis",
+    "Model",
+    "Models",
+    "Problem",
+    "RawOutputs",
+    "Result",
+    "RiskValues",
+    "Settings",
+    "create_app",
+    "load_settings",
+    "serve",
+]

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 from python_multipart import MultipartParser
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from lentigo.serve.problems import ProblemError
@@ -124,11 +124,11 @@ def _parts(body: bytes, options: dict[bytes, bytes], settings: Settings) -> list
     if not boundary:
         raise ProblemError(400, "The form has no boundary.", "Let the HTTP library write the header Content-Type.")
     form = _Form()
-    parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its types lack what it documents
     try:
+        parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its types lack what it documents
         parser.write(body)
         parser.finalize()
-    except (MultipartParseError, ValueError) as error:
+    except FormParserError as error:
         raise ProblemError(400, f"The form can't be read ({error}).", "Send it again.") from None
     if not form.ended:
         raise ProblemError(400, "The form is incomplete.", "Send it again.")

@@ -121,7 +121,7 @@ class _Exchange:
             ]
             if self._unread and b"connection" not in given:
                 message["headers"].append((b"connection", b"close"))
-        elif self._unread and not message.get("more_body"):
+        elif self._unread and self.status != 408 and not message.get("more_body"):
             await self._send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body"}

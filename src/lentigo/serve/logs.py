@@ -7,7 +7,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import IO
 
-__all__ = ["Log", "route_uvicorn"]
+__all__ = ["Log", "route_libraries"]
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -44,23 +44,26 @@ class Log:
 
 
 class _Handler(logging.Handler):
-    """Hands the records of a library to the log."""
+    """Notes in the log that a library has logged something; not what, since it may quote what a client sent."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
+        level = {30: "warning", 40: "error", 50: "error"}.get(record.levelno, "debug")
+        event, place = f"message of {record.name}", f"{record.pathname}:{record.lineno} {record.funcName}"
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            self._log.failure(record.msg.strip(), error)
+            self._log.failure(event, error)
         else:
-            level = {30: "warning", 40: "error", 50: "error"}.get(record.levelno, "debug")
-            self._log.write(level, record.getMessage())
+            self._log.write(level, event, places=[place])
 
 
-def route_uvicorn(log: Log) -> None:
-    """Let uvicorn's messages go to the log."""
-    logger = logging.getLogger("uvicorn.error")
-    logger.handlers = [_Handler(log)]
-    logger.propagate = False
+def route_libraries(log: Log) -> None:
+    """Let the messages of uvicorn and all other libraries go to the log."""
+    root = logging.getLogger()
+    root.handlers = [_Handler(log)]
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True

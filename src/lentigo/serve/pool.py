@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from lentigo.errors import BundleError
+from lentigo.serve.answers import Answer
 from lentigo.serve.frames import read_frame, write_frame
 from lentigo.serve.logs import Log
 from lentigo.serve.problems import ProblemError
-from lentigo.serve.queue import Answer, Job, JobQueue
+from lentigo.serve.queue import Job, JobQueue
 from lentigo.serve.settings import Settings
 
 __all__ = ["Pool", "Worker"]
@@ -23,21 +24,49 @@ __all__ = ["Pool", "Worker"]
 _BUFFER = 1 << 20
 _START_SECONDS = 60
 _SLOWEST_RESTART = 30.0
+_ENDED = "ended unexpectedly"
 _LOST = "The worker process that held this image {}."
 
 
+class _Link(asyncio.StreamReaderProtocol):
+    """The service's end of a worker's socket; it knows when the other end is gone."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(reader)
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def eof_received(self) -> bool | None:
+        self._lose()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lose()
+        super().connection_lost(exc)
+
+    def _lose(self) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
 class Worker:
-    """A process with the models open. Make one with `Worker.start`."""
+    """A process with the models open. Make one with `Worker.start`.
+
+    Attributes:
+        process: the process.
+        models: what it says of its models.
+        lost: done when the process has ended.
+    """
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        models: Sequence[dict[str, Any]],
+        lost: asyncio.Future[None],
     ) -> None:
         self.process = process
-        self.models = models
+        self.models: Sequence[dict[str, Any]] = ()
+        self.lost = lost
         self._reader = reader
         self._writer = writer
 
@@ -60,12 +89,17 @@ class Worker:
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )
         ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_BUFFER)
-        worker = cls(process, reader, writer, ())
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_BUFFER)
+        transport, link = await loop.create_connection(lambda: _Link(reader), sock=ours)
+        worker = cls(process, reader, asyncio.StreamWriter(transport, link, reader, loop), link.lost)
         try:
-            write_frame(writer, {"models": settings.models, "max_pixels": settings.max_pixels})
+            write_frame(worker._writer, _told(settings))
             async with asyncio.timeout(_START_SECONDS):
                 said, _ = await read_frame(reader)
+        except asyncio.CancelledError:
+            worker.kill()
+            raise
         except (OSError, EOFError, TimeoutError):
             await worker.end()
             raise BundleError(
@@ -114,6 +148,16 @@ class Worker:
         """End the process at once."""
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGKILL)
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """What a worker must know."""
+    log = settings.audit_log
+    return {
+        "models": settings.models,
+        "max_pixels": settings.max_pixels,
+        "audit_log": None if log is None else str(log.absolute()),
+    }
 
 
 class Pool:
@@ -174,9 +218,9 @@ class Pool:
         """Give one worker batches until the pool stops; replace it when it dies."""
         place = self.workers.index(worker)
         while not self._stopping:
-            batch = await self._queue.take()
+            batch = await self._queue.take(worker.lost)
             self._busy.add(worker)
-            lost = await self._compute(worker, batch)
+            lost = await self._compute(worker, batch) if batch else _ENDED
             self._busy.discard(worker)
             if lost:
                 worker = await self._replace(worker, lost)
@@ -189,7 +233,7 @@ class Pool:
             answers = await worker.compute(batch, self.settings.timeout)
         except (OSError, EOFError, TimeoutError) as error:
             slow = isinstance(error, TimeoutError)
-            how = f"took longer than {self.settings.timeout:g} seconds" if slow else "ended unexpectedly"
+            how = f"took longer than {self.settings.timeout:g} seconds" if slow else _ENDED
             step = "Downscale the image, or try again later." if slow else "Try again."
             for job in batch:
                 if not job.answer.done():
@@ -210,8 +254,13 @@ class Pool:
         pause = 0.1
         while True:
             try:
-                return await Worker.start(self.settings)
+                new = await Worker.start(self.settings)
             except BundleError as error:
                 self._log.write("error", "a worker process could not be started", reason=error.message)
+            else:
+                if [model["sha256"] for model in new.models] == [model["sha256"] for model in worker.models]:
+                    return new
+                await new.end()  # no model takes over without having been asked for
+                self._log.write("error", "a model's file has changed; reload the models, or restore it")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SLOWEST_RESTART)

@@ -30,8 +30,13 @@ def protocol_for(settings: Settings) -> type[HttpToolsProtocol]:
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
-            if not self.transport.is_closing():
-                super().data_received(data)
+            if self.transport.is_closing():
+                return
+            super().data_received(data)
+            if self._deadline:  # the header isn't complete
+                self._header_bytes += len(data)
+                if self._header_bytes > _HEADER_BYTES:
+                    self._end(431, f"The header is larger than {_HEADER_BYTES:,} bytes.")
 
         def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn has no answer to it
             """A client that has sent its request and closed its end still gets its answer."""
@@ -46,22 +51,12 @@ def protocol_for(settings: Settings) -> type[HttpToolsProtocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self._header_bytes = 0
             self._expect_header()
-
-        def on_url(self, url: bytes) -> None:
-            super().on_url(url)
-            self._count(len(url))
-
-        def on_header(self, name: bytes, value: bytes) -> None:
-            super().on_header(name, value)
-            self._count(len(name) + len(value))
 
         def on_headers_complete(self) -> None:
             self._header_came()
-            if self._header_bytes <= _HEADER_BYTES:
-                self.scope["state"]["connection"] = self
-                super().on_headers_complete()
+            self.scope["state"]["connection"] = self
+            super().on_headers_complete()
 
         def send_400_response(self, msg: str) -> None:
             """What is no HTTP gets a problem like everything else."""
@@ -79,12 +74,7 @@ def protocol_for(settings: Settings) -> type[HttpToolsProtocol]:
             if self._deadline:
                 self._deadline.cancel()
                 self._deadline = None
-
-        def _count(self, length: int) -> None:
-            before = self._header_bytes
-            self._header_bytes += length
-            if before <= _HEADER_BYTES < self._header_bytes:
-                self._end(431, f"The header is larger than {_HEADER_BYTES:,} bytes.")
+                self._header_bytes = 0
 
         def _end(self, status: int, detail: str) -> None:
             """Answer without the application, and close."""

@@ -6,24 +6,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Answer", "FullError", "Job", "JobQueue"]
+from lentigo.serve.answers import Answer
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a worker says of one image.
-
-    Attributes:
-        status: 200 for a verdict, else the status of a request of which no image could be read.
-        decision: of the verdict; empty if there is none.
-        fault: whether the request itself was wrong, and not the image.
-        body: JSON of the result, or a PNG.
-    """
-
-    status: int
-    decision: str
-    fault: bool
-    body: bytes
+__all__ = ["FullError", "Job", "JobQueue"]
 
 
 @dataclass(eq=False)
@@ -83,20 +68,40 @@ class JobQueue:
             self._waiting.append(job)
         self._wake(len(jobs))
 
-    async def take(self) -> list[Job]:
-        """The next batch, of one model and task; idle workers share what waits, so that none stays idle."""
-        while True:
-            while not self._waiting:
-                woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._idle.append(woken)
-                try:
-                    await woken
-                except asyncio.CancelledError:
-                    self._pass_on(woken)
-                    raise
+    async def take(self, lost: asyncio.Future[None]) -> list[Job]:
+        """The next batch, of one model and task; idle workers share what waits, so that none stays idle.
+
+        Args:
+            lost: done when the worker that waits can't compute any more; the batch is then empty.
+        """
+        while not lost.done():
+            if not self._waiting and not await self._woken(lost):
+                break
             share = math.ceil(len(self._waiting) / (1 + len(self._idle)))
             if batch := self._next(min(self._batch, share)):
                 return batch
+        return []
+
+    async def _woken(self, lost: asyncio.Future[None]) -> bool:
+        """Wait until there may be a batch; False where the worker was lost meanwhile."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def wake(_: asyncio.Future[None]) -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        self._idle.append(woken)
+        lost.add_done_callback(wake)
+        try:
+            await woken
+        except asyncio.CancelledError:
+            self._pass_on(woken)
+            raise
+        finally:
+            lost.remove_done_callback(wake)
+        if lost.done():
+            self._pass_on(woken)
+        return not lost.done()
 
     def _next(self, most: int) -> list[Job]:
         batch: list[Job] = []

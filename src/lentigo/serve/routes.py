@@ -1,5 +1,6 @@
 """The addresses of the service. A route reads its request, asks the service, and puts its answers together."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,11 @@ from starlette.responses import JSONResponse, Response
 from lentigo import __version__
 from lentigo.errors import DataError, LentigoError
 from lentigo.runtime.prevalence import read_pairs
+from lentigo.serve.answers import Answer
 from lentigo.serve.body import read_uploads
 from lentigo.serve.metrics import CONTENT_TYPE
 from lentigo.serve.problems import MEDIA_TYPE, ProblemError
-from lentigo.serve.queue import Answer
-from lentigo.serve.schemas import Classified, Health, Models, Reloaded
+from lentigo.serve.schemas import Classified, Explained, Health, ModelDetails, Models, Reloaded
 from lentigo.serve.service import Service
 
 __all__ = ["admin_routes", "routes"]
@@ -82,10 +83,37 @@ async def classify(request: Request, model: ModelName = None, prevalence: Preval
     )
 
 
+@routes.post(
+    "/v1/explain",
+    response_model=Explained,
+    responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}, **_OF_IMAGES},
+    openapi_extra=_BODY,
+    tags=["images"],
+)
+async def explain(
+    request: Request,
+    model: ModelName = None,
+    prevalence: Prevalence = None,
+    diagnosis: Annotated[str | None, Query(description="Id or name; the most probable one if not given.")] = None,
+    format: Annotated[Literal["json", "png"], Query(description="Result and picture, or the picture.")] = "json",
+) -> Response:
+    """Classify one image, and draw the evidence for a diagnosis over it."""
+    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "explain": format}
+    (answer,) = await _compute(request, model, task, most=1)
+    return Response(answer.body, 200, None, "image/png" if format == "png" else "application/json")
+
+
 @routes.get("/v1/models", response_model=Models, responses=problems(401, 503), tags=["models"])
 async def models(request: Request) -> Response:
     """List the models that are open."""
-    return JSONResponse({"models": list(_service(request).pool.models)})
+    return JSONResponse({"models": [_brief(model) for model in _service(request).pool.models]})
+
+
+@routes.get("/v1/models/{name}", response_model=ModelDetails, responses=problems(401, 404, 503), tags=["models"])
+async def model_details(request: Request, name: str) -> Response:
+    """All that a model states of itself: where it comes from, its thresholds, what was measured."""
+    service = _service(request)
+    return JSONResponse(service.pool.models[service.find_model(name)])
 
 
 @routes.get("/healthz", response_model=Health, tags=["state"])
@@ -142,11 +170,19 @@ def _stated(prevalence: str | None) -> dict[str, object] | None:
         raise ProblemError(422, error.message, error.hint) from None
 
 
-async def _compute(request: Request, model: str | None, task: dict[str, Any]) -> Sequence[Answer]:
+def _brief(model: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in model.items() if name != "metadata"}
+
+
+async def _compute(
+    request: Request, model: str | None, task: dict[str, Any], *, most: int | None = None
+) -> Sequence[Answer]:
     """The answers for the images of a request, of which at least one could be read."""
     service = _service(request)
     service.find_model(model)  # before the body is read
     uploads = await read_uploads(request, service.settings, service.buffered)
+    if most is not None and len(uploads) > most:
+        raise ProblemError(422, f"{len(uploads)} images, where one is expected.", "Send one image a request.")
     request.scope["state"]["images"] = len(uploads)
     connection = request.scope["state"].get("connection")
     abandoned = connection.closing if connection else lambda: False
@@ -161,8 +197,6 @@ async def _compute(request: Request, model: str | None, task: dict[str, Any]) ->
 
 def _problem(status: int, said: Sequence[Answer], answers: Sequence[Answer]) -> ProblemError:
     """The problem of a request without any result."""
-    import json
-
     values = [json.loads(answer.body) for answer in said]
     if said[0].fault:
         return ProblemError(status, values[0]["detail"], values[0]["next_step"])

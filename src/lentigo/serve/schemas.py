@@ -1,6 +1,6 @@
 """What the service answers, typed: the OpenAPI document and the client are made from these."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ __all__ = [
     "Explained",
     "Health",
     "Model",
+    "ModelDetails",
     "Models",
     "Problem",
     "RawOutputs",
@@ -111,6 +112,12 @@ class Model(_Values):
     licence: str
     notice: str
     card: str = Field(description="What the model reports for itself.")
+
+
+class ModelDetails(Model):
+    """A model with all that it states of itself."""
+
+    metadata: dict[str, Any] = Field(description="As docs/architecture.md describes a bundle's.")
 
 
 class Models(_Values):

@@ -5,7 +5,8 @@ import math
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -13,7 +14,7 @@ import uvloop
 
 from lentigo.errors import LentigoError, OutputError, reason
 from lentigo.serve.app import create_app
-from lentigo.serve.logs import route_uvicorn
+from lentigo.serve.logs import route_libraries
 from lentigo.serve.problems import ProblemError
 from lentigo.serve.protocol import protocol_for
 from lentigo.serve.service import Service
@@ -55,8 +56,8 @@ async def _serve(settings: Settings) -> None:
     with _listen(settings) as listening:
         await service.start()  # before the first request can come, and so that its errors reach the caller
         service.log.write("info", "configuration", **settings.shown())
-        route_uvicorn(service.log)
-        server = uvicorn.Server(
+        route_libraries(service.log)
+        server = _Server(
             uvicorn.Config(
                 app,
                 http=protocol_for(settings),
@@ -82,6 +83,17 @@ async def _serve(settings: Settings) -> None:
         service.log.write("info", "listening", host=host, port=port, workers=service.pool.alive)
         await server.serve(sockets=[listening])
     service.log.write("info", "stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends the process with the signal that stopped it; ours just returns."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 async def _reload(service: Service) -> None:

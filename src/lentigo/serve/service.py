@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lentigo.errors import LentigoError, did_you_mean
+from lentigo.serve.answers import Answer
 from lentigo.serve.body import Buffered, Upload
 from lentigo.serve.logs import Log
 from lentigo.serve.metrics import Metrics
 from lentigo.serve.pool import Pool
 from lentigo.serve.problems import ProblemError
-from lentigo.serve.queue import Answer, FullError, Job, JobQueue
+from lentigo.serve.queue import FullError, Job, JobQueue
 from lentigo.serve.settings import Settings
 
 __all__ = ["Service"]

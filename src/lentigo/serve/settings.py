@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     @property
     def processes(self) -> int:
         """Number of worker processes."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or _cores()
 
     def keys(self) -> list[str]:
         """The keys that open the service.
@@ -162,6 +162,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: {reason(error)}.", next_step(error)) from None
     except ValueError as error:
         raise DataError(f"{path}: not a TOML file ({error}).", "See docs/service.md for an example.") from None
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keys_in(path: Path | None) -> list[str]:

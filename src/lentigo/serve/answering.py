@@ -1,0 +1,190 @@
+"""What a worker does with images: limits first, then the classifier, the audit log, and the form of the answer."""
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lentigo.errors import DataError, ImageError, LentigoError
+from lentigo.runtime import NOTICE, Classifier, Failure, Verdict
+from lentigo.runtime.codecs.header import picture_size
+from lentigo.runtime.formats import START, sniff
+from lentigo.runtime.heatmap_files import encode
+from lentigo.serve.answers import Answer, fault
+from lentigo.serve.logs import Log
+
+__all__ = ["Answering"]
+
+OK, TOO_LARGE, NO_IMAGE, UNREADABLE = 200, 413, 415, 422
+
+_Result = Verdict | Failure
+
+
+class _Image(io.BytesIO):
+    """The bytes of an image under the name that the client gave it."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+class Answering:
+    """Opened models that answer batches.
+
+    Args:
+        models: names or paths of bundles.
+        max_pixels: most pixels in an image.
+        audit_log: file of the audit log; None writes none.
+
+    Raises:
+        BundleError: a model can't be opened.
+        DataError: two models of one name.
+    """
+
+    def __init__(self, models: Sequence[str], max_pixels: int, audit_log: str | None) -> None:
+        self._classifiers = [Classifier.load(model, threads=1) for model in models]
+        self._max_pixels = max_pixels
+        self._audit_log = _open_log(audit_log)
+        self._log = Log()
+        names = [classifier.bundle.name for classifier in self._classifiers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"Two models are called {twice!r}.", "Serve each in a service of its own.")
+
+    def models(self) -> list[dict[str, Any]]:
+        """What the service says of the models."""
+        return [_described(classifier) for classifier in self._classifiers]
+
+    def answer(self, asked: Mapping[str, Any], contents: Sequence[bytes]) -> list[Answer]:
+        """An answer for each image of a batch; whatever goes wrong, the worker goes on."""
+        try:
+            return self._answer(asked, contents)
+        except DataError as error:  # of the prevalence or the diagnosis that the request names
+            return [fault(UNREADABLE, error.message, error.hint)] * len(contents)
+        except Exception as error:
+            self._log.failure("a batch failed", error)
+            return [fault(500, "The service failed on this image.", "")] * len(contents)
+
+    def _answer(self, asked: Mapping[str, Any], contents: Sequence[bytes]) -> list[Answer]:
+        classifier = self._classifiers[asked["model"]]
+        images = [_Image(content, name) for content, name in zip(contents, asked["names"], strict=True)]
+        if asked.get("diagnosis"):
+            classifier.labels.find(asked["diagnosis"])  # refused before anything is computed
+        results = self._results(classifier, images, asked.get("prevalence"))
+        if unlogged := self._logged(results, contents):
+            return [unlogged] * len(contents)
+        pairs = zip(results, images, strict=True)
+        return [
+            _explained(result, asked)
+            if isinstance(result, Verdict) and asked.get("explain")
+            else Answer(_status(result, image, self._max_pixels), _decision(result), False, _json(result.to_dict()))
+            for result, image in pairs
+        ]
+
+    def _results(
+        self, classifier: Classifier, images: Sequence[_Image], prevalence: Mapping[str, float] | None
+    ) -> list[_Result]:
+        """In order; images with too many pixels are refused without being decoded."""
+        refused = {i: error for i, image in enumerate(images) if (error := _too_large(image, self._max_pixels))}
+        rest = [image for i, image in enumerate(images) if i not in refused]
+        read = iter(classifier.classify_batch(rest, prevalence=prevalence))
+        named = (classifier.bundle.name, classifier.sha256, classifier.labels.classes)
+        return [
+            Failure(images[i].name, str(refused[i]), *named) if i in refused else next(read) for i in range(len(images))
+        ]
+
+    def _logged(self, results: Sequence[_Result], contents: Sequence[bytes]) -> Answer | None:
+        """Add the results to the audit log; the refusal to answer if that fails."""
+        if self._audit_log is None:
+            return None
+        try:
+            self._audit_log.append(results, [hashlib.sha256(content).hexdigest() for content in contents])
+        except LentigoError as error:
+            self._log.write("error", "the audit log can't be written", reason=str(error))
+            return fault(
+                503,
+                "The audit log can't be written, and nothing is answered that is not in it.",
+                "Tell whoever runs the service.",
+            )
+        return None
+
+
+def _open_log(path: str | None) -> Any:
+    if path is None:
+        return None
+    from lentigo.audit_log import AuditLog  # needs the extra `clinic`
+
+    return AuditLog(path)
+
+
+def _described(classifier: Classifier) -> dict[str, Any]:
+    metadata = classifier.bundle.metadata
+    return {
+        "name": metadata.name,
+        "sha256": classifier.sha256,
+        "network": metadata.network,
+        "precision": metadata.precision,
+        "size": metadata.size,
+        "parameters": metadata.parameters,
+        "labels": list(classifier.labels.classes),
+        "heat_maps": classifier.bundle.has_maps,
+        "trained_on": metadata.source,
+        "licence": metadata.licence,
+        "notice": NOTICE,
+        "card": classifier.card,
+        "metadata": metadata.model_dump(mode="json"),
+    }
+
+
+def _too_large(image: _Image, max_pixels: int) -> ImageError | None:
+    """The refusal of an image whose header states too many pixels; what can't be read is left to the decoder."""
+    pixels = _stated_pixels(image)
+    if pixels <= max_pixels:
+        return None
+    return ImageError(
+        f"{image.name}: {pixels:,} pixels is more than the {max_pixels:,} that this service reads.",
+        "Downscale it first.",
+    )
+
+
+def _stated_pixels(image: _Image) -> int:
+    """Width times height by the header; 0 if it can't be read."""
+    try:
+        width, height = picture_size(image.getvalue())
+    except Exception:  # Pillow raises many kinds; decoding says what is wrong
+        return 0
+    return width * height
+
+
+def _status(result: _Result, image: _Image, max_pixels: int) -> int:
+    if isinstance(result, Verdict):
+        return OK
+    kind = sniff(image.getvalue()[:START])
+    if not kind or not kind.readable:
+        return NO_IMAGE
+    return TOO_LARGE if _stated_pixels(image) > max_pixels else UNREADABLE
+
+
+def _decision(result: _Result) -> str:
+    return result.decision if isinstance(result, Verdict) else ""
+
+
+def _explained(verdict: Verdict, asked: Mapping[str, Any]) -> Answer:
+    """The verdict with its picture; the picture is drawn anew, and holds nothing of the file but its pixels."""
+    drawn = verdict.overlay(asked.get("diagnosis"))
+    made = {"decision": verdict.decision, "model": verdict.model, "model_sha256": verdict.model_sha256}
+    picture = encode(drawn, made)
+    if asked["explain"] == "png":
+        return Answer(OK, verdict.decision, False, picture)
+    diagnosis = (asked.get("diagnosis") or verdict.top) if verdict.gradable else None
+    values = {
+        "result": verdict.to_dict(),
+        "diagnosis": diagnosis,
+        "picture": base64.b64encode(picture).decode(),
+    }
+    return Answer(OK, verdict.decision, False, _json(values))
+
+
+def _json(values: object) -> bytes:
+    return json.dumps(values).encode()
