@@ -104,3 +104,43 @@ def run(monkeypatch, capsys):
         return code, out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def lenient():
+    """The model that ships, with an OOD threshold that everything passes: synthetic pictures are gradable for it."""
+    from lentigo.runtime import Classifier
+
+    return _with_ood_threshold(Classifier.load(threads=1), 1e9)
+
+
+@pytest.fixture(scope="session")
+def rejecting():
+    """The model that ships, with an OOD threshold that nothing passes."""
+    from lentigo.runtime import Classifier
+
+    return _with_ood_threshold(Classifier.load(threads=1), -1e9)
+
+
+def _with_ood_threshold(classifier, threshold):
+    described = classifier.bundle.metadata
+    limit = described.ood_score.model_copy(update={"threshold": threshold})
+    classifier.bundle.metadata = described.model_copy(update={"ood_score": limit})
+    return classifier
+
+
+@pytest.fixture(scope="session")
+def lesion_jpeg() -> bytes:
+    """A picture of a dark spot on skin, 160x120, as a JPEG."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[:120, :160]
+    spot = 1 / (1 + np.exp(((x - 80) ** 2 + (y - 60) ** 2 - 900) / 150))
+    noise = np.random.default_rng(0).normal(0, 6, (120, 160, 1))
+    pixels = np.array([215, 165, 145]) * (1 - spot[..., None]) + np.array([90, 55, 45]) * spot[..., None] + noise
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=92)
+    return file.getvalue()

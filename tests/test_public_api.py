@@ -23,6 +23,9 @@ PUBLIC = {
         Audit Conflict Description Duplicate Fingerprints LeakReport LeakStudy audit describe
         find_duplicates leak_report nearest_neighbour_study read_split take_fingerprints write_audit
     """,
+    "lentigo.audit_log": """
+        AuditLog AuditReport verify_audit_log
+    """,
     "lentigo.models": """
         Counts Entry FlipTTA Loaded Normalisation build count_parameters describe entry load_weights
         names parse_options register

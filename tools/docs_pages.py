@@ -26,6 +26,7 @@ PACKAGES = (
     "data.augment",
     "data.sources.synthetic",
     "audit",
+    "audit_log",
     "models",
     "training",
     "evaluation",

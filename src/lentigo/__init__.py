@@ -21,6 +21,7 @@ __all__ = ["Classifier", "Verdict", "__version__"]
 
 _PARTS = (
     "audit",
+    "audit_log",
     "compression",
     "data",
     "errors",

@@ -9,6 +9,7 @@ import typer
 
 from lentigo import __version__
 from lentigo.cli import (
+    audit_log,
     classify,
     compress,
     cost,
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.add_typer(audit_log.app, name="audit-log")
 BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
 for verbs in (classify.app, serve.app, *BUILDING, *JUDGING):
