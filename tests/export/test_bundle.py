@@ -17,8 +17,10 @@ from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.ood.graph import OODScore, fit_run
 from lentigo.export.module import ExportModule, squares
 from lentigo.export.parity import POLICIES, Parity, check_parity
-from lentigo.export.refit import choose_points
+from lentigo.export.refit import choose_points, write
 from lentigo.runtime import Bundle
+
+NOISE = np.random.default_rng(1).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +37,11 @@ def test_it_computes_what_the_network_computes_at_any_size(bundle_path, module, 
     images = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     probabilities, cam, ood_score = Bundle(bundle_path).predict(images)
     with torch.inference_mode():
-        expected, expected_cam, expected_ood = module(squares(images, 32))
+        expected, expected_cam, expected_ood, embedding = module(squares(images, 32))
     assert np.abs(probabilities - expected.numpy()).max() < 1e-4
     assert np.abs(cam - expected_cam.numpy()).max() < 1e-3
     assert ood_score == pytest.approx(expected_ood.numpy(), rel=1e-3)
+    assert np.abs(Bundle(bundle_path).embed(images) - embedding.numpy()).max() < 1e-4 * np.abs(embedding.numpy()).max()
     assert probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
 
 
@@ -48,6 +51,40 @@ def test_maps_decompose_the_logits(bundle_path, module):
     logits = cam.mean((2, 3)) + module.network.classifier.bias.detach().numpy()
     again = torch.from_numpy(logits / module.temperature.numpy()).softmax(1).numpy()
     assert again == pytest.approx(probabilities, abs=1e-5)
+
+
+def test_the_linear_head_reads_the_embedding(bundle_path, module):
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        logits = module.network.classifier(torch.from_numpy(Bundle(bundle_path).embed(images))) / module.temperature
+    assert logits.softmax(1).numpy() == pytest.approx(Bundle(bundle_path).predict(images).probabilities, abs=1e-5)
+
+
+class TestEmbedding:
+    """An optional output: its name is all that it adds, and files without it stay readable."""
+
+    def test_it_costs_no_bytes_beyond_its_name(self, bundle_path, tmp_path):
+        model = onnx.load(bundle_path)
+        with_it = len(model.SerializeToString())
+        (output,) = (o for o in model.graph.output if o.name == "embedding")
+        model.graph.output.remove(output)
+        for node in model.graph.node:
+            for names in (node.input, node.output):
+                names[:] = ["E" if name == "embedding" else name for name in names]
+        onnx.checker.check_model(model, full_check=True)  # nothing else was there for it alone
+        assert with_it - len(model.SerializeToString()) < 120
+
+    def test_a_file_without_it_is_read_and_says_so_when_asked(self, bundle_path, tmp_path):
+        model, metadata = onnx.load(bundle_path), Bundle(bundle_path).metadata
+        kept = [o for o in model.graph.output if o.name != "embedding"]
+        del model.graph.output[:]
+        model.graph.output.extend(kept)
+        write(model, metadata, tmp_path / "old.onnx")
+        old = Bundle(tmp_path / "old.onnx")
+        assert old.metadata.embedding is None
+        assert old.predict(NOISE).probabilities == pytest.approx(Bundle(bundle_path).predict(NOISE).probabilities)
+        with pytest.raises(BundleError, match=r"old.onnx: this bundle gives no embeddings.*Export the run again"):
+            old.embed(NOISE)
 
 
 def test_it_describes_itself(bundle_path, trained_run):
@@ -146,7 +183,7 @@ def test_it_holds_no_path_and_no_debugging_notes(bundle_path):
     model = onnx.load(bundle_path)
     assert [p.key for p in model.metadata_props] == ["lentigo", "lentigo.sha256"]
     assert [i.name for i in model.graph.input] == ["image"]
-    assert {o.name for o in model.graph.output} == {"probabilities", "cam", "ood_score"}
+    assert {o.name for o in model.graph.output} == {"probabilities", "cam", "ood_score", "embedding"}
     json.loads(model.metadata_props[0].value)
 
 
@@ -165,8 +202,8 @@ class TestParity:
 
         class OtherMaps(ExportModule):
             def forward(self, x):
-                probabilities, cam, ood_score = super().forward(x)
-                return probabilities, cam.flip(3), ood_score
+                probabilities, cam, *others = super().forward(x)
+                return probabilities, cam.flip(3), *others
 
         other = OtherMaps(module.network, (0,) * 3, (1,) * 3, np.zeros(7))
         other.ood = module.ood
@@ -182,16 +219,15 @@ class TestParity:
         bundle.predict = lambda images: predict(images)._replace(**{name: None})
         with pytest.raises(BundleError, match=f"network has an output '{name}', but the bundle has none"):
             check_parity(bundle, module, test, images=2)
-        names = [n for n in module.output_names if n != name]
+        everything = module.output_names
+        names = [n for n in everything if n != name]
         whole = module.forward
 
         class Less(type(module)):
             output_names = names
 
             def forward(self, x):
-                return tuple(
-                    v for n, v in zip(("probabilities", "cam", "ood_score"), whole(x), strict=True) if n != name
-                )
+                return tuple(v for n, v in zip(everything, whole(x), strict=True) if n != name)
 
         monkeypatch.setattr(module, "__class__", Less)
         with pytest.raises(BundleError, match=f"bundle has an output '{name}', but the network has none"):
@@ -253,7 +289,9 @@ class TestWriting:
 def test_plain_onnx_runtime_is_enough(bundle_path):
     """What an engineer without lentigo does."""
     session = ort.InferenceSession(bundle_path)
-    probabilities, cam, ood_score = session.run(None, {"image": np.full((1, 48, 64, 3), 128, np.uint8)})
+    probabilities, cam, ood_score = session.run(
+        ["probabilities", "cam", "ood_score"], {"image": np.full((1, 48, 64, 3), 128, np.uint8)}
+    )
     assert probabilities.shape == (1, 7)
     assert cam.shape == (1, 7, 4, 4)
     assert ood_score.shape == (1,)

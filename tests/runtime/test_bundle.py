@@ -130,6 +130,8 @@ class TestTheGraphIsWhatTheMetadataSay:
             (lambda v: v["heads"][0]["label_set"]["labels"][0].update(id="bcc"), "label set"),
             (lambda v: v.update(training_prevalence=[0.5, 0.5]), "prevalence of 2 of 7"),
             (lambda v: v.update(ood_score=None), "OOD"),
+            (lambda v: v.update(embedding=None), "its embedding is 192, but none is declared"),
+            (lambda v: v.update(embedding=7), "its embedding is 192, but 7 is declared"),
             (lambda v: v.update(inputs=[{"name": "age", "kind": "number", "missing": -1}]), "inputs"),
             (lambda v: v.update(operating_points=[{"target": "melanoma"}]), "damaged"),
             (lambda v: v["operating_points"][0].update(target="mole"), "damaged"),
@@ -198,6 +200,7 @@ def toy(bundle_path, tmp_path):
     values = json.loads(onnx.load(bundle_path).metadata_props[0].value)
     values |= {
         "ood_score": None,
+        "embedding": None,
         "members": 3,
         "inputs": [
             {"name": "age", "kind": "number", "missing": -1},
@@ -223,6 +226,8 @@ class TestOptionalInputs:
     def test_no_maps_and_no_score_are_none(self, toy):
         assert toy.predict(NOISE)[1:] == (None, None)
         assert not toy.has_maps
+        with pytest.raises(BundleError, match="gives no embeddings"):
+            toy.embed(NOISE)
         assert toy.metadata.members == 3
 
     def test_a_verdict_comes_without_them(self, toy):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lentigo.evaluation.ood.detector import OODDetector
 from lentigo.evaluation.ood.graph import OODScore
+from lentigo.runtime.metadata import EMBEDDING
 
 __all__ = ["ExportModule", "Logits", "squares"]
 
@@ -76,7 +77,8 @@ class ExportModule(nn.Module):
     @property
     def output_names(self) -> list[str]:
         """Names of what `forward` gives, in order."""
-        return ["probabilities", *(["cam"] if self.has_maps else []), *([] if self.ood is None else ["ood_score"])]
+        maps, ood = ["cam"] * self.has_maps, ["ood_score"] * (self.ood is not None)
+        return ["probabilities", *maps, *ood, *([EMBEDDING] * self.has_maps)]
 
     def logits(self, x: Tensor) -> Logits:
         """Logits, maps and pooled features of squares float32 [N, 3, S, S], values 0 to 255."""
@@ -91,13 +93,18 @@ class ExportModule(nn.Module):
         return Logits(logits, cam, features.mean((2, 3)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities [N, K], maps [N, K, h, w] if any, and OOD scores [N] if any, of squares as in `logits`."""
+        """What `output_names` names, of squares as in `logits`.
+
+        Probabilities [N, K], maps [N, K, h, w] if any, OOD scores [N] if any, and pooled features [N, D] with maps.
+        """
         found = self.logits(x)
         outputs = [(found.logits / self.temperature).softmax(1)]
         if found.cam is not None:
             outputs.append(found.cam)
         if self.ood is not None:
             outputs.append(self.ood(found.pooled, x))
+        if self.has_maps:
+            outputs.append(found.pooled)
         return tuple(outputs)
 
     def _both(self, columns: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ def _batches(records: data.Records, paths: list[str]) -> Iterator[NDArray[np.uin
 def _computed(module: ExportModule, size: int, images: NDArray[np.uint8]) -> Outputs:
     """What the network computes of images uint8 [N, H, W, 3]."""
     values = zip(module.output_names, module(squares(images, size)), strict=True)
-    return Outputs(**{name: value.numpy() for name, value in values})
+    return Outputs(**{name: value.numpy() for name, value in values if name in Outputs._fields})
 
 
 def _differences(

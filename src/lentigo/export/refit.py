@@ -24,6 +24,7 @@ from lentigo.export.parity import Parity
 from lentigo.labels import find_mapping
 from lentigo.runtime import Bundle, BundleMetadata, OODThreshold, OperatingPoint
 from lentigo.runtime.bundle import HASH_KEY, METADATA_KEY, sealed
+from lentigo.runtime.metadata import EMBEDDING
 from lentigo.training import Run
 
 __all__ = [
@@ -106,15 +107,21 @@ def recalibrate(
 
 
 def write(model: onnx.ModelProto, metadata: BundleMetadata, path: Path) -> None:
-    """Write a graph with its metadata and the hash of both.
+    """Write a graph with its metadata, which state the width of its embedding if it gives one, and the hash of both.
 
     Raises:
         OutputError: the file can't be written.
     """
+    metadata = metadata.model_copy(update={"embedding": _embedding_width(model)})
     del model.metadata_props[:]
     model.metadata_props.add(key=METADATA_KEY, value=metadata.model_dump_json())
     model.metadata_props.add(key=HASH_KEY, value="0" * 64)
     write_bytes(path, sealed(model.SerializeToString()))
+
+
+def _embedding_width(model: onnx.ModelProto) -> int | None:
+    shapes = [o.type.tensor_type.shape for o in model.graph.output if o.name == EMBEDDING]
+    return shapes[0].dim[1].dim_value if shapes else None
 
 
 def predict_part_of(source: Run | data.Records, bundle: Bundle, part: Part) -> Predictions:

@@ -2,7 +2,9 @@
 
 Input `image`: uint8 [N, H, W, 3], RGB, any size, and optional inputs that the metadata declare. Outputs
 `probabilities`: float32 [N, K]; `cam`: float32 [N, K, h, w], class-activation maps over the central square of the
-image, absent for networks without exact maps; `ood_score`: float32 [N], how unlike the training images it is.
+image, absent for networks without exact maps; `ood_score`: float32 [N], how unlike the training images it is;
+`embedding`: float32 [N, D], the pooled features that the linear head reads, absent from files of earlier versions and
+for networks without exact maps. It is computed only when it is asked for.
 
 The file holds a SHA-256 over its own content, computed with 64 zeros in its place, so that a single changed byte is
 detected when the file is opened. Files of format 1, which have none, are still read.
@@ -28,7 +30,7 @@ from lentigo.errors import BundleError, DataError
 from lentigo.labels import LabelSet
 from lentigo.runtime import format_1
 from lentigo.runtime.fingerprints import IdSet
-from lentigo.runtime.metadata import FORMAT, BundleMetadata, OptionalInput
+from lentigo.runtime.metadata import EMBEDDING, FORMAT, BundleMetadata, OptionalInput
 from lentigo.runtime.packed import is_packed, unpacked
 from lentigo.runtime.predictor import Origin, Outputs
 
@@ -119,14 +121,37 @@ class Bundle:
         Raises:
             BundleError: an input that the bundle does not have.
         """
+        feeds = self._feeds(images, known)
+        found = dict(zip(self._outputs, self._session.run(list(self._outputs.values()), feeds), strict=True))
+        return Outputs(**found)
+
+    def embed(self, images: NDArray[np.uint8], **known: NDArray) -> NDArray[np.float32]:
+        """Embeddings float32 [N, D]: the pooled features from which the linear head makes its logits.
+
+        Args:
+            images: as in `predict`.
+            known: as in `predict`.
+
+        Raises:
+            BundleError: the file gives no embeddings, or an input that it does not have.
+        """
+        if self.metadata.embedding is None:
+            raise BundleError(
+                f"{self.path}: this bundle gives no embeddings: it was written by an earlier lentigo, or its network "
+                "has no linear head on pooled features.",
+                "Export the run again with this lentigo, or use another model.",
+            )
+        found: list[NDArray[np.float32]] = self._session.run([EMBEDDING], self._feeds(images, known))
+        return found[0]
+
+    def _feeds(self, images: NDArray[np.uint8], known: dict[str, NDArray]) -> dict[str, NDArray]:
+        """Values of all inputs, those of optional ones that aren't known as missing."""
         declared = {i.name: i for i in self.metadata.inputs}
         if unknown := sorted(set(known) - set(declared)):
             raise BundleError(
                 f"{self.name} has no input {', '.join(unknown)}.", f"It has: {', '.join(['image', *declared])}."
             )
-        feeds = {"image": images, **{name: _filled(i, known.get(name), len(images)) for name, i in declared.items()}}
-        found = dict(zip(self._outputs, self._session.run(list(self._outputs.values()), feeds), strict=True))
-        return Outputs(**found)
+        return {"image": images, **{name: _filled(i, known.get(name), len(images)) for name, i in declared.items()}}
 
     def _read_values(self) -> dict[str, Any]:
         """The metadata as written."""
@@ -181,6 +206,9 @@ class Bundle:
             faults.append(f"it states the prevalence of {len(self.metadata.training_prevalence)} of {classes} classes")
         if (self.metadata.ood_score is None) != (names["ood_score"] not in outputs):
             faults.append("an OOD score needs an OOD threshold, and vice versa")
+        width = outputs[EMBEDDING][1] if EMBEDDING in outputs else None
+        if self.metadata.embedding != width:
+            faults.append(f"its embedding is {width or 'absent'}, but {self.metadata.embedding or 'none'} is declared")
         if faults:
             what = f"{self.path}: the graph does not match its metadata: {'; '.join(faults)}."
             raise BundleError(what, "Export it again.")

@@ -6,10 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lentigo.labels import LabelSet
 
-__all__ = ["FORMAT", "BundleMetadata", "Fingerprints", "Head", "OODThreshold", "OperatingPoint", "OptionalInput"]
+__all__ = [
+    "EMBEDDING",
+    "FORMAT",
+    "BundleMetadata",
+    "Fingerprints",
+    "Head",
+    "OODThreshold",
+    "OperatingPoint",
+    "OptionalInput",
+]
 
 FORMAT = 2
 """Version of the bundle's format. Raised when an older lentigo could misread a bundle."""
+
+
+EMBEDDING = "embedding"
+"""Name of the graph's output with the pooled features that the linear head reads."""
 
 
 class _Part(BaseModel):
@@ -86,6 +99,8 @@ class BundleMetadata(BaseModel):
     """Number of networks in the graph whose probabilities are averaged."""
     inputs: tuple[OptionalInput, ...] = ()
     """Inputs of the graph besides `image`."""
+    embedding: int | None = None
+    """Width of the graph's output `embedding`; None of a file without one."""
     size: int
     """Side of the network's square input, in pixels."""
     crop: Literal["central_square"] = "central_square"

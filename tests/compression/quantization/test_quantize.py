@@ -88,6 +88,12 @@ class TestInt8:
         for picture in pictures[:3]:
             assert rest(int8, picture) == pytest.approx(rest(parent, picture), abs=1e-4)
 
+    def test_the_linear_head_still_reads_its_embedding(self, int8, trained_run, pictures):
+        """The output is kept, and is what the maps are made from: the same weights turn it into the maps' means."""
+        weight = trained_run.network().classifier.weight.detach().numpy()
+        for picture in pictures[:3]:
+            assert int8.embed(picture) @ weight.T == pytest.approx(int8.predict(picture).cam.mean((2, 3)), abs=1e-4)
+
     def test_it_computes_in_integers_what_it_says_in_its_nodes(self, int8, pictures):
         """ONNX Runtime fuses the nodes; fused and taken one by one they agree, or this processor would overflow."""
         import onnxruntime as ort

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lentigo.errors import BundleError
 from lentigo.runtime import format_1
-from lentigo.runtime.metadata import BundleMetadata
+from lentigo.runtime.metadata import EMBEDDING, BundleMetadata
 
 __all__ = ["IMAGE", "GraphMacs", "Tensor", "count_macs", "find_roles", "tensors"]
 
@@ -153,7 +153,8 @@ def find_roles(graph: onnx.GraphProto) -> dict[str, str]:
     """
     made_by = {name: node for node in graph.node for name in node.output}
     ood_names = {"ood_score", format_1.OUTPUTS["ood_score"]}
-    main = _ancestors([o.name for o in graph.output if o.name not in ood_names], made_by)
+    # The embedding is an intermediate value that is given out: what only it needs is no part of a verdict.
+    main = _ancestors([o.name for o in graph.output if o.name not in {*ood_names, EMBEDDING}], made_by)
     ood = _ancestors([o.name for o in graph.output if o.name in ood_names], made_by)
     inputs = {i.name for i in graph.input}
     constant = {i.name for i in graph.initializer} | {""}

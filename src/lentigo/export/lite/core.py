@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lentigo.errors import BundleError
 from lentigo.evaluation.cost.graph import find_roles
+from lentigo.runtime import Outputs
 from lentigo.runtime.metadata import BundleMetadata
 
 __all__ = ["SQUARE", "core_of"]
@@ -37,7 +38,8 @@ def core_of(model: onnx.ModelProto, metadata: BundleMetadata) -> onnx.ModelProto
         raise BundleError("The graph has no resize that it could be cut behind.", "Export it again with this lentigo.")
     cut = resizes[-1].output[0]
     graph = onnx.GraphProto(name="core")
-    graph.node.extend(_needed(model.graph, [o.name for o in model.graph.output], cut))
+    outputs = [o.name for o in model.graph.output if o.name in Outputs._fields]
+    graph.node.extend(_needed(model.graph, outputs, cut))
     used = {name for node in graph.node for name in node.input}
     graph.initializer.extend(i for i in model.graph.initializer if i.name in used)
     for extra in metadata.inputs:
@@ -46,7 +48,7 @@ def core_of(model: onnx.ModelProto, metadata: BundleMetadata) -> onnx.ModelProto
     for node in graph.node:
         node.input[:] = [SQUARE if name == cut else name for name in node.input]
     graph.input.append(helper.make_tensor_value_info(SQUARE, TensorProto.FLOAT, [1, 3, metadata.size, metadata.size]))
-    graph.output.extend(helper.make_tensor_value_info(o.name, TensorProto.FLOAT, None) for o in model.graph.output)
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
     core = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
     return _simplified(core)
 

@@ -80,8 +80,8 @@ def litert(
     opened = bundle if isinstance(bundle, Bundle) else Bundle(find_bundle(bundle), threads=1)
     python = find_environment(environment)
     pixels = _drawn() if images is None else _real(images)
-    model = onnx.load_from_string(read_model(opened.path))
-    content, actual = _converted(opened, core_of(model, opened.metadata), pixels, int8, python)
+    core = core_of(onnx.load_from_string(read_model(opened.path)), opened.metadata)
+    content, actual = _converted(opened, core, pixels, int8, python)
     precision = "int8" if int8 else "fp32"
     parity = _compared(precision, opened, actual, pixels)
     checked = images is not None or not int8
@@ -90,7 +90,7 @@ def litert(
             f"{target}: the LiteRT file differs from {opened.path}: {'; '.join(parity.faults)}.",
             "Nothing was written. Use the bundle, or convert without --int8.",
         )
-    names = [o.name for o in model.graph.output]
+    names = [o.name for o in core.graph.output]
     metadata = _described(opened, precision, parity if checked else None)
     with replacing(target) as partial:
         partial.write_bytes(appended(content, metadata, names))
@@ -152,6 +152,7 @@ def _described(opened: Bundle, precision: str, parity: Parity | None) -> BundleM
         "precision": precision,
         "parent_sha256": opened.sha256,
         "metrics": {},
+        "embedding": None,  # LiteRT files give what a verdict is made from, and nothing else
         "parity": {} if parity is None else parity.to_dict(),
     }
     if precision == "int8":
