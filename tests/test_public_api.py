@@ -53,6 +53,10 @@ PUBLIC = {
         load_teachers prune_structured quantize sensitivity soft_labels_from sparsity train_teachers
         train_teachers_from verify verify_files
     """,
+    "lentigo.explanation": """
+        METHODS ExplainedFile Explanation Method draw_explanation explain explain_files of_verdict open_model
+        parse_settings save_explanation
+    """,
     "lentigo.report": """
         report
     """,

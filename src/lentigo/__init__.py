@@ -26,6 +26,7 @@ _PARTS = (
     "data",
     "errors",
     "evaluation",
+    "explanation",
     "export",
     "labels",
     "models",

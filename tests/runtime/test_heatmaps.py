@@ -10,7 +10,8 @@ from PIL import Image
 
 from lentigo.errors import ImageError, OutputError
 from lentigo.runtime import is_heatmap
-from lentigo.runtime.heatmaps import COLOURS, draw, heat
+from lentigo.runtime.heat import COLOURS, heat
+from lentigo.runtime.heatmaps import draw
 
 matplotlib = pytest.importorskip("matplotlib")
 

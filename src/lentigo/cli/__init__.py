@@ -16,6 +16,7 @@ from lentigo.cli import (
     data,
     distil,
     evaluate,
+    explain,
     prune,
     report,
     reproduce,
@@ -46,7 +47,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(audit_log.app, name="audit-log")
 BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
-for verbs in (classify.app, serve.app, *BUILDING, *JUDGING):
+for verbs in (classify.app, explain.app, serve.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 
 

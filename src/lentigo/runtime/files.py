@@ -16,7 +16,7 @@ from lentigo.runtime.selection import Selection, select
 from lentigo.runtime.shipped import find_bundle
 from lentigo.runtime.verdict import Verdict
 
-__all__ = ["FileResults", "classify_files"]
+__all__ = ["FileResults", "classify_files", "planned_pictures", "selected_images"]
 
 STDIN = Path("-")
 """The argument that means standard input."""
@@ -85,12 +85,8 @@ def classify_files(
         DataError: the prevalence is incomplete or impossible.
     """
     find_bundle(model)  # report a mistyped name before anything is read
-    found = _selected([paths] if isinstance(paths, str | os.PathLike) else list(paths))
-    if found.notice:
-        note(found.notice)
-    files = _without_heatmaps(found.files)
-    _refuse_absent(files)
-    pictures = {} if explain is None else _pictures(files, Path(explain), overwrite=overwrite)
+    files = selected_images(paths)
+    pictures = {} if explain is None else planned_pictures(files, Path(explain), overwrite=overwrite)
     # With many images each thread computes one; with one image all threads share it.
     classifier = Classifier.load(model, threads=1 if len(files) > 1 else 0)
     results = classifier.classify_many(
@@ -99,6 +95,20 @@ def classify_files(
     shown = track(results, "Classifying", len(files)) if progress else results
     explained = _explained(files, shown, pictures, overwrite=overwrite)
     return FileResults(explained, len(files))
+
+
+def selected_images(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The images that files, folders and patterns name, in order; what is left out is counted on standard error.
+
+    Raises:
+        ImageError: a pattern or folder without any image, nothing that exists, or nothing but heat maps.
+    """
+    found = _selected([paths] if isinstance(paths, str | os.PathLike) else list(paths))
+    if found.notice:
+        note(found.notice)
+    files = _without_heatmaps(found.files)
+    _refuse_absent(files)
+    return files
 
 
 def _explained(
@@ -159,8 +169,12 @@ def _refuse_absent(files: list[Path]) -> None:
         raise ImageError(f"{files[0]}: there is no such file{others}.", "Check the path.")
 
 
-def _pictures(files: list[Path], folder: Path, *, overwrite: bool) -> dict[Path, Path]:
-    """Where each file's heat map goes; refused before any work if a file there must stay."""
+def planned_pictures(files: list[Path], folder: Path, *, overwrite: bool) -> dict[Path, Path]:
+    """Where each file's heat map goes; refused before any work if a file there must stay.
+
+    Raises:
+        OutputError: a file would be replaced that is no earlier heat map, or one without `overwrite`.
+    """
     make_folder(folder)
     pictures = {file: folder / name for file, name in _picture_names(files).items()}
     for picture in pictures.values():

@@ -1,4 +1,4 @@
-"""Figures of the model's evidence: the image beside its heat map, with colour scale, model input and caption."""
+"""Figures of a model's evidence: the image and its heat map, with colour scale, model input and caption."""
 
 from functools import cache
 
@@ -6,60 +6,49 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["COLOURS", "draw", "heat"]
+from lentigo.errors import DataError, did_you_mean
+from lentigo.runtime.heat import COLOURS
+from lentigo.runtime.heat_panels import STRENGTH, STYLES, outline, outline_lesion, overlaid, scaled
 
-_ANCHORS = (
-    "440154 481769 472a7a 433d84 3d4e8a 355e8d 2e6d8e 297b8e 23898e 1f978b 21a585 2eb37c 46c06f 65cb5e 89d548 b0dd2f "
-    "d8e219 fde725"
-)
-COLOURS: NDArray[np.uint8] = np.stack(
-    [
-        np.interp(np.linspace(0, 1, 256), np.linspace(0, 1, 18), channel).round().astype(np.uint8)
-        for channel in np.array([list(bytes.fromhex(c)) for c in _ANCHORS.split()]).T
-    ],
-    axis=1,
-)
-"""viridis [256, 3]: perceptually uniform, also in grey and for colour-blind people (matplotlib, CC0)."""
+__all__ = ["draw"]
 
-_SHORT, _LONG = 360, 900
-"""Sides of a panel in pixels: the shorter is scaled to the first unless the longer would exceed the second."""
 _MARGIN, _GAP = 16, 12
-_MIN_WIDTH = 2 * _SHORT + _GAP
-_STRENGTH = 0.6
-"""Opacity of the overlay, the same everywhere so that colours match the scale."""
+_MIN_WIDTH = 732
 _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (90, 90, 90)
 
 
-def heat(cam: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """The positive part of a map, scaled to a maximum of 1, over an image: float32 [height, width].
-
-    Args:
-        cam: class-activation map [h, w] over the central square.
-        height, width: of the image, in pixels.
-    """
-    positive = np.nan_to_num(np.maximum(cam, 0), nan=0.0, posinf=0.0)
-    if positive.max() > 0:
-        positive = positive / positive.max()
-    left, top, side = _square(width, height)
-    spread = Image.fromarray(positive.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR)
-    placed = np.zeros((height, width), np.float32)
-    placed[top : top + side, left : left + side] = np.clip(np.asarray(spread), 0, 1)
-    return placed
-
-
-def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str, notes: list[str]) -> Image.Image:
-    """The figure: image, overlaid heat map, colour scale, caption.
+def draw(
+    pixels: NDArray[np.uint8],
+    cam: NDArray[np.float32] | None,
+    title: str,
+    notes: list[str],
+    *,
+    style: str = "side-by-side",
+    lesion: NDArray[np.bool_] | None = None,
+) -> Image.Image:
+    """The figure: image, heat map, colour scale, caption.
 
     Args:
         pixels: the image, uint8 [H, W, 3].
-        cam: class-activation map [h, w] of the diagnosis; None draws the image alone.
+        cam: map [h, w] of the evidence for the diagnosis over the central square; None draws the image alone.
         title: first line of the caption.
         notes: further paragraphs of it.
+        style: 'side-by-side' (the image beside the overlay), 'overlay', 'contour' (lines at 25, 50 and 75 % of the
+            strongest evidence, on the image in its own colours) or 'map' (the map without the image).
+        lesion: where the lesion is, bool [H, W]; its edge is drawn.
+
+    Raises:
+        DataError: no such style.
     """
-    panel = _scaled(pixels)
-    panels = [panel] if cam is None else [panel, _overlaid(panel, cam)]
+    if style not in STYLES:
+        raise DataError(f"No style {style!r}.", did_you_mean(style, STYLES))
+    panel = scaled(pixels)
+    makers = (None,) if cam is None else STYLES[style]
+    panels = [panel.copy() if cam is None or make is None else make(panel, cam) for make in makers]
     for each in panels:
-        _outline(each)
+        if lesion is not None:
+            outline_lesion(each, lesion)
+        outline(each)
     beside = panel.width <= 1.5 * panel.height
     across = len(panels) if beside else 1
     width = max(across * panel.width + (across - 1) * _GAP, _MIN_WIDTH)
@@ -77,7 +66,7 @@ def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str,
         offset = k * ((panel.width if beside else panel.height) + _GAP)
         canvas.paste(each, (_MARGIN + offset, _MARGIN) if beside else (_MARGIN, _MARGIN + offset))
     if scale_height:
-        _scale(canvas, below, width)
+        _scale(canvas, below, width, STRENGTH if overlaid in STYLES[style] else 1.0)
     y, pen = below + scale_height, ImageDraw.Draw(canvas)
     for text, font, ink in wrapped:
         pen.text((_MARGIN, y), text, fill=ink, font=font)
@@ -85,55 +74,9 @@ def draw(pixels: NDArray[np.uint8], cam: NDArray[np.float32] | None, title: str,
     return canvas
 
 
-def _square(width: int, height: int) -> tuple[int, int, int]:
-    """Left, top and side of the central square, which is the model's input."""
-    side = min(width, height)
-    return (width - side) // 2, (height - side) // 2, side
-
-
-def _scaled(pixels: NDArray[np.uint8]) -> Image.Image:
-    """The image at the size of a panel."""
-    height, width = pixels.shape[:2]
-    scale = min(_SHORT / min(height, width), _LONG / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # Greatly enlarged images show their pixels rather than an interpolated blur.
-    how = Image.Resampling.NEAREST if scale > 3 else Image.Resampling.LANCZOS
-    return Image.fromarray(pixels).resize(size, how)
-
-
-def _overlaid(panel: Image.Image, cam: NDArray[np.float32]) -> Image.Image:
-    """The heat map on a grey copy of the image: skin colours could be mistaken for evidence."""
-    values = heat(cam, panel.height, panel.width)
-    grey = _evened(np.asarray(panel.convert("L"), np.float32))[..., None].repeat(3, axis=2)
-    mixed = 140 + 0.45 * grey  # outside of the square, which the model doesn't see
-    left, top, side = _square(*panel.size)
-    inside = (slice(top, top + side), slice(left, left + side))
-    if values.any():
-        colours = COLOURS[(values[inside] * 255).round().astype(np.uint8)].astype(np.float32)
-        mixed[inside] = (1 - _STRENGTH) * grey[inside] + _STRENGTH * colours
-    else:  # the colour of 0 everywhere would look like a heat map
-        mixed[inside] = grey[inside]
-    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
-
-
-def _evened(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Grey levels stretched to a fixed range, so that the overlay looks alike on dark and light skin."""
-    low, high = np.percentile(grey, (1, 99))
-    return 60 + 160 * np.clip((grey - low) / max(high - low, 1.0), 0, 1)
-
-
-def _outline(panel: Image.Image) -> None:
-    """The model's input square: white between black lines, visible on any skin."""
-    left, top, side = _square(*panel.size)
-    pen = ImageDraw.Draw(panel)
-    for inset, ink in ((0, (0, 0, 0)), (1, (255, 255, 255)), (2, (255, 255, 255)), (3, (0, 0, 0))):
-        if side > 2 * inset:
-            pen.rectangle((left + inset, top + inset, left + side - 1 - inset, top + side - 1 - inset), outline=ink)
-
-
-def _scale(canvas: Image.Image, y: int, width: int) -> None:
-    """The colour scale from no evidence to the strongest, blended with grey as in the overlay."""
-    shown = (1 - _STRENGTH) * 140 + _STRENGTH * COLOURS.astype(np.float32)
+def _scale(canvas: Image.Image, y: int, width: int, strength: float) -> None:
+    """The colour scale from no evidence to the strongest, blended with grey as in the panels."""
+    shown = (1 - strength) * 140 + strength * COLOURS.astype(np.float32)
     bar = Image.fromarray(shown.round().astype(np.uint8)[None].repeat(16, axis=0)).resize((width, 16))
     canvas.paste(bar, (_MARGIN, y))
     pen, font = ImageDraw.Draw(canvas), _font(13)

@@ -23,10 +23,12 @@ from lentigo.runtime.decisions import (
     printed,
     views_differ,
 )
+from lentigo.runtime.heat import heat
 from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
-from lentigo.runtime.heatmaps import draw, heat
+from lentigo.runtime.heatmaps import draw
 from lentigo.runtime.json_form import FORMAT, label_values, risk_values, rounded
 from lentigo.runtime.kept import KeptImage
+from lentigo.runtime.lesion_masks import OnLesion, on_lesion
 from lentigo.texts import text
 
 __all__ = ["NOTICE", "Verdict"]
@@ -92,6 +94,17 @@ class Verdict:
     def name(self, diagnosis: str) -> str:
         """Full name of one of the model's diagnoses, by its id."""
         return self._labels[diagnosis].name
+
+    def chosen(self, diagnosis: str | None = None) -> str:
+        """The id of a diagnosis of the model.
+
+        Args:
+            diagnosis: id or name; None is the most probable one, '' where the image is not gradable.
+
+        Raises:
+            DataError: not a diagnosis of this model.
+        """
+        return (self.top or "") if diagnosis is None else self._labels.find(diagnosis).id
 
     @property
     def view(self) -> str:
@@ -161,10 +174,41 @@ class Verdict:
             ImageError: the image is not gradable.
             DataError: not a diagnosis of this model.
         """
+        return heat(self.evidence(diagnosis), *self._image.shape)
+
+    def evidence(self, diagnosis: str | None = None) -> NDArray[np.float32]:
+        """Class-activation map of a diagnosis over the central square, float32 [h, w]: below 0 is evidence against it.
+
+        Args:
+            diagnosis: id or name; None is the most probable one.
+
+        Raises:
+            ImageError: the image is not gradable.
+            BundleError: the model has no class-activation maps.
+            DataError: not a diagnosis of this model.
+        """
         if not self.gradable:
             reasons = "; ".join(self.rejection_reasons)
             raise ImageError(f"{self.source}: not gradable, so it has no heat map ({reasons}).", "Take another image.")
-        return heat(self._map(self._chosen(diagnosis)), *self._image.shape)
+        return self._map(self.chosen(diagnosis)).copy()
+
+    def on_lesion(self, mask: NDArray, diagnosis: str | None = None) -> OnLesion:
+        """How much of the evidence for a diagnosis lies on the lesion.
+
+        Args:
+            mask: where the lesion is, [H, W] of the image: bool, or numbers of which those above 0 are lesion.
+            diagnosis: id or name; None is the most probable one.
+
+        Raises:
+            ImageError, BundleError: as `evidence`.
+            DataError: not a diagnosis of this model, a mask of another size than the image, or an empty one.
+        """
+        return on_lesion(self.evidence(diagnosis), mask, self._image.shape)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image, in pixels."""
+        return self._image.shape
 
     def overlay(self, diagnosis: str | None = None) -> Image.Image:
         """A figure: the image beside its overlaid heat map, with colour scale, input square and caption.
@@ -181,7 +225,7 @@ class Verdict:
         pixels = self._image.pixels()
         if not self.gradable:
             return mark(draw(pixels, None, "Not gradable: no heat map", self._notes(None)))
-        chosen = self._chosen(diagnosis)
+        chosen = self.chosen(diagnosis)
         if self._cam is None:
             return mark(draw(pixels, None, "This model has no heat maps", self._notes(chosen)))
         return mark(draw(pixels, self._map(chosen), self._title(chosen), self._notes(chosen)))
@@ -203,7 +247,7 @@ class Verdict:
         refuse_to_replace(Path(path), overwrite=overwrite)
         tag = {
             "source": Path(self.source).name,
-            "diagnosis": self._chosen(diagnosis) if self.gradable else None,
+            "diagnosis": self.chosen(diagnosis) if self.gradable else None,
             "decision": self.decision,
             "model": self.model,
             "model_sha256": self.model_sha256,
@@ -240,10 +284,6 @@ class Verdict:
     def _sum(self, probabilities: Mapping[str, float] | None, target: str) -> float | None:
         ids = members(target, self._labels)
         return min(sum(probabilities[c] for c in ids), 1.0) if probabilities and ids else None
-
-    def _chosen(self, diagnosis: str | None) -> str:
-        """The id of a diagnosis of the model."""
-        return (self.top or "") if diagnosis is None else self._labels.find(diagnosis).id
 
     def _map(self, chosen: str) -> NDArray[np.float32]:
         if self._cam is None:
