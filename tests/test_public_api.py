@@ -69,7 +69,7 @@ PUBLIC = {
         load_settings serve
     """,
     "lentigo.page": """
-        ENGINES operators write_page
+        ENGINES Page operators write_page
     """,
     "lentigo.texts": """
         LANGUAGES catalogue text

@@ -6,9 +6,6 @@ Needs playwright and a chromium (`apt install chromium`, or LENTIGO_CHROMIUM).
 """
 
 import io
-import os
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lentigo.page import write_page
+from lentigo.page.browser import find_chromium
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "page"
@@ -25,15 +23,12 @@ WIDTHS = {1280: 900, 390: 844}
 
 def main() -> None:
     """Take all of them."""
-    chromium = os.environ.get("LENTIGO_CHROMIUM") or shutil.which("chromium")
-    if not chromium:
-        sys.exit("There is no chromium: apt install chromium, or set LENTIGO_CHROMIUM to one.")
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = write_page("lentigo-s", Path(folder) / "page.html")
         large = Path(folder) / "large.jpg"
         Image.open(EXAMPLE).resize((8000, 6000)).save(large, quality=80)
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for width, height in WIDTHS.items():
             for scheme in ("light", "dark"):
                 take(browser, page, large, width, height, scheme)

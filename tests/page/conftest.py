@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lentigo.errors import DataError
+from lentigo.page.browser import find_chromium
+
 READY = "html[data-ready]"
 IDLE = "body:not([data-busy])"
 OVER = "body[data-state=done], body[data-state=failed]"
@@ -17,9 +20,10 @@ OVER = "body[data-state=done], body[data-state=failed]"
 def browser():
     """A headless chromium that downloads nothing."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    chromium = os.environ.get("LENTIGO_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("needs a browser: apt install chromium, or set LENTIGO_CHROMIUM to one")
+    try:
+        chromium = find_chromium()
+    except DataError as error:
+        pytest.skip(f"needs a browser: {error.message} {error.hint}")
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
@@ -32,6 +36,30 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from lentigo.page import write_page
 
     return write_page("lentigo-s", tmp_path_factory.mktemp("page") / "page.html")
+
+
+@pytest.fixture(scope="session")
+def ort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of onnxruntime-web alone."""
+    from lentigo.page import ort
+
+    if not shutil.which("node"):
+        pytest.skip("needs Node.js")
+    folder = tmp_path_factory.mktemp("ort")
+    try:
+        with ort.ort_files(os.environ.get("LENTIGO_ORT")) as files:
+            for path in files.values():
+                shutil.copy(path, folder)
+    except DataError as error:
+        pytest.skip(f"needs onnxruntime-web: {error.message} Set LENTIGO_ORT to a folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ort_page(ort_folder, tmp_path_factory) -> Path:
+    from lentigo.page import write_page
+
+    return write_page("lentigo-s", tmp_path_factory.mktemp("page") / "page.html", engine="ort", ort=ort_folder)
 
 
 class Pocket:

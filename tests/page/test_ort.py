@@ -1,6 +1,5 @@
 """Pages with the engine of onnxruntime-web; its files are taken from LENTIGO_ORT or from npm, else these tests skip."""
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -15,26 +14,6 @@ from tests.page.test_browser import assert_same
 
 SHIPPED = shipped_models()["lentigo-s"]
 EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.jpg"))
-
-
-@pytest.fixture(scope="session")
-def ort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of onnxruntime-web alone."""
-    if not shutil.which("node"):
-        pytest.skip("needs Node.js")
-    folder = tmp_path_factory.mktemp("ort")
-    try:
-        with ort.ort_files(os.environ.get("LENTIGO_ORT")) as files:
-            for path in files.values():
-                shutil.copy(path, folder)
-    except DataError as error:
-        pytest.skip(f"needs onnxruntime-web: {error.message} Set LENTIGO_ORT to a folder that holds it")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def ort_page(ort_folder, tmp_path_factory) -> Path:
-    return write_page(SHIPPED, tmp_path_factory.mktemp("page") / "page.html", engine="ort", ort=ort_folder)
 
 
 @pytest.fixture

@@ -101,9 +101,10 @@ def test_nothing_is_loaded_from_elsewhere(text):
 
 
 def test_sizes(text):
-    """The issue's bounds: today's model under 1 MB in all; what isn't model, under 170 kB."""
+    """Today's model under 1 MB in all; a model of 100 kB, as lentigo-n is to be, under 300 kB."""
+    rest = len(text.encode()) - len(element(text, "model"))
     assert len(text.encode()) < 1_000_000
-    assert len(text.encode()) - len(element(text, "model")) < 170_000
+    assert rest + 100_000 * 4 / 3 < 300_000
 
 
 def test_the_same_bundle_makes_the_same_page(tmp_path, text):

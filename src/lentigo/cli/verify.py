@@ -17,7 +17,10 @@ def verify(
     out: Annotated[Path | None, typer.Option(help="Also write the result to a .json or .md file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Compare a bundle with others (fp16, int8, packed, LiteRT) on real images; exit code 1 if a policy is violated."""
+    """Compare a bundle with others (fp16, int8, packed, LiteRT, .html in a browser) on real images.
+
+    The exit code is 1 if a policy is violated.
+    """
     import json
 
     from lentigo import compression

@@ -108,6 +108,11 @@ class Answers:
         self.limit = self.metadata.ood_score.threshold if self.metadata and self.metadata.ood_score else None
 
     @property
+    def map_size(self) -> str:
+        """Of its maps, in words; empty without maps."""
+        return "x".join(map(str, self.maps[0].shape[2:])) if self.maps else ""
+
+    @property
     def precision(self) -> str:
         """Of its weights."""
         return self.metadata.precision if self.metadata else "fp32"
@@ -132,7 +137,7 @@ def difference(first: Answers, other: Answers) -> Difference:
     order = sorted({first.precision, other.precision}, key=list(ALLOWED).index)
     apart = np.abs(first.probabilities - other.probabilities)
     maps = ood = rejection = decision = None
-    if first.maps and other.maps:
+    if first.maps and other.maps and first.map_size == other.map_size:
         maps = np.array([np.abs(a - b).max() / np.abs(a).max() for a, b in zip(first.maps, other.maps, strict=True)])
     if first.ood is not None and other.ood is not None:
         limits = first.limit or other.limit or 1.0, other.limit or first.limit or 1.0
@@ -199,7 +204,10 @@ def _lost(first: Answers, other: Answers) -> list[str]:
         "maps": (bool(first.maps), bool(other.maps)),
         "OOD scores": (first.ood is not None, other.ood is not None),
     }
-    return [f"only one of them has {what}" for what, (a, b) in pairs.items() if a != b]
+    found = [f"only one of them has {what}" for what, (a, b) in pairs.items() if a != b]
+    if first.maps and other.maps and first.map_size != other.map_size:
+        found.append(f"their maps have other sizes: {first.map_size} and {other.map_size}")
+    return found
 
 
 def _notes(first: Answers, other: Answers, parent: str | None) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lentigo.atomic import write_text
 from lentigo.compression.differences import ALLOWED, Answers, Difference, difference, path_of
 from lentigo.compression.quantization.images import decoded
 from lentigo.errors import BundleError, DataError
+from lentigo.page.browser import Page
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, Outputs, Predictor
 from lentigo.runtime.litert import LiteRT
@@ -137,18 +139,24 @@ def verify_files(
 
     Raises:
         BundleError, DataError: as in `verify`; or a file is no artefact, or `out` has another ending.
+        MissingExtraError: a page or a .tflite file, without what runs it.
     """
     if out is not None and Path(out).suffix not in (".json", ".md"):
         raise DataError(f"{out}: a result is written as .json or .md.", "Rename it.")
-    found = verify(_open(bundle), [_open(other) for other in others], data.read(root), images)
+    with ExitStack() as closing:
+        opened = [_open(path, closing) for path in (bundle, *others)]
+        found = verify(opened[0], opened[1:], data.read(root), images)
     if out is not None:
         as_json = json.dumps(found.to_dict(), indent=2)
         write_text(out, (as_json if Path(out).suffix == ".json" else found.to_markdown()) + "\n")
     return found
 
 
-def _open(path: str | os.PathLike[str]) -> Predictor:
-    return LiteRT(path) if Path(path).suffix == ".tflite" else Bundle(path)
+def _open(path: str | os.PathLike[str], closing: ExitStack) -> Predictor:
+    suffix = Path(path).suffix.lower()
+    if suffix == ".html":
+        return closing.enter_context(Page(path))
+    return LiteRT(path) if suffix == ".tflite" else Bundle(path)
 
 
 def _pair(largest: float | None, mean: float | None) -> str:

@@ -4,7 +4,8 @@
 >>> page.write_page("lentigo-s", "page.html")
 """
 
+from lentigo.page.browser import Page
 from lentigo.page.engine import operators
 from lentigo.page.writing import ENGINES, write_page
 
-__all__ = ["ENGINES", "operators", "write_page"]
+__all__ = ["ENGINES", "Page", "operators", "write_page"]

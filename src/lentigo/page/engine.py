@@ -1,6 +1,6 @@
 """What the page's own engine computes: the operators it has, and a bundle's graph in its terms.
 
-The engine is `app/operators.js`; which operators there are is read from it. The graph begins after its preprocessing,
+The engine is in `app/`; which operators there are is read from its modules. The graph begins after its preprocessing,
 which the page does row by row as it reads a photograph.
 """
 
@@ -22,8 +22,8 @@ _REGISTERED = re.compile(r'^operator\("(\w+)"', re.MULTILINE)
 @cache
 def operators() -> frozenset[str]:
     """The operators of the page's own engine, by their ONNX names."""
-    text = files("lentigo.page").joinpath("app/operators.js").read_text(encoding="utf-8")
-    return frozenset(_REGISTERED.findall(text))
+    modules = files("lentigo.page").joinpath("app").iterdir()
+    return frozenset(name for module in modules for name in _REGISTERED.findall(module.read_text(encoding="utf-8")))
 
 
 def for_own_engine(graph: Graph, outputs: list[str], square: str) -> Graph:

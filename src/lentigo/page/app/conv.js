@@ -45,27 +45,39 @@ function kept(w, bias, groups, memory) {
   return { places, m, k, blocks };
 }
 
+// Tap by tap, each over the rows and columns where its input pixel lies inside.
 function depthwise(x, w, bias, g, low) {
-  const [n, c] = x.dims, multiplier = w.dims[0] / c, out = floats([n, w.dims[0], g.oh, g.ow]);
-  const taps = g.kh * g.kw, pixels = g.oh * g.ow, table = sources(g), sums = new Float32Array(pixels);
+  const [n, c] = x.dims, multiplier = w.dims[0] / c, out = floats([n, w.dims[0], g.oh, g.ow]), xs = x.data, sums = out.data;
+  const first = (pad, at, stride) => Math.max(0, Math.ceil((pad - at) / stride));
+  const end = (pad, at, stride, extent, count) => Math.min(count, Math.floor((extent - 1 + pad - at) / stride) + 1);
   for (let plane = 0; plane < n * w.dims[0]; plane++) {
     const channel = plane % w.dims[0], from = (Math.floor(plane / w.dims[0]) * c + Math.floor(channel / multiplier)) * g.h * g.width;
-    sums.fill(bias ? bias.data[channel] : 0);
-    for (let tap = 0; tap < taps; tap++) {
-      const weight = w.data[channel * taps + tap], row = tap * pixels;
-      for (let p = 0; p < pixels; p++) {
-        const at = table[row + p];
-        if (at >= 0) sums[p] += weight * x.data[from + at];
+    const to = plane * g.oh * g.ow, last = to + g.oh * g.ow;
+    if (bias) sums.fill(bias.data[channel], to, last);
+    for (let ky = 0, tap = channel * g.kh * g.kw; ky < g.kh; ky++) {
+      const y0 = first(g.top, ky * g.dh, g.sh), y1 = end(g.top, ky * g.dh, g.sh, g.h, g.oh);
+      for (let kx = 0; kx < g.kw; kx++, tap++) {
+        const weight = w.data[tap], x0 = first(g.left, kx * g.dw, g.sw), x1 = end(g.left, kx * g.dw, g.sw, g.width, g.ow);
+        for (let oy = y0; oy < y1; oy++) {
+          let at = from + (oy * g.sh - g.top + ky * g.dh) * g.width + x0 * g.sw - g.left + kx * g.dw;
+          for (let p = to + oy * g.ow + x0, stop = to + oy * g.ow + x1; p < stop; p++, at += g.sw) sums[p] += weight * xs[at];
+        }
       }
     }
-    const to = plane * pixels;
-    for (let p = 0; p < pixels; p++) out.data[to + p] = sums[p] < low ? low : sums[p];
+    if (low > -Infinity) for (let p = to; p < last; p++) if (sums[p] < low) sums[p] = low;
   }
   return out;
 }
 
-// x [N, C, H, W], w [M, C / groups, kh, kw], bias [M] or nothing; `cache` keeps what doesn't depend on the pixels.
-export function convolve(x, w, bias, attributes, low, kernel, cache) {
+// x [N, C, H, W], w [M, C / groups, kh, kw], bias [M] or nothing; `node` states what values are limited to, and its cache
+// keeps what doesn't depend on the pixels.
+export function convolve(x, w, bias, attributes, node, kernel) {
+  const out = product(x, w, bias, attributes, node, kernel), { high } = node, values = out.data;
+  if (high < Infinity) for (let i = 0; i < values.length; i++) if (values[i] > high) values[i] = high;
+  return out;
+}
+
+function product(x, w, bias, attributes, { low, cache }, kernel) {
   const groups = attributes.group ?? 1, g = geometry(x, w, attributes);
   const [n, c] = x.dims;
   if (groups > 1 && groups === c) return depthwise(x, w, bias, g, low);

@@ -44,8 +44,9 @@ function checkJpeg(b) {
   const view = new DataView(b.buffer, b.byteOffset, b.length), pieces = new Set();
   let place = 2, frame = false, scans = 0, profile = 0;
   for (;;) {
-    while (place < b.length && !(b[place] === 0xff && b[place + 1] > 0 && b[place + 1] < 0xff && !(b[place + 1] >= 0xd0 && b[place + 1] <= 0xd7))) place++;
-    if (place + 1 >= b.length) throw damaged();
+    do place = b.indexOf(0xff, place) + 1; while (place && (!b[place] || b[place] === 0xff || (b[place] >= 0xd0 && b[place] <= 0xd7)));
+    if (!place || place >= b.length) throw damaged();
+    place--;
     const code = b[place + 1], body = place + 4;
     place += 2;
     if (code === 0xd9) break;

@@ -4,7 +4,7 @@ import { centralSquare } from "./square.js";
 
 const ANCHORS = ("440154 481769 472a7a 433d84 3d4e8a 355e8d 2e6d8e 297b8e 23898e 1f978b 21a585 2eb37c 46c06f 65cb5e 89d548 b0dd2f d8e219 fde725")
   .split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
-const CONTOUR = 0.5;
+const CONTOUR = 0.5, MARGIN = 3;
 
 // Colour of a value of 0 to 1.
 export function colour(value) {
@@ -18,40 +18,47 @@ export function heat(cam, index, side) {
   const positive = Array.from(cam.data.subarray(index * plane, (index + 1) * plane), (v) => (v > 0 && v < Infinity ? v : 0));
   const top = Math.max(...positive);
   if (!(top > 0)) return null;
-  const weights = (n) => Array.from({ length: side }, (_, i) => {
-    const at = Math.min(Math.max(((i + 0.5) * n) / side - 0.5, 0), n - 1), low = Math.min(Math.floor(at), Math.max(n - 2, 0));
-    return [low, Math.min(low + 1, n - 1), at - low];
-  });
-  const rows = weights(height), columns = weights(width), values = new Float32Array(side * side);
+  const places = Float32Array.from({ length: side }, (_, i) => (i + 0.5) / side);
+  const between = (n, at) => Math.min(Math.max(at * n - 0.5, 0), n - 1);
+  const rows = new Float32Array(height * side), values = new Float32Array(side * side); // first along the rows, then across them
+  for (let x = 0; x < side; x++) {
+    const at = between(width, places[x]), low = Math.floor(at), high = Math.min(low + 1, width - 1), rest = at - low;
+    for (let y = 0; y < height; y++) rows[y * side + x] = positive[y * width + low] * (1 - rest) + positive[y * width + high] * rest;
+  }
   for (let y = 0, i = 0; y < side; y++) {
-    const [y0, y1, fy] = rows[y];
-    for (let x = 0; x < side; x++, i++) {
-      const [x0, x1, fx] = columns[x];
-      const upper = positive[y0 * width + x0] * (1 - fx) + positive[y0 * width + x1] * fx;
-      const lower = positive[y1 * width + x0] * (1 - fx) + positive[y1 * width + x1] * fx;
-      values[i] = (upper * (1 - fy) + lower * fy) / top;
-    }
+    const at = between(height, places[y]), low = Math.floor(at), rest = at - low, upper = low * side, lower = Math.min(low + 1, height - 1) * side;
+    for (let x = 0; x < side; x++) values[i++] = (rows[upper + x] * (1 - rest) + rows[lower + x] * rest) / top;
   }
   return values;
 }
 
-function paint(canvas, side, of) {
+// `fill` writes each pixel as one number, red in the lowest byte.
+function paint(canvas, side, fill) {
   canvas.width = canvas.height = side;
   const context = canvas.getContext("2d"), picture = context.createImageData(side, side);
-  for (let i = 0; i < side * side; i++) picture.data.set(of(i), 4 * i);
+  fill(new Uint32Array(picture.data.buffer));
   context.putImageData(picture, 0, 0);
 }
 
-export const paintHeat = (canvas, values, side) => paint(canvas, side, (i) => [...colour(values[i]), 255]);
+const OPAQUE = 0xff000000, STEPS = 1023;
+const COLOURS = Uint32Array.from({ length: STEPS + 1 }, (_, i) => {
+  const [r, g, b] = colour(i / STEPS);
+  return OPAQUE | (b << 16) | (g << 8) | r;
+});
+
+export const paintHeat = (canvas, values, side) => paint(canvas, side, (pixels) => {
+  for (let i = 0; i < pixels.length; i++) pixels[i] = COLOURS[Math.round(STEPS * values[i])];
+});
 
 // The line where the map passes half of its maximum: white on both sides of black, to be seen on any skin.
 export function paintContour(canvas, values, side) {
-  const inside = (x, y) => x >= 0 && y >= 0 && x < side && y < side && values[y * side + x] >= CONTOUR;
-  const edge = (x, y, d) => inside(x, y) !== inside(x + d, y) || inside(x, y) !== inside(x, y + d) || inside(x, y) !== inside(x - d, y) || inside(x, y) !== inside(x, y - d);
-  paint(canvas, side, (i) => {
-    const x = i % side, y = (i - x) / side;
-    if (edge(x, y, 1)) return [0, 0, 0, 255];
-    return edge(x, y, 3) ? [255, 255, 255, 255] : [0, 0, 0, 0];
+  const wide = side + 2 * MARGIN, inside = new Uint8Array(wide * wide); // nothing is inside beyond the border
+  for (let y = 0, i = 0; y < side; y++) for (let x = 0; x < side; x++, i++) inside[(y + MARGIN) * wide + x + MARGIN] = +(values[i] >= CONTOUR);
+  const edge = (at, d) => inside[at] !== inside[at + d] || inside[at] !== inside[at - d] || inside[at] !== inside[at + d * wide] || inside[at] !== inside[at - d * wide];
+  paint(canvas, side, (pixels) => {
+    for (let y = 0, i = 0; y < side; y++) {
+      for (let x = 0, at = (y + MARGIN) * wide + MARGIN; x < side; x++, i++, at++) pixels[i] = edge(at, 1) ? OPAQUE : edge(at, MARGIN) ? 0xffffffff : 0;
+    }
   });
 }
 

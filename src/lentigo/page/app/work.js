@@ -20,7 +20,8 @@ async function pause(signal) {
   if (signal.aborted) throw new Stopped();
 }
 
-async function classifyOne(item, graph, prevalence, signal, tell) {
+// Reads and classifies an item with a file; it gets photo, outputs, cam, picture, url, times, verdict and status.
+export async function classifyOne(item, graph, prevalence, signal, tell) {
   const start = performance.now();
   tell("work.reading", 0);
   await breath();

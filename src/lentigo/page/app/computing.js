@@ -1,12 +1,9 @@
-// The operators of the engine, by their ONNX names. Each takes its inputs, attributes, and what the graph gives it.
-// What isn't registered here, or in a form that isn't supported, is refused when the page is written.
+// Operators that compute, by their ONNX names. Each takes its inputs, attributes, and what the graph gives it.
 
 import { convolve } from "./conv.js";
-import { axisOf, broadcast, broadcastDims, empty, floats, integers, size, stridesOf, tensor, walk } from "./tensors.js";
-
-export const OPERATORS = new Map();
-
-const operator = (name, compute) => OPERATORS.set(name, compute);
+import { transpose } from "./moving.js";
+import { clamp, operator } from "./registry.js";
+import { axisOf, broadcast, broadcastDims, empty, floats, size, stridesOf, tensor, walk } from "./tensors.js";
 
 const each = (x, f) => tensor(x.data.map(f), x.dims);
 
@@ -30,16 +27,17 @@ operator("Pow", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] 
 operator("Max", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.max(x[i], y[i]); })));
 operator("Min", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.min(x[i], y[i]); })));
 
-const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 operator("Relu", ([x]) => {
   const out = empty(x, x.dims), from = x.data, to = out.data;
   for (let i = 0; i < to.length; i++) to[i] = from[i] < 0 ? 0 : from[i];
   return out;
 });
 operator("LeakyRelu", ([x], { alpha = 0.01 }) => each(x, (v) => (v < 0 ? alpha * v : v)));
-operator("Clip", ([x, low, high], a) => {
-  const from = low ? low.data[0] : (a.min ?? -Infinity), to = high ? high.data[0] : (a.max ?? Infinity);
-  return each(x, (v) => clamp(v, from, to));
+operator("Clip", ([x, least, most], a) => {
+  const low = least ? least.data[0] : (a.min ?? -Infinity), high = most ? most.data[0] : (a.max ?? Infinity);
+  const out = empty(x, x.dims), from = x.data, to = out.data;
+  for (let i = 0; i < to.length; i++) to[i] = from[i] < low ? low : from[i] > high ? high : from[i];
+  return out;
 });
 operator("Sigmoid", ([x]) => each(x, (v) => 1 / (1 + Math.exp(-v))));
 operator("HardSigmoid", ([x], { alpha = 0.2, beta = 0.5 }) => each(x, (v) => clamp(alpha * v + beta, 0, 1)));
@@ -48,13 +46,17 @@ operator("Tanh", ([x]) => each(x, Math.tanh));
 operator("Exp", ([x]) => each(x, Math.exp));
 operator("Log", ([x]) => each(x, Math.log));
 operator("Sqrt", ([x]) => each(x, Math.sqrt));
-operator("Abs", ([x]) => each(x, Math.abs));
+operator("Abs", ([x]) => {
+  const out = empty(x, x.dims), from = x.data, to = out.data;
+  for (let i = 0; i < to.length; i++) to[i] = Math.abs(from[i]);
+  return out;
+});
 operator("Neg", ([x]) => each(x, (v) => -v));
 operator("Reciprocal", ([x]) => each(x, (v) => 1 / v));
 operator("Identity", ([x]) => x);
 operator("Dropout", ([x]) => x);
 
-operator("Conv", ([x, w, bias], a, { node, kernel }) => convolve(x, w, bias, a, node.low, kernel, node.cache));
+operator("Conv", ([x, w, bias], a, { node, kernel }) => convolve(x, w, bias, a, node, kernel));
 
 operator("BatchNormalization", ([x, scale, shift, mean, variance], { epsilon = 1e-5 }) => {
   const [n, c] = x.dims, plane = x.data.length / (n * c), out = floats(x.dims);
@@ -153,12 +155,6 @@ operator("MatMul", ([a, b]) => {
   return tensor(out.data, dims);
 });
 
-const transpose = (x, perm) => {
-  const strides = stridesOf(x.dims);
-  return walk(x, perm.map((i) => x.dims[i]), perm.map((i) => strides[i]));
-};
-operator("Transpose", ([x], { perm }) => transpose(x, perm ?? x.dims.map((_, i) => x.dims.length - 1 - i)));
-
 operator("Gemm", ([a, b, c], { alpha = 1, beta = 1, transA = 0, transB = 0 }) => {
   const x = transA ? transpose(a, [1, 0]) : a, y = transB ? transpose(b, [1, 0]) : b;
   const [m, k] = x.dims, n = y.dims[1], out = floats([m, n]);
@@ -205,116 +201,3 @@ function softmax(x, axis, log) {
 }
 operator("Softmax", ([x], { axis = -1 }) => softmax(x, axis, false));
 operator("LogSoftmax", ([x], { axis = -1 }) => softmax(x, axis, true));
-
-operator("Concat", (inputs, { axis }) => {
-  const at = axisOf(axis, inputs[0].dims.length);
-  const dims = inputs[0].dims.map((d, i) => (i === at ? inputs.reduce((s, t) => s + t.dims[at], 0) : d));
-  const out = empty(inputs[0], dims), outer = size(dims.slice(0, at));
-  for (let o = 0, place = 0; o < outer; o++) {
-    for (const t of inputs) {
-      const run = t.data.length / outer;
-      out.data.set(t.data.subarray(o * run, (o + 1) * run), place);
-      place += run;
-    }
-  }
-  return out;
-});
-
-operator("Slice", ([x, starts, ends, axes, steps]) => {
-  const dims = [...x.dims], strides = stridesOf(x.dims);
-  let offset = 0;
-  starts.data.forEach((from, i) => {
-    const axis = axisOf(axes ? axes.data[i] : i, dims.length), step = steps ? steps.data[i] : 1, d = x.dims[axis];
-    const place = (v, low, high) => clamp(v < 0 ? v + d : v, low, high);
-    const start = step > 0 ? place(from, 0, d) : place(from, 0, d - 1);
-    const end = step > 0 ? place(ends.data[i], 0, d) : ends.data[i] <= -d - 1 ? -1 : place(ends.data[i], -1, d - 1);
-    dims[axis] = Math.max(0, Math.ceil((end - start) / step));
-    offset += start * strides[axis];
-    strides[axis] *= step;
-  });
-  return walk(x, dims, strides, offset);
-});
-
-operator("Gather", ([x, indices], { axis = 0 }) => {
-  const at = axisOf(axis, x.dims.length), d = x.dims[at], inner = size(x.dims.slice(at + 1)), outer = size(x.dims.slice(0, at));
-  const out = empty(x, [...x.dims.slice(0, at), ...indices.dims, ...x.dims.slice(at + 1)]);
-  let place = 0;
-  for (let o = 0; o < outer; o++) {
-    for (const index of indices.data) {
-      const from = (o * d + axisOf(index, d)) * inner;
-      out.data.set(x.data.subarray(from, from + inner), place);
-      place += inner;
-    }
-  }
-  return out;
-});
-
-operator("Pad", ([x, pads, value, axes], { mode = "constant" }) => {
-  const rank = x.dims.length, before = new Array(rank).fill(0), after = new Array(rank).fill(0);
-  const over = axes ? [...axes.data].map((i) => axisOf(i, rank)) : x.dims.map((_, i) => i);
-  over.forEach((axis, i) => { before[axis] = pads.data[i]; after[axis] = pads.data[i + over.length]; });
-  const out = empty(x, x.dims.map((d, i) => d + before[i] + after[i])), own = stridesOf(x.dims), strides = stridesOf(out.dims);
-  const filler = value ? value.data[0] : 0;
-  for (let i = 0; i < out.data.length; i++) {
-    let from = 0, outside = false;
-    for (let axis = 0, rest = i; axis < rank; axis++) {
-      let at = Math.floor(rest / strides[axis]) - before[axis];
-      const d = x.dims[axis];
-      rest %= strides[axis];
-      outside ||= at < 0 || at >= d;
-      if (mode === "edge") at = clamp(at, 0, d - 1);
-      if (mode === "reflect") at = at < 0 ? -at : at >= d ? 2 * (d - 1) - at : at;
-      from += at * own[axis];
-    }
-    out.data[i] = outside && mode === "constant" ? filler : x.data[from];
-  }
-  return out;
-});
-
-operator("Reshape", ([x, shape]) => {
-  const dims = [...shape.data].map((d, i) => (d === 0 ? x.dims[i] : d)), open = dims.indexOf(-1);
-  if (open >= 0) dims[open] = x.data.length / -size(dims);
-  if (size(dims) !== x.data.length) throw new Error(`[${x.dims}] doesn't become [${dims}]`);
-  return tensor(x.data, dims);
-});
-operator("Flatten", ([x], { axis = 1 }) => tensor(x.data, [size(x.dims.slice(0, axis)), size(x.dims.slice(axis))]));
-operator("Squeeze", ([x, axes], a) => {
-  const stated = axes ? [...axes.data] : a.axes, gone = stated && new Set(stated.map((i) => axisOf(i, x.dims.length)));
-  return tensor(x.data, x.dims.filter((d, i) => (gone ? !gone.has(i) : d !== 1)));
-});
-operator("Unsqueeze", ([x, axes], a) => {
-  const stated = axes ? [...axes.data] : a.axes, rank = x.dims.length + stated.length;
-  const added = new Set(stated.map((i) => axisOf(i, rank))), rest = [...x.dims];
-  return tensor(x.data, Array.from({ length: rank }, (_, i) => (added.has(i) ? 1 : rest.shift())));
-});
-operator("Expand", ([x, shape]) => broadcast(x, broadcastDims(x.dims, [...shape.data])));
-operator("Shape", ([x], { start = 0, end }) => integers(x.dims.slice(start, end)));
-
-// Numbers of onnx.proto; floats of 16 and 64 bits are computed in 32.
-const ARRAYS = { 1: Float32Array, 2: Uint8Array, 3: Int8Array, 6: Int32Array, 7: Int32Array, 9: Uint8Array, 10: Float32Array, 11: Float32Array };
-operator("Cast", ([x], { to }) => tensor(to === 9 ? Uint8Array.from(x.data, (v) => +(v !== 0)) : ARRAYS[to].from(x.data), x.dims));
-
-// Calls `run(from, to, scale, zero)` for each stretch of a tensor that has a scale of its own.
-function stretches(x, scale, zero, axis, run) {
-  const n = scale.data.length, whole = x.data.length;
-  const inner = n === 1 ? whole : size(x.dims.slice(axisOf(axis, x.dims.length) + 1));
-  for (let at = 0, k = 0; at < whole; at += inner, k = (k + 1) % n) run(at, at + inner, scale.data[k], zero ? zero.data[k] : 0);
-}
-operator("DequantizeLinear", ([x, scale, zero], { axis = 1 }) => {
-  const from = x.data, out = floats(x.dims), to = out.data;
-  stretches(x, scale, zero, axis, (start, end, factor, offset) => { for (let i = start; i < end; i++) to[i] = (from[i] - offset) * factor; });
-  return out;
-});
-// Adding and taking away this number rounds a float to a whole one, halves to the even neighbour, as ONNX has it.
-const ROUNDER = 1.5 * 2 ** 23, FAR = 2 ** 20;
-operator("QuantizeLinear", ([x, scale, zero], { axis = 1 }) => {
-  const signed = !!zero && zero.data instanceof Int8Array, low = signed ? -128 : 0, high = signed ? 127 : 255;
-  const from = x.data, to = new (signed ? Int8Array : Uint8Array)(from.length);
-  stretches(x, scale, zero, axis, (start, end, factor, offset) => {
-    for (let i = start; i < end; i++) {
-      const near = Math.fround(Math.min(Math.max(from[i] / factor, -FAR), FAR));
-      to[i] = Math.min(Math.max(Math.fround(near + ROUNDER) - ROUNDER + offset, low), high);
-    }
-  });
-  return tensor(to, x.dims);
-});
