@@ -1,6 +1,6 @@
 """Crop and resize as the bundle's graph does them, for files whose graph begins after: in numpy alone.
 
-The antialiased bilinear resize is two matrix products with triangle-filter weights, see `lentigo.export.graph`.
+The antialiased bilinear resize is two products with triangle-filter weights, see `lentigo.export.graph`.
 """
 
 import numpy as np

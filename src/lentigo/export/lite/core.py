@@ -36,7 +36,7 @@ def core_of(model: onnx.ModelProto, metadata: BundleMetadata) -> onnx.ModelProto
     resizes = [n for n in model.graph.node if n.op_type == "MatMul" and roles[n.output[0]] == "preprocessing"]
     if not resizes:
         raise BundleError("The graph has no resize that it could be cut behind.", "Export it again with this lentigo.")
-    cut = resizes[-1].output[0]
+    cut = _moved(model.graph, resizes[-1].output[0])
     graph = onnx.GraphProto(name="core")
     outputs = [o.name for o in model.graph.output if o.name in Outputs._fields]
     graph.node.extend(_needed(model.graph, outputs, cut))
@@ -51,6 +51,14 @@ def core_of(model: onnx.ModelProto, metadata: BundleMetadata) -> onnx.ModelProto
     graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
     core = helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
     return _simplified(core)
+
+
+def _moved(graph: onnx.GraphProto, name: str) -> str:
+    """The same values where they have their last shape and order."""
+    users = [node for node in graph.node if name in node.input]
+    if len(users) == 1 and users[0].op_type in ("Reshape", "Transpose"):
+        return _moved(graph, users[0].output[0])
+    return name
 
 
 def _needed(graph: onnx.GraphProto, outputs: list[str], cut: str) -> list[onnx.NodeProto]:
