@@ -16,7 +16,7 @@ PUBLIC = {
         read_prevalence render shipped_models verdict_schema
     """,
     "lentigo.data": """
-        COLUMNS PROTOCOLS Labels Pairs Pixels Problem Records Split fetch find_groups freeze
+        COLUMNS LabelMap PROTOCOLS Root Labels Pairs Pixels Problem Records Split fetch find_groups freeze
         Source load_pixels load_split pack read read_pairs split write_split
     """,
     "lentigo.audit": """

@@ -54,11 +54,7 @@ def test_join_has_the_data_set_of_each_image_as_a_column(main_root, tmp_path):
     records = joined(main_root, other)
     assert records.name == "clinic+other"
     assert records.table["data_set"].value_counts().to_dict() == {"clinic": 100, "other": 2}
-    assert (
-        [source.root for source in records.sources]
-        == list(records.roots)
-        == [main_root / "labels.csv", other / "labels.csv"]
-    )
+    assert records.roots == (main_root, other)
     assert records.source_numbers.tolist() == [0] * 100 + [1] * 2
     assert records.table["source"].tolist()[-1] == "other"  # it states none
     assert np.array_equal(records.decode(records.table["path"].iloc[-1]), np.asarray(Image.open(other / "x2.png")))

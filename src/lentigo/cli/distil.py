@@ -5,15 +5,19 @@ from typing import Annotated
 
 import typer
 
-from lentigo.cli.train import Device, Labels
+from lentigo.cli.train import Device, Labels, Map
 
 app = typer.Typer()
+
+Roots = Annotated[
+    list[Path], typer.Option("--data", help="The data set's folder or file. Repeatable: the first is split.")
+]
 
 
 @app.command()
 def teach(
     teachers: Annotated[Path, typer.Argument(help="JSON list of teachers: name, model, weights, options, recipe.")],
-    root: Annotated[Path, typer.Option("--data", help="The data set's folder or file.")],
+    roots: Roots,
     out: Annotated[Path, typer.Option(help="Output folder; the same one again resumes.")],
     fold: Annotated[
         list[int] | None,
@@ -24,12 +28,13 @@ def teach(
     weights: Annotated[Path | None, typer.Option(help="Folder of the weights (default: that of the list).")] = None,
     device: Device = "auto",
     labels: Labels = None,
+    mapping: Map = None,
 ) -> None:
     """Train a list of teachers over folds, and write out-of-fold predictions and a table."""
     from lentigo import compression
 
     taught = compression.train_teachers_from(
-        root,
+        roots,
         teachers,
         out,
         folds=fold,
@@ -38,6 +43,7 @@ def teach(
         weights=weights,
         device=device,  # type: ignore[arg-type]  # unknown ones are refused
         labels=labels,
+        mapping=mapping,
     )
     typer.echo(taught.to_markdown())
 
@@ -45,7 +51,7 @@ def teach(
 @app.command()
 def soft_labels(
     teachers: Annotated[list[str], typer.Argument(help="Runs or bundles that answer; several are averaged.")],
-    root: Annotated[Path, typer.Option("--data", help="The data set's folder.")],
+    roots: Roots,
     out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
     views: Annotated[int, typer.Option(help="Augmented views of each training image.")] = 20,
     split: Annotated[Path | None, typer.Option(help="A saved split (default: made from the three below).")] = None,
@@ -57,13 +63,14 @@ def soft_labels(
     seed: Annotated[int, typer.Option(help="Random seed of the views.")] = 0,
     device: Device = "auto",
     labels: Labels = None,
+    mapping: Map = None,
 ) -> None:
     """Let teachers answer for augmented views of a training part, for students to learn from."""
     from lentigo import compression, training
 
     store = compression.soft_labels_from(
         teachers,
-        root,
+        roots,
         training.Recipe.load(recipe, size=size),
         views,
         out,
@@ -74,6 +81,7 @@ def soft_labels(
         seed=seed,
         device=device,
         labels=labels,
+        mapping=mapping,
     )
     typer.echo(f"{store}.\n{out}: {out.stat().st_size / 1e6:.1f} MB, sha256 {store.sha256}")
     entry = f'"loss": {{"name": "distillation", "params": {{"store": "{out}"}}}}'

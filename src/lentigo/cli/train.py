@@ -7,7 +7,17 @@ import typer
 
 app = typer.Typer()
 
-Labels = Annotated[str | None, typer.Option(help="Label set: its name, or a CSV or JSON file.", metavar="FILE_OR_NAME")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Label set: its name, or a CSV or JSON file; of several data sets one for all, or one for each.",
+        metavar="FILE_OR_NAME",
+    ),
+]
+Map = Annotated[
+    Path | None,
+    typer.Option("--map", help="What labels of further data sets become in the first: a file with from and to."),
+]
 Outside = Annotated[bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")]
 Out = Annotated[Path, typer.Option(help="Output folder.")]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")]
@@ -17,7 +27,14 @@ Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or mps.")]
 def train(
     model: Annotated[str, typer.Argument(help="Name of a network, such as compact.")],
     out: Out,
-    root: Annotated[Path | None, typer.Option("--data", help="The data set's folder; --resume remembers it.")] = None,
+    roots: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="The data set's folder; --resume remembers it. Repeatable: the first is split, the others only add to "
+            "its training part.",
+        ),
+    ] = None,
     protocol: Annotated[str | None, typer.Option(help="Split protocol (default: grouped).")] = None,
     fold: Annotated[int | None, typer.Option(help="Test fold, from 0.")] = None,
     folds: Annotated[int | None, typer.Option(help="Number of folds (default: 5).")] = None,
@@ -31,18 +48,22 @@ def train(
         typer.Option(help="Option of the network, such as head=hidden or blocks=14; repeatable.", metavar="N=V"),
     ] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from ImageNet weights (downloaded).")] = False,
-    weights: Annotated[Path | None, typer.Option(help="Start from a safetensors file.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Start from a safetensors file, or from a finished run's folder.", metavar="FILE_OR_RUN"),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, with its recipe.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
     device: Device = "auto",
     labels: Labels = None,
+    mapping: Map = None,
     outside: Outside = False,
 ) -> None:
     """Train a network on a leak-proof split of a data set."""
     from lentigo import models, training
 
     run = training.train_from(
-        root,
+        roots or None,
         model,
         training.Recipe.load(recipe, size=size, epochs=epochs, seed=seed),
         out=out,
@@ -57,6 +78,7 @@ def train(
         strict=strict,
         device=device,  # type: ignore[arg-type]  # unknown ones are refused
         labels=labels,
+        mapping=mapping,
         outside=outside,
     )
     typer.echo(run.summary())

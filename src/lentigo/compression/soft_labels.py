@@ -103,7 +103,7 @@ def build_soft_labels(
 
 def soft_labels_from(
     teachers: Sequence[PathLike],
-    root: PathLike,
+    root: data.Root,
     recipe: Recipe | None = None,
     views: int = 20,
     out: PathLike = "soft_labels.safetensors",
@@ -114,13 +114,14 @@ def soft_labels_from(
     folds: int = 5,
     seed: int = 0,
     device: str = "auto",
-    labels: data.Labels = None,
+    labels: data.Labels | Sequence[data.Labels] = None,
+    mapping: data.LabelMap | Sequence[data.LabelMap] = None,
 ) -> SoftLabels:
     """Open teachers, read and split a data set, and let them answer: `build_soft_labels` from names and folders.
 
     Args:
         teachers: folders of runs, or names or files of bundles.
-        root: the data set.
+        root: the data set, or several, as in `data.read`.
         recipe: as in `build_soft_labels`.
         views: as in `build_soft_labels`.
         out: as in `build_soft_labels`.
@@ -131,12 +132,13 @@ def soft_labels_from(
         seed: as in `build_soft_labels`.
         device: where runs predict.
         labels: the diagnoses that the data set distinguishes, as in `data.read`.
+        mapping: as in `data.read`.
 
     Raises:
         DataError: the data can't be read or split, or the saved split isn't of these images.
         LentigoError: as `build_soft_labels`, and as `evaluation.evaluate.open_model`.
     """
-    records = data.read(root, labels=labels)
+    records = data.read(root, labels=labels, mapping=mapping)
     made = data.load_split(split, records) if split else data.split(records, protocol, fold=fold, folds=folds)
     members = [open_model(teacher, device=device) for teacher in teachers]
     return build_soft_labels(members, made, recipe, views, out, seed=seed)

@@ -196,11 +196,13 @@ def _backward(network: nn.Module, run: Run, recipe: Recipe) -> None:
     rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:TAYLOR_IMAGES])
     images, labels = torch.from_numpy(pixels.of(train)[rows]), torch.from_numpy(run.labels(train)[rows])
     inputs = PixelInput(recipe, torch.tensor(run.mean), torch.tensor(run.std))
-    offset = torch.tensor(run.class_prior).clamp(min=1e-6).log() * (run.recipe.balance == "logit_adjustment")
+    shares = run.class_shares(train.take(train.ids[rows]))
+    priors = shares["prior"][shares["sources"]]
+    offset = priors.clamp(min=1e-6).log() * (run.recipe.balance == "logit_adjustment")
     for start in range(0, len(rows), 32):
         logits = network(inputs(images[start : start + 32].permute(0, 3, 1, 2)))
         both = F.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits
-        F.cross_entropy(both + offset, labels[start : start + 32], reduction="sum").backward()
+        F.cross_entropy(both + offset[start : start + 32], labels[start : start + 32], reduction="sum").backward()
 
 
 @contextmanager

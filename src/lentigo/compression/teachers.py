@@ -149,7 +149,7 @@ def train_teachers(
 
 
 def train_teachers_from(
-    root: PathLike,
+    root: data.Root,
     teachers: PathLike,
     out: PathLike,
     *,
@@ -159,12 +159,13 @@ def train_teachers_from(
     seed: int = 0,
     weights: PathLike | None = None,
     device: Device = "auto",
-    labels: data.Labels = None,
+    labels: data.Labels | Sequence[data.Labels] = None,
+    mapping: data.LabelMap | Sequence[data.LabelMap] = None,
 ) -> TaughtTeachers:
     """Read a data set and a list of teachers, and train them: `train_teachers` from files.
 
     Args:
-        root: the data set.
+        root: the data set, or several, as in `data.read`.
         teachers: JSON file as of `load_teachers`.
         out: as in `train_teachers`.
         folds: as in `train_teachers`.
@@ -174,13 +175,14 @@ def train_teachers_from(
         weights: folder of the weights; without it that of the list.
         device: as in `train_teachers`.
         labels: the diagnoses that the data set tells apart, as in `data.read`.
+        mapping: as in `data.read`.
 
     Raises:
         LentigoError: as `train_teachers`, `load_teachers` and `data.read`.
     """
     declared = load_teachers(teachers)
     place = Path(teachers).parent if weights is None else weights
-    records = data.read(root, labels=labels)
+    records = data.read(root, labels=labels, mapping=mapping)
     chosen: dict[str, Any] = {"folds": folds, "of": of, "protocol": protocol, "seed": seed}
     return train_teachers(records, declared, out, **chosen, weights=place, device=device)
 
@@ -265,7 +267,7 @@ def _check(teachers: Sequence[TeacherSpec], folds: Sequence[int], of: int, weigh
     for teacher in teachers:
         models.entry(teacher.model)
         file = files[teacher.name]
-        if file is not None and not file.is_file():
+        if file is not None and not file.exists():
             raise RunError(f"{file}: the weights of {teacher.name} are not there.", "Name their folder: --weights.")
     return files
 
@@ -298,7 +300,7 @@ def _trained(teacher: TeacherSpec, split: data.Split, folder: Path, weights: Pat
     """A finished run with its predictions, trained as far as it isn't yet."""
     finished = (folder / "network.safetensors").exists()
     if finished:
-        run = load_run(folder, split.records.root, device=device)
+        run = load_run(folder, split.records.roots, device=device)
     else:
         resume = (folder / "recipe.json").is_file()
         note(f"{teacher.name}, fold {split.fold}{', resumed' if resume else ''}")

@@ -14,7 +14,7 @@ try:
     from lentigo.data.pairs import Pairs, read_pairs
     from lentigo.data.pixels import Pixels, load_pixels
     from lentigo.data.protocols import PROTOCOLS
-    from lentigo.data.reading import read
+    from lentigo.data.reading import LabelMap, Root, read
     from lentigo.data.records import COLUMNS, Problem, Records, Source
     from lentigo.data.sources import Labels
     from lentigo.data.sources.packed import pack
@@ -27,11 +27,13 @@ except ModuleNotFoundError as missing:
 __all__ = [
     "COLUMNS",
     "PROTOCOLS",
+    "LabelMap",
     "Labels",
     "Pairs",
     "Pixels",
     "Problem",
     "Records",
+    "Root",
     "Source",
     "Split",
     "fetch",

@@ -68,7 +68,7 @@ def join(parts: Sequence[Records], names: Sequence[str]) -> Records:
         main.label_set,
         any(part.outside for part in parts),
         tuple(
-            Source(n, Path(p.root), p.licence, p.citation, p.known_pairs, p.label_set, p.outside)
+            Source(n, Path(p.root), p.licence, p.citation, p.known_pairs, p.label_set, outside=p.outside)
             for n, p in zip(names, parts, strict=True)
         ),
         _links(rows, lost),

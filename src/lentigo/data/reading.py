@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from lentigo.data import sources
 from lentigo.data.joining import CONTRADICTORY, join
@@ -13,12 +14,12 @@ from lentigo.data.sources import Labels, load_manifests
 from lentigo.errors import DataError
 from lentigo.labels import LabelMapping, LabelSet, find_mapping, read_mapping
 
-__all__ = ["Mapping", "Root", "read"]
+__all__ = ["LabelMap", "Root", "read"]
 
 Root = str | PathLike[str] | Sequence[str | PathLike[str]]
 """A data set's folder or file, or those of several."""
 
-Mapping = str | PathLike[str] | LabelMapping | None
+LabelMap = str | PathLike[str] | LabelMapping | None
 """A mapping between label sets, a CSV or JSON file of one, or none: those that ship."""
 
 
@@ -26,7 +27,7 @@ def read(
     root: Root,
     *,
     labels: Labels | Sequence[Labels] = None,
-    mapping: Mapping = None,
+    mapping: LabelMap | Sequence[LabelMap] = None,
     strict: bool = False,
     outside: bool = False,
 ) -> Records:
@@ -45,8 +46,8 @@ def read(
         labels: the diagnoses that class folders or a table distinguish: a label set, the name of one that ships, or a
             CSV or JSON file; without it, that of a file label_set.csv or label_set.json beside the data, else what the
             words say. For several data sets one for all, or one for each.
-        mapping: from the labels of further data sets to those of the main one, where they differ; without it those that
-            ship.
+        mapping: from the labels of further data sets to those of the main one, where they differ: one for all, or one
+            for each; without it those that ship.
         strict: stop at anything wrong instead of leaving bad rows out and reporting them.
         outside: whether a table may name images outside of its own folder, by absolute paths or `..`.
 
@@ -58,33 +59,36 @@ def read(
     roots = [root] if isinstance(root, str | PathLike) else list(root)
     if not roots:
         raise DataError("There is no data set to read.", "Name its folder.")
-    stated = _labels_of_each(labels, len(roots))
+    stated, mappings = _one_for_each(labels, len(roots), "label set"), _one_for_each(mapping, len(roots), "mapping")
     if len(roots) == 1:
-        if mapping is not None:
+        if mappings[0] is not None:
             raise DataError(f"{os.fspath(roots[0])}: there are no other labels to map.", "Omit the mapping.")
         return sources.read(roots[0], labels=stated[0], strict=strict, outside=outside)
     _refuse_twice(roots)
     parts = [
         sources.read(one, labels=own, strict=strict, outside=outside) for one, own in zip(roots, stated, strict=True)
     ]
-    brought = [parts[0], *(_brought(part, parts[0].label_set, mapping) for part in parts[1:])]
+    found = [_mapping(part, parts[0].label_set, own) for part, own in zip(parts, mappings, strict=True)]
+    brought = [part if own is None else part.mapped(own) for part, own in zip(parts, found, strict=True)]
     joined = join(brought, _names(roots, parts))
     against = [problem for problem in joined.problems if problem.kind == CONTRADICTORY]
     if strict and against:
-        raise DataError(
-            f"{joined.name}: {len(against)} contradictory labels; the first: {against[0]}.", "Correct them."
-        )
-    own_labels = zip(joined.sources, parts, strict=True)
-    return replace(joined, sources=tuple(replace(source, label_set=part.label_set) for source, part in own_labels))
+        count, first = len(against), against[0]
+        raise DataError(f"{joined.name}: {count} contradictory labels; the first: {first}.", "Correct them.")
+    described = [
+        replace(source, root=Path(place).expanduser().absolute(), label_set=part.label_set, mapping=own)
+        for source, place, part, own in zip(joined.sources, roots, parts, found, strict=True)
+    ]
+    return replace(joined, sources=tuple(described))
 
 
-def _labels_of_each(labels: Labels | Sequence[Labels], count: int) -> list[Labels]:
-    """The label set that is stated for each of so many data sets."""
-    if labels is None or isinstance(labels, LabelSet | str | PathLike):
-        return [labels] * count
-    each = list(labels)
+def _one_for_each(given: object, count: int, what: str) -> list[Any]:
+    """What is stated for each of so many data sets."""
+    if given is None or isinstance(given, LabelSet | LabelMapping | str | PathLike):
+        return [given] * count
+    each = list(given)  # type: ignore[call-overload]
     if len(each) not in (0, 1, count):
-        raise DataError(f"{len(each)} label sets for {count} data sets.", "State one for all, or one for each.")
+        raise DataError(f"{len(each)} {what}s for {count} data sets.", "State one for all, or one for each.")
     return each * count if len(each) == 1 else each or [None] * count
 
 
@@ -95,15 +99,15 @@ def _refuse_twice(roots: Sequence[str | PathLike[str]]) -> None:
             raise DataError(f"{os.fspath(roots[i])}: this data set is named twice.", "Name each once.")
 
 
-def _brought(records: Records, to: LabelSet, mapping: Mapping) -> Records:
-    """Records with the labels of the main data set."""
+def _mapping(records: Records, to: LabelSet, stated: LabelMap) -> LabelMapping | None:
+    """What brings records to the labels of the main data set; None where they have them."""
     own = records.label_set
     if own == to:
-        return records
+        return None
     if set(own.labels) == set(to.labels):  # in another order
-        return records.mapped(LabelMapping(own, to, tuple((c, c) for c in own.classes)))
+        return LabelMapping(own, to, tuple((c, c) for c in own.classes))
     try:
-        return records.mapped(find_mapping(to, own) if mapping is None else read_mapping(mapping, own, to))
+        return find_mapping(to, own) if stated is None else read_mapping(stated, own, to)
     except DataError as error:
         raise DataError(f"{records.root}: {error.message}", error.hint) from None
 

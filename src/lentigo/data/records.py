@@ -60,10 +60,11 @@ class Source:
 
     Attributes:
         name: in the column `data_set`: the data set's name, or that of its folder.
-        root: the folder or file that it was read from.
+        root: the folder or file that was named to read it.
         licence, citation: its own; '' where it states none.
         known_pairs: its own.
         label_set: its diagnoses before they were mapped.
+        mapping: how; None where they are those of the records.
         outside: as in `Records`.
     """
 
@@ -73,6 +74,7 @@ class Source:
     citation: str = ""
     known_pairs: tuple[tuple[str, str], ...] = ()
     label_set: LabelSet = HAM10000
+    mapping: LabelMapping | None = None
     outside: bool = False
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lentigo import data
+from lentigo.data.members import part_ids
 from lentigo.data.pixels import to_square
 from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.labels import LabelSet
-from lentigo.runtime import IdSet, Origin, Outputs
+from lentigo.runtime import Origin, Outputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ class RunPredictor:
             split=split_description(split),
             training_prevalence=tuple(self.run.class_prior),
             temperature=calibrate(self.run).temperature,
-            train=part_ids(split.train) | self.run.taught,
+            train=part_ids(split.train) | self.run.taught | self.run.started_from[1],
             validation=part_ids(split.validation),
             test=part_ids(split.test),
         )
@@ -89,8 +90,3 @@ def split_description(split: data.Split) -> dict[str, object]:
         "sha256": split.hash,
         "images": {part: int(counts.get(part, 0)) for part in ("train", "validation", "test")},
     }
-
-
-def part_ids(records: data.Records) -> IdSet:
-    """The image and lesion ids of a part of a split."""
-    return IdSet.of(dict.fromkeys([*records.ids, *records.table["lesion_id"].dropna()]))

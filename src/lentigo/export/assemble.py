@@ -9,10 +9,11 @@ import numpy as np
 
 from lentigo import data
 from lentigo.atomic import writable
+from lentigo.data.members import part_ids
 from lentigo.errors import BundleError, ImageError
 from lentigo.evaluation.ood.detector import TARGET_FPR
 from lentigo.evaluation.ood.graph import OODScore, fit_run
-from lentigo.evaluation.run_predictor import part_ids, split_description
+from lentigo.evaluation.run_predictor import split_description
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
 from lentigo.export.parity import Parity, check_parity
@@ -22,6 +23,7 @@ from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, IdSet, OODThre
 from lentigo.runtime.metadata import FORMAT, Fingerprints
 from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
+from lentigo.training.run import public_start
 from lentigo.training.students import published
 
 __all__ = ["bundle", "checked_path", "fingerprints", "plain_labels"]
@@ -93,10 +95,11 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         split=split_description(split),
         recipe=published(run.recipe, run.soft_labels),
         options=dict(run.options),
-        start=dict(run.start),
+        start=public_start(run.start),
+        sources=tuple(source.public() for source in run.sources),
         metrics={},
         parity={},
-        fingerprints=fingerprints(split, run.taught),
+        fingerprints=fingerprints(split, run.taught | run.started_from[1]),
         licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
         citation=run.citation,
         notice=NOTICE,
@@ -109,7 +112,8 @@ def fingerprints(split: data.Split, taught: IdSet | None = None) -> Fingerprints
 
     Args:
         split: the split.
-        taught: ids that the teachers of a student have seen, which count as its training part's.
+        taught: ids that the teachers of a student, or its starting weights, have seen, which count as its training
+            part's.
     """
     train = split.train
     chosen = np.sort(np.random.default_rng(0).permutation(len(train))[:HASHED])

@@ -127,7 +127,11 @@ class BundleMetadata(BaseModel):
     options: dict[str, Any] = {}
     """Of the network's builder, such as how many blocks of a backbone are kept."""
     start: dict[str, Any] = {}
-    """Weights that the training started from: file name, SHA-256, and what of them was used; empty for random ones."""
+    """Weights that the training started from: file name, SHA-256, and what of them was used; empty for random ones.
+    Of a run, `run` says what it had learned from; the ids of its images are among the fingerprints."""
+    sources: tuple[dict[str, Any], ...] = ()
+    """Where it was trained on several data sets: of each its name, licence, citation, number of training images, share
+    of an epoch, and share of each diagnosis. The first alone was validated and tested on."""
     metrics: dict[str, Any]
     """What `lentigo evaluate` measured on the test part, or empty."""
     parity: dict[str, Any]

@@ -13,6 +13,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 from lentigo.data import Split
 from lentigo.data.sampling import Target, oversample
 from lentigo.training.recipe import Recipe
+from lentigo.training.sources import SourceMix, check_shares, source_mix
 
 __all__ = [
     "Arrays",
@@ -27,6 +28,10 @@ __all__ = [
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Inputs [B, ...], labels int64 [B], and positions int64 [B] of the images in the data set."""
+
+
+Positions = NDArray[np.int64] | SourceMix
+"""Positions of the training images that make an epoch, or what draws them anew for each."""
 
 
 class Arrays(Dataset[Batch]):
@@ -98,7 +103,7 @@ class FeatureDataset(Arrays):
 class EpochShuffle(Sampler[int]):
     """A new order each epoch, drawn from (seed, epoch) and nothing else. Lightning calls `set_epoch`."""
 
-    def __init__(self, positions: NDArray[np.int64], seed: int) -> None:
+    def __init__(self, positions: Positions, seed: int) -> None:
         self.positions, self.seed, self.epoch = positions, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -109,11 +114,21 @@ class EpochShuffle(Sampler[int]):
         return len(self.positions)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.positions).tolist())
+        drawn = self.positions.draw(self.epoch) if isinstance(self.positions, SourceMix) else self.positions
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(drawn).tolist())
 
 
-def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> NDArray[np.int64]:
-    """Which of the readable training images make an epoch: each once, or rare classes more often if oversampled."""
+def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> Positions:
+    """Which of the readable training images make an epoch.
+
+    Each once; or rare classes more often if oversampled; or data sets by the recipe's shares.
+
+    Raises:
+        RunError: the shares are not of the split's data sets.
+    """
+    check_shares(recipe.source_shares, split.records)
+    if recipe.source_shares:
+        return source_mix(recipe.source_shares, split.train.take(readable), recipe.seed)
     if recipe.balance != "oversampling":
         return np.arange(len(readable))
     row = {image_id: i for i, image_id in enumerate(readable)}
@@ -122,13 +137,13 @@ def epoch_positions(recipe: Recipe, split: Split, readable: NDArray) -> NDArray[
     return np.array([row[image_id] for image_id in drawn if image_id in row], dtype=np.int64)
 
 
-def optimizer_steps(recipe: Recipe, positions: NDArray[np.int64]) -> int:
+def optimizer_steps(recipe: Recipe, positions: Positions) -> int:
     """How many steps the optimizer takes in all epochs of these images."""
     batches = len(positions) // max(1, min(recipe.batch_size, len(positions)))
     return recipe.epochs * -(-batches // recipe.accumulate)
 
 
-def train_loader(dataset: Arrays, recipe: Recipe, positions: NDArray[np.int64] | None = None) -> DataLoader[Batch]:
+def train_loader(dataset: Arrays, recipe: Recipe, positions: Positions | None = None) -> DataLoader[Batch]:
     """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others).
 
     Args:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 
 from lentigo import data, models
 from lentigo.data import normalise
+from lentigo.data.augment import Mixing
 from lentigo.data.protocols import FOLDS
 from lentigo.errors import DataError, RunError
 from lentigo.models.transfer import Transfer
@@ -26,7 +27,9 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.resume import check_same, recorded_recipe, recorded_run
 from lentigo.training.run import Run, environment
 from lentigo.training.soft_labels import SoftLabels
+from lentigo.training.sources import check_shares, describe_sources
 from lentigo.training.stages import fit_in_stages
+from lentigo.training.starting import Start, find_parent, start
 from lentigo.training.students import check_student, find_store, with_store
 from lentigo.training.views import ReplayedInput
 
@@ -60,9 +63,11 @@ def train(
         recipe: how to train; without it the defaults. If `resume`, the recorded recipe is taken, and what is set here
             must be as it was.
         out: folder of the run, new or, if `resume`, of an interrupted run.
-        options: of the network's builder; without them, and if `resume`, the recorded ones.
+        options: of the network's builder; without them, if `resume`, the recorded ones, or those of the run to start
+            from.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
-        weights: start from a safetensors file in the key names of that library instead.
+        weights: start from a safetensors file in the key names of that library instead, or from a finished run of the
+            same network; its output layer is left out where it learned other classes.
         resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
         callbacks: of Lightning, besides the recipe's, such as one that prunes a hopeless trial.
@@ -70,7 +75,9 @@ def train(
 
     Raises:
         RunError: the folder holds something else, there is nothing to resume, the run to resume differs, the network
-            can't be built, doesn't fit the recipe, or its weights can't be loaded, or there is no such device.
+            can't be built, doesn't fit the recipe, or its weights can't be loaded, or there is no such device; or the
+            recipe mixes images of several data sets, or has shares of others.
+        LeakError: the run to start from has seen what this one is tested on, or learned what it is tuned on.
         DataError: no image of the training or validation part can be read.
         KeyboardInterrupt: Ctrl-C; what is done so far can be resumed.
     """
@@ -81,7 +88,10 @@ def train(
     store = find_store(recipe)
     if store is not None:
         check_student(store, recipe, split)
-    options = dict(old.options if old and options is None else options or {})
+    file = Path(weights) if weights else None
+    if options is None and (known := old or find_parent(file)) and known.model == model:
+        options = known.options
+    options = dict(options or {})
     if old:
         check_same(old, {"model": model, "options": _plain(options)}, split)
     if old and old.parent_sha256:
@@ -89,26 +99,27 @@ def train(
             f"{folder}: this run was fine-tuned from another one.", "Repeat the command that began it to resume it."
         )
     check_model(model, recipe)
+    check_shares(recipe.source_shares, split.records)
+    _refuse_mixing(recipe, split.records)
     pl.seed_everything(recipe.seed, verbose=False)
     network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **options)
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no pretrained base to freeze.", "Set frozen_base to false.")
-    file = Path(weights) if weights else None
-    start = _plain(_load(network, file)) if pretrained or file else {}
+    begun = start(network, model, options, recipe, split, weights=file, pretrained=pretrained)
     if old:
-        check_same(old, {"start": start}, split)
+        check_same(old, {"start": _plain(dict(begun.record))}, split)
         if old.finished:
             print(f"{folder}: this training has finished; there is nothing to resume.", file=sys.stderr)
             return old
     pixels = data.load_pixels(split.records, recipe.size, strict=strict)
     for problem in pixels.problems:
         print(problem, file=sys.stderr)
-    run = _describe(model, _plain(options), start, split, recipe, folder, pixels, store)
+    run = _describe(model, _plain(options), begun, split, recipe, folder, pixels, store)
     return fit_run(network, run, split, pixels, callbacks, device)
 
 
 def train_from(
-    root: str | os.PathLike[str] | None,
+    root: data.Root | None,
     model: str,
     recipe: Recipe | None = None,
     *,
@@ -123,13 +134,15 @@ def train_from(
     resume: bool = False,
     strict: bool = False,
     device: Device = "auto",
-    labels: data.Labels = None,
+    labels: data.Labels | Sequence[data.Labels] = None,
+    mapping: data.LabelMap | Sequence[data.LabelMap] = None,
     outside: bool = False,
 ) -> Run:
-    """Read a data set, split it and train on it: `data.read`, `data.split` and `train` in one call.
+    """Read a data set, or several as one, split it and train on it: `data.read`, `data.split` and `train` in one call.
 
     Args:
-        root: the data set; None for the one that the run to resume was begun with.
+        root: the data set, or several, of which the first is split and the others only add to its training part; None
+            for those that the run to resume was begun with.
         model: name of the network.
         recipe: how to train.
         out: folder of the run.
@@ -144,6 +157,7 @@ def train_from(
         strict: as in `train`.
         device: as in `train`.
         labels: the diagnoses that the data set distinguishes, as in `data.read`; if `resume`, as recorded.
+        mapping: from the labels of further data sets to those of the first, as in `data.read`.
         outside: whether a table may name images outside its own folder; if `resume`, or as recorded.
 
     Raises:
@@ -160,8 +174,10 @@ def train_from(
         )
     old = recorded_run(Path(out), resume)  # before a large data set is read for nothing
     if root is not None:
-        known = old.label_set if old and labels is None else labels
-        records = data.read(root, labels=known, strict=strict, outside=outside or (old is not None and old.outside))
+        alone = isinstance(root, str | os.PathLike) or len(root) == 1
+        known = old.label_set if old and labels is None and alone else labels
+        allowed = outside or (old is not None and old.outside)
+        records = data.read(root, labels=known, mapping=mapping, strict=strict, outside=allowed)
     elif old is not None:
         records = old.records
     else:
@@ -169,9 +185,9 @@ def train_from(
     if old and not given and split is None:
         split = old.path / "split.csv"
     made = data.load_split(Path(split), records) if split else data.split(records, **_SPLIT | given)  # type: ignore[arg-type]
-    start = {"options": options, "pretrained": pretrained, "weights": weights}
+    given_start = {"options": options, "pretrained": pretrained, "weights": weights}
     try:
-        return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **start)  # type: ignore[arg-type]
+        return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **given_start)  # type: ignore[arg-type]
     except KeyboardInterrupt as stop:
         if str(stop):
             print(f"{stop} Re-run with --resume to continue from the last finished epoch.", file=sys.stderr)
@@ -222,7 +238,7 @@ def _fit_whole(
     else:
         inputs = ReplayedInput(recipe, *colours, store, train.ids)
         squares = data.load_pixels(split.records, store.description.size).of(train)
-    learner = Learner(network, inputs, recipe, torch.tensor(run.class_prior), ids=train.ids)
+    learner = Learner(network, inputs, recipe, **run.class_shares(train))
     place = find_device(device)
     train_set = PixelDataset(squares, run.labels(train), place)
     fit(
@@ -237,18 +253,19 @@ def _fit_whole(
     )
 
 
-def _load(network: torch.nn.Module, file: Path | None) -> dict[str, object]:
-    """Load trained weights, say what of them a network that was cut short does without, and return the record."""
-    loaded = models.load_weights(network, file)
-    if loaded.dropped:
-        parts = ", ".join(loaded.dropped)
-        print(f"{loaded.source}: the network was cut short, so it does without {parts}.", file=sys.stderr)
-    return loaded.to_dict()
-
-
 def _plain(values: dict) -> dict:
     """As they come back from JSON."""
     return json.loads(json.dumps(values))
+
+
+def _refuse_mixing(recipe: Recipe, records: data.Records) -> None:
+    """A mixture of two images has no data set, so that its prior is unknown."""
+    mixing = [step.name for step in recipe.augmentations if isinstance(step.make(), Mixing)]
+    if records.sources and mixing and recipe.balance == "logit_adjustment":
+        raise RunError(
+            f"{', '.join(mixing)} mixes images of data sets that have their own class shares.",
+            "Remove it from the augmentations, or set balance to class_weights.",
+        )
 
 
 def check_model(model: str, recipe: Recipe) -> None:
@@ -270,7 +287,7 @@ def check_model(model: str, recipe: Recipe) -> None:
 def _describe(
     model: str,
     options: dict[str, object],
-    start: dict[str, object],
+    begun: Start,
     split: data.Split,
     recipe: Recipe,
     folder: Path,
@@ -278,13 +295,14 @@ def _describe(
     store: SoftLabels | None,
 ) -> Run:
     train = pixels.readable(split.train)
-    counts = np.bincount(train.labels, minlength=len(train.label_set))
-    colours = _normalisation(recipe, model, bool(start)) or normalise.measure(pixels.of(train))
+    main = train.labels[train.source_numbers == 0]
+    counts = np.bincount(main, minlength=len(train.label_set))
+    colours = _normalisation(recipe, model, begun) or normalise.measure(pixels.of(train))
     return Run(
         path=folder,
         model=model,
         options=options,
-        start=start,
+        start=_plain(dict(begun.record)),
         recipe=recipe,
         source=split.records.name,
         root=str(Path(split.records.root).absolute()),
@@ -295,14 +313,16 @@ def _describe(
         std=colours.std,
         label_set=train.label_set,
         outside=split.records.outside,
+        sources=describe_sources(train, recipe.source_shares, recipe.seed),
         prior=tuple((counts / counts.sum()).tolist()),
         environment=environment(),
         soft_labels=store.provenance() if store else {},
     )
 
 
-def _normalisation(recipe: Recipe, model: str, trained: bool) -> Normalisation | None:
+def _normalisation(recipe: Recipe, model: str, begun: Start) -> Normalisation | None:
     """What the recipe names; None where the training part must be measured."""
     own = models.entry(model).normalisation
-    named = {"unit": UNIT, "imagenet": IMAGENET, "network": own, "auto": own if trained else None}
+    learned = begun.colours or (own if begun.record else None)
+    named = {"unit": UNIT, "imagenet": IMAGENET, "network": own, "auto": learned}
     return named.get(recipe.normalisation)

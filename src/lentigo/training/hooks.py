@@ -34,8 +34,8 @@ class BatchContext:
         views: what was augmented, float32 [B, 3, S, S] of 0 to 1, not normalised; of a frozen base its features.
         targets: class shares before smoothing, float32 [B, K]: one-hot, or mixed by MixUp or CutMix.
         ids: of all readable images of the training part.
-        offset: what the fitted logits carry of the training part's prevalence, float32 [K]: without it all classes are
-            equally common.
+        offset: what the fitted logits carry of the training part's prevalence, float32 [K], or [B, K] where several
+            data sets have their own: without it all classes are equally common.
     """
 
     epoch: int

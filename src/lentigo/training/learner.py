@@ -28,15 +28,20 @@ class Learner(pl.LightningModule):
         network: what `inputs` gives to logits [N, K], or, under binary cross-entropy, to the one logit [N, 1].
         inputs: `PixelInput` or `FeatureInput`.
         recipe: how to train it.
-        prior: share of each class in the training part, [K].
+        prior: share of each class in the training part, [K]; of several data sets a row each, [S, K], of which the
+            first is the one that is validated.
         rate: learning rate; without it the recipe's.
         ids: of the readable images of the training part, which positions point into.
+        sources: data set of each of them, [N]; without it the first.
+        shares: of each data set in an epoch, [S]; without it all of the first.
 
     Attributes:
         context: of the batch that is trained on, or was last; for losses and callbacks.
     """
 
     log_prior: Tensor
+    log_priors: Tensor
+    source_of: Tensor
     class_weights: Tensor
 
     def __init__(
@@ -47,6 +52,8 @@ class Learner(pl.LightningModule):
         prior: Tensor,
         rate: float | None = None,
         ids: NDArray[np.object_] | None = None,
+        sources: NDArray[np.int64] | None = None,
+        shares: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -56,12 +63,18 @@ class Learner(pl.LightningModule):
         self.ids = np.empty(0, object) if ids is None else ids
         self.criterion = LOSSES.make(recipe.loss)
         self.context: BatchContext | None = None
+        priors = prior if prior.ndim == 2 else prior[None]
+        # What is balanced image by image knows each image's data set; what is corrected afterwards their mixture alone.
+        mixed = priors[0] if shares is None or recipe.balance == "logit_adjustment" else shares @ priors
         # A class that the training part lacks gets a share that is small but not zero.
-        self.register_buffer("log_prior", prior.clamp(min=1e-6).log(), persistent=False)
-        weights = (1 / prior.clamp(min=1e-6)) * (prior > 0) / (prior > 0).sum()
+        self.register_buffer("log_prior", mixed.clamp(min=1e-6).log(), persistent=False)
+        self.register_buffer("log_priors", priors.clamp(min=1e-6).log(), persistent=False)
+        source_of = torch.from_numpy(np.zeros(len(self.ids), np.int64) if sources is None else sources)
+        self.register_buffer("source_of", source_of, persistent=False)
+        weights = (1 / mixed.clamp(min=1e-6)) * (mixed > 0) / (mixed > 0).sum()
         self.register_buffer("class_weights", weights, persistent=False)
-        self.recall = MulticlassRecall(len(prior), average="macro")
-        self.auc = MulticlassAUROC(len(prior), average="macro")
+        self.recall = MulticlassRecall(len(mixed), average="macro")
+        self.auc = MulticlassAUROC(len(mixed), average="macro")
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The network's own logits [N, K] of what it sees."""
@@ -72,14 +85,27 @@ class Learner(pl.LightningModule):
         """The logits as if all classes were equally common."""
         return logits - self.log_prior if self.recipe.balance == "none" else logits
 
-    def fitted(self, logits: Tensor) -> Tensor:
-        """The logits that the loss sees, which assume the training part's prevalence under logit adjustment."""
-        return logits + self.log_prior if self.recipe.balance == "logit_adjustment" else logits
+    def fitted(self, logits: Tensor, log_prior: Tensor | None = None) -> Tensor:
+        """The logits that the loss sees, which assume a prevalence under logit adjustment.
 
-    def _offset(self) -> Tensor:
-        """What the fitted logits carry of the training part's prevalence, [K]."""
-        carried = self.recipe.balance in ("logit_adjustment", "none")
-        return self.log_prior if carried else torch.zeros_like(self.log_prior)
+        Args:
+            logits: [B, K].
+            log_prior: of that prevalence, as `_log_prior_of`; without it that of the validated data set.
+        """
+        adjusted = self.recipe.balance == "logit_adjustment"
+        return logits + (self.log_prior if log_prior is None else log_prior) if adjusted else logits
+
+    def _log_prior_of(self, positions: Tensor) -> Tensor:
+        """Log shares of the classes in the data sets of some training images: [B, K], or [K] where all have one."""
+        if len(self.log_priors) == 1:
+            return self.log_priors[0]
+        return self.log_priors[self.source_of[positions.to(self.source_of.device)]]
+
+    def _offset(self, positions: Tensor) -> Tensor:
+        """What the fitted logits carry of the prevalence, [K] or [B, K]."""
+        if self.recipe.balance == "logit_adjustment":
+            return self._log_prior_of(positions)
+        return self.log_prior if self.recipe.balance == "none" else torch.zeros_like(self.log_prior)
 
     def loss(self, logits: Tensor, context: BatchContext) -> Tensor:
         """The recipe's loss of smoothed targets, weighted by class if the recipe has it: one number.
@@ -89,8 +115,9 @@ class Learner(pl.LightningModule):
         multiply each image's loss before the mean over the batch, as in Keras.
         """
         smoothing = self.recipe.label_smoothing
-        targets = context.targets * (1 - smoothing) + smoothing * self.log_prior.exp()
-        losses = self.criterion(self.fitted(logits), targets, context)
+        log_prior = self._log_prior_of(context.positions)
+        targets = context.targets * (1 - smoothing) + smoothing * log_prior.exp()
+        losses = self.criterion(self.fitted(logits, log_prior), targets, context)
         if self.recipe.balance == "class_weights":
             losses = losses * (context.targets @ self.class_weights)
         return losses.mean()
@@ -112,11 +139,11 @@ class Learner(pl.LightningModule):
         else:
             views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed))
         self.context = BatchContext(
-            self.current_epoch, index, seed, positions, labels, views, targets, self.ids, self._offset()
+            self.current_epoch, index, seed, positions, labels, views, targets, self.ids, self._offset(positions)
         )
         logits = self(self.inputs.normalised(views))
         loss = self.loss(logits, self.context)
-        right = (self.fitted(logits).argmax(1) == labels).sum()
+        right = (self.fitted(logits, self._log_prior_of(positions)).argmax(1) == labels).sum()
         # Summed here and logged once an epoch: Lightning's log takes longer than a small network's optimizer.
         self._sums += torch.stack([loss.detach() * len(labels), right, torch.full_like(loss, len(labels))])
         return loss

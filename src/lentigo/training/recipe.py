@@ -78,6 +78,9 @@ class Recipe(Checked):
         balance: 'logit_adjustment' adds the log class share to the logits while training (Menon et al., ICLR 2021),
             so that the plain logits treat all diagnoses as equally common; 'class_weights' weighs the loss by inverse
             class share; 'oversampling' repeats training images of rare classes; 'none' leaves the imbalance in.
+        source_shares: of several data sets, the share of an epoch's images that each gives, by its name: the main one's
+            images come once an epoch, and of the others as many as make up their shares. Without it each image comes
+            once.
         normalisation: mean and deviation of the 'training' part, plain 0 to 1 ('unit'), those of 'imagenet', those that
             the 'network' was pretrained with, or 'auto': the network's own if it starts from trained weights and
             they are known, else the training part's.
@@ -128,6 +131,7 @@ class Recipe(Checked):
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     balance: Literal["logit_adjustment", "class_weights", "oversampling", "none"] = "logit_adjustment"
+    source_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
     normalisation: Literal["auto", "training", "unit", "imagenet", "network"] = "auto"
     rotation: Annotated[float, Field(ge=0, le=180)] = 180.0
     zoom: tuple[Zoom, Zoom] = (0.85, 1.25)
@@ -184,6 +188,16 @@ class Recipe(Checked):
                 bool(self.unfrozen_blocks) != bool(self.finetune_epochs),
                 "unfrozen_blocks and finetune_epochs go together.",
                 "Set both, or neither.",
+            ),
+            (
+                bool(self.source_shares) and abs(sum(self.source_shares.values()) - 1) > 1e-6,
+                f"The recipe's source_shares sum to {sum(self.source_shares.values()):g}.",
+                "Let them sum to 1.",
+            ),
+            (
+                bool(self.source_shares) and self.balance == "oversampling",
+                "Oversampling and source_shares both say how often an image comes.",
+                "Set balance to logit_adjustment, or remove source_shares.",
             ),
             (
                 self.zoom[0] > self.zoom[1],

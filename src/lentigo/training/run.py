@@ -12,7 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +38,9 @@ from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
 from lentigo.training.inputs import PixelInput
 from lentigo.training.recipe import Recipe
+from lentigo.training.sources import RunSource
 
-__all__ = ["Run", "load_run"]
+__all__ = ["Run", "load_run", "public_start", "started_from"]
 
 PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
@@ -58,7 +59,8 @@ class Run:
         path: its folder.
         model: name of the network.
         options: of its builder.
-        start: where its weights started: nothing for random ones, as `models.Loaded`, or as `fine_tune` records it.
+        start: where its weights started: nothing for random ones, as `models.Loaded`, as `fine_tune` records it, or
+            with an entry `run` for a run that it was pretrained as; see `training.starting`.
         recipe: how it was trained.
         source: name of the data set, 'ham10000' for example.
         root: where the data set was.
@@ -70,6 +72,8 @@ class Run:
         environment: versions and machine.
         soft_labels: of a student, the hash of its store and who answered, as `SoftLabels.provenance`; else nothing.
         outside: whether the data set's table was allowed to name images outside its folder.
+        sources: the data sets, where it was trained on several; of which the first is the one at `root`, with the
+            validation and test parts, whose share of each diagnosis is `prior`.
         device: where it predicts; not recorded.
     """
 
@@ -92,6 +96,7 @@ class Run:
     soft_labels: Mapping[str, object] = field(default_factory=dict)
     label_set: LabelSet = HAM10000
     outside: bool = False
+    sources: tuple[RunSource, ...] = ()
     device: Device = "auto"
 
     @property
@@ -111,12 +116,20 @@ class Run:
         Raises:
             RunError: nothing is there.
         """
-        if not Path(self.root).exists():
+        roots = [source.root for source in self.sources] or [self.root]
+        if absent := [root for root in roots if not Path(root).exists()]:
             raise RunError(
-                f"{self.path}: the images that it was trained on are not at {self.root}.",
+                f"{self.path}: the images that it was trained on are not at {absent[0]}.",
                 "Name it: evaluate --own-test --data FOLDER, export --data FOLDER, or load_run(path, data=FOLDER).",
             )
-        return data.read(self.root, labels=self.label_set, outside=self.outside)
+        if not self.sources:
+            return data.read(self.root, labels=self.label_set, outside=self.outside)
+        return data.read(
+            roots,
+            labels=[LabelSet.from_dict(dict(source.labels)) for source in self.sources],
+            mapping=[source.mapping_to(self.label_set) for source in self.sources],
+            outside=any(source.outside for source in self.sources),
+        )
 
     @cached_property
     def split(self) -> data.Split:
@@ -127,6 +140,11 @@ class Run:
     def taught(self) -> IdSet:
         """Ids of the images and lesions that its teachers have seen: a student knows of them at second hand."""
         return IdSet.decode(str(self.soft_labels["seen"])) if self.soft_labels else IdSet({})
+
+    @property
+    def started_from(self) -> tuple[IdSet, IdSet]:
+        """Ids of the images and lesions that its starting weights were trained on, and trained or tuned on."""
+        return started_from(self.start)
 
     @property
     def parent_sha256(self) -> str | None:
@@ -186,11 +204,29 @@ class Run:
 
     @property
     def class_prior(self) -> tuple[float, ...]:
-        """Share of each of `classes` in the training part."""
+        """Share of each of `classes` in the training part; of several data sets, in that of the main one."""
+        return self._of_classes(self.prior)
+
+    def _of_classes(self, prior: tuple[float, ...]) -> tuple[float, ...]:
         if self.recipe.target == "diagnosis":
-            return self.prior
-        malignant = float(np.array(self.prior)[np.isin(self.label_set.classes, self.label_set.malignant)].sum())
+            return prior
+        malignant = float(np.array(prior)[np.isin(self.label_set.classes, self.label_set.malignant)].sum())
         return 1 - malignant, malignant
+
+    def class_shares(self, train: data.Records) -> dict[str, Any]:
+        """What a `Learner` is given of some training images: their ids, and the prevalence that they have.
+
+        Returns:
+            Ids [N]; data set of each image [N]; share of each class in each data set [S, K], and of each data set in an
+            epoch [S].
+        """
+        priors = [self._of_classes(source.prior) for source in self.sources] or [self.class_prior]
+        return {
+            "ids": train.ids,
+            "sources": train.source_numbers,
+            "prior": torch.tensor(priors),
+            "shares": torch.tensor([source.share for source in self.sources] or [1.0]),
+        }
 
     def unfrozen(self, stage: str, network: Transfer) -> int:
         """How many of the base's last blocks train in the stage 'head' or 'tail' of a frozen base.
@@ -246,7 +282,9 @@ class Run:
     def logit_offset(self) -> NDArray[np.float32]:
         """What to take from the network's logits to get rid of the training part's prevalence: one a class."""
         if self.recipe.balance == "none":
-            return np.log(np.clip(self.class_prior, 1e-6, None)).astype(np.float32)
+            mixed = np.sum([np.array(self._of_classes(s.prior)) * s.share for s in self.sources], axis=0)
+            learned = mixed if self.sources else self.class_prior
+            return np.log(np.clip(learned, 1e-6, None)).astype(np.float32)
         return np.zeros(len(self.class_prior), np.float32)
 
     def summary(self) -> str:
@@ -269,6 +307,7 @@ class Run:
         kept = self.__dataclass_fields__.keys() - {"path", "device"}
         values = {name: value for name, value in self.__dict__.items() if name in kept}
         values |= {"recipe": self.recipe.to_dict(), "label_set": self.label_set.to_dict()}
+        values |= {"sources": [asdict(source) for source in self.sources]}
         write_text(self.path / "recipe.json", json.dumps(values, indent=2) + "\n")
 
     def save_network(self, network: nn.Module) -> None:
@@ -277,18 +316,17 @@ class Run:
             partial.write_bytes(save({k: v.contiguous().cpu() for k, v in network.state_dict().items()}))
 
 
-def load_run(
-    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None, *, device: Device = "auto"
-) -> Run:
+def load_run(path: str | os.PathLike[str], data: data.Root | None = None, *, device: Device = "auto") -> Run:
     """Read a run's folder.
 
     Args:
         path: the folder.
-        data: where the images are now; without it where they were when it was trained.
+        data: where the images are now; without it where they were when it was trained. Of several data sets, where the
+            main one is, or a sequence that says where each is.
         device: where it predicts: 'auto', 'cpu', 'cuda' or 'mps'.
 
     Raises:
-        RunError: not a run, a description that is damaged, or no such device.
+        RunError: not a run, a description that is damaged, another number of data sets, or no such device.
     """
     file = Path(path) / "recipe.json"
     find_device(device)
@@ -300,7 +338,7 @@ def load_run(
         raise RunError(f"{path}: not a lentigo run ({error}).", "Name a folder written by lentigo train.") from None
     except (RunError, DataError) as error:
         raise RunError(f"{file}: {error.message} {error.hint}", DAMAGED) from None
-    moved = {"path": str(path), "device": device} | ({} if data is None else {"root": str(Path(data).absolute())})
+    moved = {"path": str(path), "device": device}
     try:
         run = _DESCRIPTION.validate_json(json.dumps(values | moved), context={"recorded": True})
     except ValidationError as error:
@@ -309,7 +347,39 @@ def load_run(
         raise RunError(f"{file}: {place} is {fault['input']!r} ({fault['msg']}).", DAMAGED) from None
     if len(run.prior) != len(label_set):
         raise RunError(f"{file}: {len(run.prior)} entries in prior for {len(label_set)} labels.", DAMAGED)
-    return replace(run, label_set=label_set)
+    return _moved(replace(run, label_set=label_set), data)
+
+
+def _moved(run: Run, root: data.Root | None) -> Run:
+    """The run with its data sets at other places."""
+    if root is None:
+        return run
+    roots = [str(Path(r).absolute()) for r in ([root] if isinstance(root, str | os.PathLike) else root)]
+    if len(roots) not in (1, max(1, len(run.sources))):
+        raise RunError(
+            f"{run.path}: {len(roots)} data sets named for a run of {max(1, len(run.sources))}.",
+            f"Name the place of each, in this order: {run.source}.",
+        )
+    places = [*roots, *(source.root for source in run.sources[len(roots) :])]
+    sources = tuple(replace(source, root=r) for source, r in zip(run.sources, places, strict=False))
+    return replace(run, root=roots[0], sources=sources)
+
+
+def started_from(start: Mapping[str, Any]) -> tuple[IdSet, IdSet]:
+    """Ids of images and lesions that weights were trained on, and trained or tuned on, as `Run.start` records them."""
+    learned = seen = IdSet({})
+    if "run" in start:
+        learned, seen = (IdSet.decode(str(start["run"][name])) for name in ("learned", "seen"))
+    if "parent_start" in start:
+        earlier = started_from(start["parent_start"])
+        learned, seen = learned | earlier[0], seen | earlier[1]
+    return learned, seen
+
+
+def public_start(start: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file that travels says of it: all but the ids, which are among its fingerprints."""
+    found = {name: value for name, value in start.items() if name not in ("learned", "seen")}
+    return {name: public_start(v) if name in ("run", "parent_start", "start") else v for name, v in found.items()}
 
 
 def environment() -> dict[str, str]:

@@ -178,22 +178,22 @@ def save_soft_labels(description: StoreDescription, answers: NDArray[np.float16]
 
 
 def refuse_leak(names: str, learned: IdSet, seen: IdSet, split: Split) -> None:
-    """Refuse teachers that know what a student of this split is tuned or tested on.
+    """Refuse teachers, or a starting run, that know what a training on this split is tuned or tested on.
 
     In a leaky protocol lesions are in several parts by design; there only images count.
 
     Args:
-        names: of the teachers.
-        learned: ids that a teacher was trained on.
-        seen: ids that a teacher was trained or tuned on.
-        split: of the student.
+        names: of the teachers, or the run.
+        learned: ids that one was trained on.
+        seen: ids that one was trained or tuned on.
+        split: of the training.
 
     Raises:
-        LeakError: a teacher has seen a test image, or was trained on a validation image, or on one of its lesion.
+        LeakError: one has seen a test image, or was trained on a validation image, or on one of its lesion.
     """
     for part, known, why in (
-        ("test", seen, "the student's results would not be honest"),
-        ("validation", learned, "the student's thresholds would be chosen on answers that were learned"),
+        ("test", seen, "the results would not be honest"),
+        ("validation", learned, "thresholds would be chosen on answers that were learned"),
     ):
         records = split.part(part)
         found = known.contains(records.ids)
@@ -203,5 +203,5 @@ def refuse_leak(names: str, learned: IdSet, seen: IdSet, split: Split) -> None:
             raise LeakError(
                 f"{names}: {int(found.sum())} of {len(records)} {part} images, or their lesions, were seen in "
                 f"training, such as {records.ids[found][0]}; {why}.",
-                "Take a teacher of the same split and fold.",
+                "Take one of the same split and fold, or of other images.",
             )

@@ -64,7 +64,7 @@ def _fit_stage(
     needed = split.records.take([*parts[0].ids, *parts[1].ids])
     kept = cache_features(network, recipe, torch.tensor(run.mean), torch.tensor(run.std), pixels, needed, device)
     train, validation = (FeatureDataset(kept.array, pixels.rows(part), run.labels(part)) for part in parts)
-    learner = Learner(_Trainable(network), FeatureInput(), recipe, torch.tensor(run.class_prior), rate, parts[0].ids)
+    learner = Learner(_Trainable(network), FeatureInput(), recipe, rate=rate, **run.class_shares(parts[0]))
     fit(
         learner,
         train_loader(train, recipe, epoch_positions(recipe, split, parts[0].ids)),
