@@ -26,6 +26,9 @@ PUBLIC = {
     "lentigo.audit_log": """
         AuditLog AuditReport verify_audit_log
     """,
+    "lentigo.clinic": """
+        check_fhir fhir_bundle fhir_text
+    """,
     "lentigo.models": """
         Counts Entry FlipTTA Loaded Normalisation build count_parameters describe entry load_weights
         names parse_options register

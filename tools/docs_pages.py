@@ -27,6 +27,7 @@ PACKAGES = (
     "data.sources.synthetic",
     "audit",
     "audit_log",
+    "clinic",
     "models",
     "training",
     "evaluation",

@@ -20,6 +20,7 @@ class Style(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
+    fhir = "fhir"
 
 
 @app.command()
@@ -30,7 +31,7 @@ def classify(
     ],
     model: Annotated[str | None, typer.Option(help="Name of an installed model, or path of a bundle.")] = None,
     style: Annotated[
-        Style, typer.Option("--format", help="Output format; json writes one object per line.")
+        Style, typer.Option("--format", help="Output format; json writes one object per line, fhir one Bundle.")
     ] = Style.table,
     prevalence: Annotated[
         str | None,
@@ -42,6 +43,7 @@ def classify(
     explain: Annotated[
         Path | None, typer.Option(help="Folder for heat maps of the model's evidence. No input is overwritten.")
     ] = None,
+    fhir_version: Annotated[str, typer.Option(help="Version of FHIR: R5 or R4B.")] = "R5",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier heat maps in that folder.")] = False,
 ) -> None:
     """Classify images and report risks.
@@ -60,8 +62,13 @@ def classify(
         overwrite=overwrite,
         progress=not sys.stdout.isatty(),  # on a terminal the rows show the progress
     )
-    for text in render(results, style):
-        typer.echo(text, nl=False)
+    if style is Style.fhir:
+        from lentigo.clinic import fhir_text
+
+        typer.echo(fhir_text(results, version=fhir_version), nl=False)
+    else:
+        for text in render(results, style):
+            typer.echo(text, nl=False)
     for notice in results.notices:
         typer.echo(notice, err=True)
     if results.unreadable or results.not_gradable:

@@ -38,6 +38,22 @@ class KeptImage:
         # The caller may reuse the array for the next image.
         return cls(pixels.copy(), None, shape)
 
+    def content(self) -> bytes | None:
+        """The image's file as bytes; None where it was classified from pixels.
+
+        Raises:
+            ImageError: the file was removed or changed since it was classified.
+        """
+        if isinstance(self.source, bytes):
+            return self.source
+        if not isinstance(self.source, Path):
+            return None
+        self._refuse_changed()
+        try:
+            return self.source.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{self.source}: can't be read again ({error.strerror}).", "Classify it again.") from None
+
     def pixels(self) -> NDArray[np.uint8]:
         """The pixels, uint8 [H, W, 3].
 
@@ -46,9 +62,12 @@ class KeptImage:
         """
         if isinstance(self.source, np.ndarray):
             return self.source
+        self._refuse_changed()
+        return decode(self.source)
+
+    def _refuse_changed(self) -> None:
         if isinstance(self.source, Path) and _state(self.source) != self.state:
             raise ImageError(f"{self.source}: it has changed since it was classified.", "Classify it again.")
-        return decode(self.source)
 
 
 def _state(path: str | os.PathLike[str]) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """The result for one image, worded so that it never falsely reassures."""
 
+import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -105,6 +106,28 @@ class Verdict:
             DataError: not a diagnosis of this model.
         """
         return (self.top or "") if diagnosis is None else self._labels.find(diagnosis).id
+
+    def label(self, diagnosis: str) -> Label:
+        """One of the model's diagnoses, by its id: name, code and whether it is malignant."""
+        return self._labels[diagnosis]
+
+    def content(self) -> bytes | None:
+        """The image's file as bytes, read again; None where it was classified from pixels.
+
+        Raises:
+            ImageError: the file was removed or changed since it was classified.
+        """
+        return self._image.content()
+
+    @property
+    def image_sha256(self) -> str | None:
+        """SHA-256 of the image's file, hexadecimal; None where it was classified from pixels.
+
+        Raises:
+            ImageError: the file was removed or changed since it was classified.
+        """
+        content = self.content()
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
     @property
     def view(self) -> str:
