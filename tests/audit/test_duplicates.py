@@ -16,13 +16,14 @@ from PIL import Image
 from scipy import sparse
 
 from lentigo import data
+from lentigo.audit.auditing import audit
 from lentigo.audit.duplicates import find_duplicates, search, take_fingerprints
 from lentigo.audit.duplicates.embedding import COMMON, embed, nearest
 from lentigo.audit.duplicates.fingerprints import take_fingerprint
 from lentigo.audit.duplicates.local_features import Features, count_consistent, extract_features
 from lentigo.audit.duplicates.perceptual import BITS, SYMMETRIES, correlate, hash_signs, similar_hashes
 from lentigo.audit.duplicates.search import VIEW_FEATURES
-from lentigo.data.records import Records, make_table
+from lentigo.data.records import Records, Source, make_table
 from lentigo.errors import DataError
 
 Change = Callable[[Image.Image], Image.Image]
@@ -114,6 +115,45 @@ def test_nearly_every_view_is_found_and_nothing_else(lesions, tmp_path, name):
     assert set(found) <= right
     assert len(found) >= 0.9 * LESIONS
     assert "identical" not in found.values()
+
+
+def of_two_data_sets(lesions: Records, change: Change, folder: Path) -> Records:
+    """The lesions, and as a second data set each of them changed, as in `with_changed`."""
+    both = with_changed(lesions, change, folder)
+    table = both.table.assign(data_set=["a"] * len(lesions) + ["b"] * len(lesions))
+    return replace(both, table=table, sources=(Source("a", Path("a")), Source("b", Path("b"))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.resize((84, 84)),
+        lambda image: image.crop(
+            ((image.width - image.height) // 2, 0, (image.width + image.height) // 2, image.height)
+        ),
+    ],
+    ids=["squashed", "central square"],
+)
+def test_copies_are_found_between_data_sets_that_frame_them_in_other_ways(lesions, tmp_path, change):
+    records = of_two_data_sets(lesions, change, tmp_path)
+    found = find_duplicates(take_fingerprints(records), across=True)
+    assert {(d.first, d.second): d.kind for d in found} == {(i, f"{i}+"): "copy" for i in lesions.ids}
+
+
+def test_views_squashed_against_each_other_are_found_between_data_sets(lesions, tmp_path):
+    records = of_two_data_sets(lesions, lambda image: cropped(0.75)(image).resize((150, 150)), tmp_path)
+    found = find_duplicates(take_fingerprints(records), across=True)
+    right = {(i, f"{i}+") for i in lesions.ids}
+    assert {(d.first, d.second) for d in found} <= right
+    assert len(found) >= 0.8 * LESIONS
+
+
+def test_an_audit_of_several_data_sets_counts_what_joins_them(lesions, tmp_path):
+    records = of_two_data_sets(lesions, lambda image: image.resize((84, 84)), tmp_path)
+    found = audit(records)
+    assert found.summary()["duplicates_across_data_sets"] == {"copy": LESIONS}
+    assert f"{LESIONS} pairs join data sets" in str(found)
+    assert len(set(found.groups)) == LESIONS
 
 
 def test_identical_files_are_told_from_copies_and_chained_to_the_first(lesions, tmp_path):

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 
@@ -70,6 +70,12 @@ class Audit:
         return tuple(d for d in self.duplicates if lesion[d.first] != lesion[d.second])
 
     @property
+    def across_data_sets(self) -> tuple[Duplicate, ...]:
+        """The duplicates whose images are of two of several data sets."""
+        source = dict(zip(self.records.ids, self.records.source_numbers, strict=True))
+        return tuple(d for d in self.duplicates if source[d.first] != source[d.second])
+
+    @property
     def rediscovered(self) -> tuple[tuple[str, str], ...]:
         """The published pairs that the searches found by themselves."""
         found = {frozenset(pair) for pair in self.pairs}
@@ -86,8 +92,9 @@ class Audit:
             "groups": len(sizes),
             "largest_group": int(sizes.max()),
             "groups_of_several_lesions": int((lesions > 1).sum()),
-            "duplicates": dict(sorted(Counter(d.kind for d in self.duplicates).items())),
-            "duplicates_across_lesions": dict(sorted(Counter(d.kind for d in self.across).items())),
+            "duplicates": _kinds(self.duplicates),
+            "duplicates_across_lesions": _kinds(self.across),
+            **({"duplicates_across_data_sets": _kinds(self.across_data_sets)} if self.records.sources else {}),
             "published_pairs": len(self.records.known_pairs),
             "published_pairs_rediscovered": len(self.rediscovered),
             "label_conflicts": len(self.conflicts),
@@ -99,9 +106,10 @@ class Audit:
 
     def __str__(self) -> str:
         counts, read = self.summary(), self.records.problem_summary()
+        between = f"{len(self.across_data_sets):,} pairs join data sets; " if self.records.sources else ""
         return (
             f"{counts['source']}: {counts['images']:,} images of {counts['lesions']:,} lesions in {counts['groups']:,} "
-            f"groups; {len(self.across):,} pairs of images join lesions with different ids; "
+            f"groups; {len(self.across):,} pairs of images join lesions with different ids; {between}"
             f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs rediscovered; "
             f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata problems, "
             f"{len(self.unreadable)} unreadable images" + (f"\nReading: {read}" if read else "")
@@ -130,6 +138,10 @@ class Audit:
             ("audit.html", render(self)),
         ):
             write_text(folder / name, text)
+
+
+def _kinds(duplicates: Iterable[Duplicate]) -> dict[str, int]:
+    return dict(sorted(Counter(d.kind for d in duplicates).items()))
 
 
 def audit(records: Records, prints: Fingerprints | None = None) -> Audit:

@@ -60,14 +60,22 @@ def embed(features: Sequence[Features]) -> sparse.csr_array:
     return sparse.diags_array((1.0 / np.maximum(length, 1e-9)).astype(np.float32)) @ weighted
 
 
-def nearest(vectors: sparse.csr_array, count: int) -> NDArray[np.int64]:
-    """Positions of pairs (i, j), i < j, where one is among the `count` nearest of the other: int64 [M, 2], sorted."""
+def nearest(vectors: sparse.csr_array, count: int, sources: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Positions of pairs (i, j), i < j, where one is among the `count` nearest of the other: int64 [M, 2], sorted.
+
+    Args:
+        vectors: of the images.
+        count: of neighbours.
+        sources: data set of each image [N]: neighbours are then of another data set.
+    """
     turned = vectors.T.tocsr()
 
     def search(start: int) -> NDArray[np.int64]:
         likeness = (vectors[start : start + CHUNK] @ turned).toarray()
         rows = np.arange(len(likeness))
         likeness[rows, rows + start] = 0.0
+        if sources is not None:
+            likeness[sources[start : start + CHUNK, None] == sources] = 0.0
         near = np.argpartition(-likeness, min(count, likeness.shape[1] - 1), axis=1)[:, :count]
         left, right = np.repeat(rows, near.shape[1]), near.ravel()
         kept = likeness[left, right] > 0

@@ -46,6 +46,7 @@ class Fingerprints:
         thumbnails: uint8 [N, 64, 64].
         features: one for each image.
         problems: the images that could not be read, and why.
+        sources: which of several data sets each image is of, int64 [N]; zeros without it.
     """
 
     ids: NDArray
@@ -53,9 +54,15 @@ class Fingerprints:
     thumbnails: NDArray[np.uint8]
     features: tuple[Features, ...]
     problems: tuple[Problem, ...] = ()
+    sources: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def several(self) -> bool:
+        """Whether the images are of several data sets."""
+        return self.sources is not None and len(np.unique(self.sources)) > 1
 
 
 def take_fingerprints(records: Records) -> Fingerprints:
@@ -82,6 +89,7 @@ def take_fingerprints(records: Records) -> Fingerprints:
         np.stack([r.thumbnail for _, r in found]),
         tuple(r.features for _, r in found),
         problems,
+        records.source_numbers[[isinstance(r, Fingerprint) for r in results]],
     )
 
 

@@ -25,6 +25,8 @@ TOLERANCE = 4.0
 """Pixels by which a matched feature may miss its place under the common transform."""
 SCALES = (1 / 3, 3.0)
 """Magnifications of one photograph against the other that are believed."""
+SQUASHED = 1.6
+"""Largest ratio of the magnifications along two directions that is believed; 4:3 squashed to a square has 1.33."""
 SPREAD = 5.0
 """Pixels over which the consistent features must spread, as standard deviation: else they are one spot."""
 
@@ -63,7 +65,7 @@ def normalise(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.sqrt(histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1.0))
 
 
-def count_consistent(a: Features, b: Features, least: int) -> int:
+def count_consistent(a: Features, b: Features, least: int, *, squashed: bool = False) -> int:
     """How many features of two images match and are where one similarity transform puts them.
 
     Features match that are each other's nearest and pass the ratio test. The transform (shift, turn, magnification) is
@@ -72,6 +74,7 @@ def count_consistent(a: Features, b: Features, least: int) -> int:
     Args:
         a, b: the features of the images.
         least: the smallest count of interest, 4 or more; 0 comes back where fewer features match.
+        squashed: whether one may be squashed against the other, as copies of data sets at other sizes often are.
     """
     if min(len(a), len(b)) < least:
         return 0
@@ -79,13 +82,14 @@ def count_consistent(a: Features, b: Features, least: int) -> int:
     if len(rows) < least:
         return 0
     left, right = a.points[rows], b.points[columns]
-    transform, kept = cv2.estimateAffinePartial2D(left, right, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE)
+    estimate = cv2.estimateAffine2D if squashed else cv2.estimateAffinePartial2D
+    transform, kept = estimate(left, right, method=cv2.RANSAC, ransacReprojThreshold=TOLERANCE)
     if transform is None:
         return 0
     inside = kept.ravel().astype(bool)
-    scale = float(np.hypot(transform[0, 0], transform[1, 0]))
+    large, small = np.linalg.svd(transform[:, :2], compute_uv=False)
     spread = min(left[inside].std(axis=0).min(), right[inside].std(axis=0).min())
-    believed = SCALES[0] < scale < SCALES[1] and spread > SPREAD
+    believed = SCALES[0] < small and large < SCALES[1] and large < SQUASHED * small and spread > SPREAD
     return int(inside.sum()) if believed else 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-__all__ = ["SYMMETRIES", "correlate", "hash_signs", "similar_hashes"]
+__all__ = ["SYMMETRIES", "correlate", "hash_signs", "similar_between", "similar_hashes"]
 
 SYMMETRIES = tuple((turned, rows, columns) for turned in (False, True) for rows in (1, -1) for columns in (1, -1))
 """Flips and quarter turns of a square, as (transposed, step of the rows, step of the columns)."""
@@ -44,6 +44,17 @@ def similar_hashes(hashes: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
             left, right = np.nonzero(alike)
             pairs = np.stack([left + start, right], axis=1)
             found.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def similar_between(first: NDArray[np.float32], second: NDArray[np.float32], bits: int) -> NDArray[np.int64]:
+    """As `similar_hashes`, but i is a position in one set of hashes and j in another."""
+    found = [np.zeros((0, 2), np.int64)]
+    for symmetry in first:
+        for start in range(0, symmetry.shape[0], CHUNK):
+            alike = symmetry[start : start + CHUNK] @ second[0].T >= BITS - 2 * bits
+            left, right = np.nonzero(alike)
+            found.append(np.stack([left + start, right], axis=1))
     return np.unique(np.concatenate(found), axis=0)
 
 

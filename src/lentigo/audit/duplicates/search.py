@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from lentigo.audit.duplicates.embedding import embed, nearest
 from lentigo.audit.duplicates.fingerprints import THUMBNAIL, Fingerprints
 from lentigo.audit.duplicates.local_features import count_consistent
-from lentigo.audit.duplicates.perceptual import correlate, hash_signs, similar_hashes
+from lentigo.audit.duplicates.perceptual import correlate, hash_signs, similar_between, similar_hashes
 from lentigo.progress import track
 
 __all__ = ["Duplicate", "find_duplicates"]
@@ -49,12 +50,28 @@ class Duplicate:
     score: float
 
 
-def find_duplicates(prints: Fingerprints) -> tuple[Duplicate, ...]:
-    """All pairs that the three searches accept, each by the first that does, sorted by ids."""
+def find_duplicates(prints: Fingerprints, *, across: bool = False) -> tuple[Duplicate, ...]:
+    """All pairs that the three searches accept, each by the first that does, sorted by ids.
+
+    Between several data sets, which may hold an image whole, squashed to a square, or as its central square, all of
+    these are compared, and local features may be squashed against each other.
+
+    Args:
+        prints: of the images.
+        across: only look for pairs of images of different data sets, which takes less time.
+    """
     scores: dict[tuple[int, int], tuple[Kind, float]] = {}
-    for kind, pairs, values in (_identical(prints), _copies(prints), _views(prints)):
+    searches = [_identical(prints)]
+    if not across:
+        searches += [_copies(prints)]
+    if prints.several:
+        searches += [_copies_across(prints)]
+    searches += [_views(prints, across)]
+    sources = np.arange(len(prints)) if prints.sources is None or not across else prints.sources
+    for kind, pairs, values in searches:
         for (i, j), value in zip(pairs.tolist(), values.tolist(), strict=True):
-            scores.setdefault((i, j), (kind, value))
+            if sources[i] != sources[j]:
+                scores.setdefault((i, j), (kind, value))
     found = [
         Duplicate(min(a, b), max(a, b), kind, score)
         for (i, j), (kind, score) in scores.items()
@@ -84,15 +101,53 @@ def _copies(prints: Fingerprints) -> Found:
     return "copy", candidates[kept], values[kept]
 
 
-def _views(prints: Fingerprints) -> Found:
-    candidates = nearest(embed(prints.features), NEIGHBOURS)
+def _copies_across(prints: Fingerprints) -> Found:
+    """Copies in different data sets: of the whole frame, of its middle, or the one of the other.
+
+    The middle of a frame of 4:3, squashed or not, is its central square.
+    """
+    assert prints.sources is not None
+    frames = (prints.thumbnails, _middles(prints.thumbnails))
+    hashes = [hash_signs(frame) for frame in frames]
+    best: dict[tuple[int, int], float] = {}
+    names = np.unique(prints.sources)
+    for first, second in ((a, b) for a in names for b in names if a < b):
+        rows = [np.flatnonzero(prints.sources == name) for name in (first, second)]
+        for one, other in ((0, 0), (0, 1), (1, 0)):
+            found = similar_between(hashes[one][:, rows[0]], hashes[other][:, rows[1]], HASH_BITS)
+            for block in np.array_split(found, len(found) // 2000 + 1):
+                i, j = rows[0][block[:, 0]], rows[1][block[:, 1]]
+                values = correlate(*(f[k][:, RIM:-RIM, RIM:-RIM] for f, k in ((frames[one], i), (frames[other], j))))
+                for a, b, value in zip(i.tolist(), j.tolist(), values.tolist(), strict=True):
+                    if value >= COPY_CORRELATION:
+                        pair = (min(a, b), max(a, b))
+                        best[pair] = max(value, best.get(pair, 0.0))
+    return "copy", np.array(list(best), np.int64).reshape(-1, 2), np.array(list(best.values()), np.float64)
+
+
+def _middles(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle three quarters of the width of thumbnails [N, 64, 64], as wide as before."""
+    cut = THUMBNAIL // 8
+    parts = (Image.fromarray(thumbnail[:, cut:-cut]) for thumbnail in thumbnails)
+    wide = [np.asarray(part.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)) for part in parts]
+    return np.stack(wide)
+
+
+def _views(prints: Fingerprints, across: bool = False) -> Found:
+    vectors = embed(prints.features)
+    apart = prints.sources if prints.several else None
+    near = [] if across else [nearest(vectors, NEIGHBOURS)]
+    near += [] if apart is None else [nearest(vectors, NEIGHBOURS, apart)]
+    candidates = np.unique(np.concatenate([np.zeros((0, 2), np.int64), *near]), axis=0)
     blocks = np.array_split(candidates, len(candidates) // 256 + 1)
+
+    def count(i: int, j: int) -> int:
+        squashed = apart is not None and apart[i] != apart[j]
+        return count_consistent(prints.features[i], prints.features[j], VIEW_FEATURES, squashed=squashed)
+
     # Matrices of 256 features: several threads of the linear algebra on each would only wait for one another.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(
-            lambda block: [count_consistent(prints.features[i], prints.features[j], VIEW_FEATURES) for i, j in block],
-            blocks,
-        )
+        counts = pool.map(lambda block: [count(i, j) for i, j in block], blocks)
         values = np.array(
             [n for block in track(counts, "Comparing candidates", len(blocks)) for n in block], np.float64
         )
