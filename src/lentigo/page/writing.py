@@ -36,6 +36,10 @@ _POLICY = (
 """Nothing is loaded and nothing is sent; only the scripts and the style with these hashes count."""
 
 
+_SERVED_POLICY = "; connect-src 'self'; manifest-src 'self'; worker-src 'self'"
+_SERVED_HEAD = '<link rel="manifest" href="manifest.webmanifest">\n'
+
+
 @dataclass(frozen=True)
 class _Inside:
     """What an engine puts into a page.
@@ -87,15 +91,24 @@ def write_page(
     return write_text(out, page_html(opened, engine, ort))
 
 
-def page_html(bundle: Bundle, engine: str = "own", ort: str | os.PathLike[str] | None = None) -> str:
+def page_html(
+    bundle: Bundle, engine: str = "own", ort: str | os.PathLike[str] | None = None, *, served: bool = False
+) -> str:
     """The text of a bundle's page, see `write_page`.
+
+    Args:
+        bundle: the bundle.
+        engine: one of `ENGINES`.
+        ort: folder of onnxruntime-web for the engine 'ort'.
+        served: for a service: the page can be installed, and offers what its service adds.
 
     Raises:
         BundleError, DataError: as `write_page` does.
     """
     inside = _own(bundle) if engine == "own" else _ort(bundle, ort)
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in inside.parts.items()}
-    script = join_modules("main.js", lambda name: _read(f"app/{inside.module if name == 'engine.js' else name}"))
+    variants = {"engine.js": inside.module, "server.js": "server-here.js" if served else "server-none.js"}
+    script = join_modules("main.js", lambda name: _read(f"app/{variants.get(name, name)}"))
     style = _read("style.css")
     return _filled(
         _read("index.html"),
@@ -106,9 +119,11 @@ def page_html(bundle: Bundle, engine: str = "own", ort: str | os.PathLike[str] |
             "texts": _json({language: texts.catalogue(language) for language in texts.LANGUAGES}),
             "parts": "\n".join([_part(*part) for part in inside.parts.items()] + [_script(s) for s in inside.scripts]),
             "no_script": html.escape(texts.text("page.no_script")),
+            "head": _SERVED_HEAD if served else "",
             "policy": _POLICY.format(
                 scripts=" ".join([*map(_hash, (script, *inside.scripts)), *inside.sources]), style=_hash(style)
-            ),
+            )
+            + (_SERVED_POLICY if served else ""),
         },
     )
 

@@ -15,6 +15,7 @@ from lentigo.serve.routes import admin_routes, routes
 from lentigo.serve.schemas import Problem
 from lentigo.serve.service import Service
 from lentigo.serve.settings import Settings, load_settings
+from lentigo.serve.web import web_routes
 
 __all__ = ["create_app"]
 
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     app.state.service = made
     install_handlers(app)
     app.include_router(routes)
+    app.include_router(web_routes)
     if admin_keys := digests(settings.admin_keys()):
         app.include_router(admin_routes)
     _describe_problems(app)

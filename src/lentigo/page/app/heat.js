@@ -63,7 +63,7 @@ export function paintContour(canvas, values, side) {
 }
 
 // The picture with the overlay at `opacity`, for reports: on grey, since skin colours could be mistaken for evidence.
-export async function overlaid(picture, values, side, opacity, contour) {
+export async function overlaid(picture, values, side, opacity, contour, outlined) {
   const bitmap = await createImageBitmap(picture), { width, height } = bitmap;
   const canvas = Object.assign(document.createElement("canvas"), { width, height }), context = canvas.getContext("2d");
   if (values && opacity > 0) context.filter = "grayscale(1)";
@@ -84,6 +84,7 @@ export async function overlaid(picture, values, side, opacity, contour) {
       lay(1);
     }
   }
+  if (!outlined) return canvas;
   context.lineWidth = 4;
   context.strokeStyle = "black";
   context.strokeRect(place.left + 2, place.top + 2, place.side - 4, place.side - 4);

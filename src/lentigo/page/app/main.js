@@ -8,6 +8,7 @@ import { done, queueHead, showEntries } from "./queue.js";
 import { Refusal } from "./refusal.js";
 import { reportOf } from "./report.js";
 import { resultView } from "./result.js";
+import { discover } from "./server.js";
 import { asJson, checkPrevalence, judge } from "./verdict.js";
 import { failView, headerView, shownShare, startView, workView } from "./views.js";
 import { classifyOne, work } from "./work.js";
@@ -87,7 +88,7 @@ function usePrevalence(kind) {
   state.prevalenceWrong = kind === "own" && !shares;
   if (!state.prevalenceWrong) {
     state.prevalence = shares;
-    for (const item of state.items) if (item.verdict) item.verdict = judge(item.photo, item.outputs, model, shares);
+    for (const item of state.items) if (item.verdict && (item.verdict.gradable || !item.served)) item.verdict = judge(item.photo, item.outputs, model, shares);
   }
   render();
   byId(`prevalence-${kind}`)?.focus();
@@ -141,13 +142,13 @@ function render() {
     const working = !!item && !over, comparing = state.comparing && !working;
     show("start", ready && !state.items.length, [], startView);
     show("work", ready && working, [item?.id], workView);
-    show("result", ready && !working && !!item, [item?.id, item?.status, comparing && [...state.selected], state.kind, state.prevalence, state.prevalenceWrong], () =>
-      comparing ? compareView() : item.status === "failed" ? [failView(item.refusal, item.name)] : resultView(item, state, state.graph.model, texts, actionsFor(item)));
+    show("result", ready && !working && !!item, [item?.id, item?.status, state.served, comparing && [...state.selected], state.kind, state.prevalence, state.prevalenceWrong], () =>
+      comparing ? compareView() : item.status === "failed" ? [failView(item)] : resultView(item, state, state.graph.model, texts, actionsFor(item)));
     byId("result").className = comparing || item?.status !== "done" ? "card" : "card columns";
     document.body.dataset.state = state.fatal ? "fatal" : !ready ? "loading" : working ? "work" : comparing ? "compare" : (item?.status ?? "start");
   }
   byId("queue").hidden = !(ready && many);
-  show("queue-head", ready && many, [busy, state.selected.size === 2], queueHead);
+  show("queue-head", ready && many, [busy, state.selected.size === 2, state.served], queueHead);
   if (ready) showEntries();
   for (const count of document.querySelectorAll(".count")) count.textContent = say("work.of", { done: done(), all: state.items.length });
   byId("footer").textContent = ready ? `${made()} ${state.graph.model.licence}` : state.fatal ? "" : say("page.loading");
@@ -191,7 +192,10 @@ async function main() {
   for (const name of Object.keys(config.sha256)) byId(name).remove();
   render();
   document.documentElement.dataset.ready = Math.round(performance.now());
-  state.graph?.warm();
+  if (state.graph) {
+    state.graph.warm();
+    await discover();
+  }
 }
 
 main();

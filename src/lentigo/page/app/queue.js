@@ -3,6 +3,7 @@
 import { act, say, state, texts } from "./context.js";
 import { byId, h } from "./dom.js";
 import { badge } from "./result.js";
+import { forQueue } from "./server.js";
 import { stopButton } from "./views.js";
 
 // Those that need a human most come first: what could not be judged, then the highest excess over a threshold.
@@ -27,6 +28,7 @@ export function queueHead() {
     h("label", { for: "order" }, say("queue.order")), order,
     h("button", { type: "button", id: "compare-button", disabled: state.selected.size !== 2, title: say("queue.compare_hint"), onclick: () => act.compare(true) }, say("queue.compare")),
     state.work ? stopButton() : h("button", { type: "button", onclick: act.clear }, say("queue.remove")),
+    ...forQueue(),
   ];
 }
 

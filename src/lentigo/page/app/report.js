@@ -24,13 +24,13 @@ async function markedPng(canvas) {
 
 export async function reportOf(item, model, texts, made) {
   const { verdict, view } = item, say = texts.say, title = say("result.report_title", { name: item.name });
-  const canvas = await overlaid(item.picture, view?.values, view?.side, view?.opacity ?? 0, view?.contour);
+  const canvas = await overlaid(item.picture, view?.values, view?.side, view?.opacity ?? 0, view?.contour, !item.served);
   const map = view?.values ? `${say("result.map_for")}: ${texts.name(model.labels[view.label])}. ` : "";
   const body = h("body", {},
     h("h1", {}, title), h("p", { class: "notice" }, say("notice")),
     headline(item, model, texts),
     h("img", { src: await asDataUrl(await markedPng(canvas)), alt: say("result.image", { name: item.name }) }),
-    h("p", { class: "faint small" }, `${map}${say("result.square")}`),
+    h("p", { class: "faint small" }, item.served ? say("service.picture", { name: item.name }) : `${map}${say("result.square")}`),
     Object.keys(verdict.risks).length > 0 && risks(verdict, model, texts),
     verdict.gradable && diagnoses(verdict, model, texts),
     h("h3", {}, say("result.details")),

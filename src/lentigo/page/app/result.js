@@ -1,6 +1,7 @@
 // What is reported for one image: decision and next step, risks, diagnoses, prevalence, details.
 
 import { h } from "./dom.js";
+import { forResult } from "./server.js";
 import { BALANCED, NEGATIVE, nextStep, NO_THRESHOLD, NOT_GRADABLE, SUSPICIOUS } from "./verdict.js";
 import { viewer } from "./viewer.js";
 
@@ -87,9 +88,10 @@ function prevalenceChooser(state, model, texts, use) {
 
 export function details(item, model, texts) {
   const { verdict, photo, times } = item, say = texts.say, whole = texts.whole;
+  const read = item.served ? say("service.computed") : say("result.timing", { width: photo.width, height: photo.height, read: whole(times.read), run: whole(times.run) });
   const ood = model.ood_score && Number.isFinite(verdict.score) ? say("result.ood", { score: verdict.score, threshold: model.ood_score.threshold }) : "";
   return h("p", { class: "faint small details" },
-    [say("result.timing", { width: photo.width, height: photo.height, read: whole(times.read), run: whole(times.run) }), ood].filter(Boolean).join(" "));
+    [read, ood].filter(Boolean).join(" "));
 }
 
 export function resultView(item, state, model, texts, actions) {
@@ -105,6 +107,7 @@ export function resultView(item, state, model, texts, actions) {
       verdict.gradable && prevalenceChooser(state, model, texts, actions.prevalence),
       h("div", { class: "actions", role: "group", "aria-label": say("result.download") },
         button("result.report", actions.report), button("result.print", actions.print), button("result.json", actions.json)),
+      forResult(item),
       details(item, model, texts)),
   ];
 }

@@ -12,7 +12,7 @@ export function imageBox(item, texts) {
   const base = h("img", { src: item.url, alt: texts.say("result.image", { name: item.name }), class: "base" });
   const map = h("canvas", { class: "layer", "aria-hidden": "true" }), line = h("canvas", { class: "layer", "aria-hidden": "true" });
   const share = (v, of) => `${(100 * v) / of}%`;
-  const outline = h("div", { class: "outline", "aria-hidden": "true" });
+  const outline = h("div", { class: "outline", hidden: !!item.served, "aria-hidden": "true" });
   for (const layer of [map, line, outline]) {
     Object.assign(layer.style, { left: share(left, width), top: share(top, height), width: share(side, width), height: share(side, height) });
   }
@@ -23,6 +23,7 @@ export function imageBox(item, texts) {
 export function viewer(item, model, texts) {
   const { verdict, cam } = item, { box, base, map, line } = imageBox(item, texts);
   if (!verdict.gradable || !cam) {
+    if (item.served) return h("figure", { class: "viewer" }, box, h("figcaption", {}, h("p", { class: "faint" }, texts.say("service.picture", { name: item.name }))));
     const note = verdict.gradable ? texts.say("result.no_map") : "";
     return h("figure", { class: "viewer" }, box, h("figcaption", {}, h("p", { class: "faint" }, `${texts.say("result.square")} ${note}`.trim())));
   }

@@ -2,6 +2,7 @@
 
 import { act, config, say, state, texts } from "./context.js";
 import { byId, h } from "./dom.js";
+import { forFailure } from "./server.js";
 
 const LEAST = 0.04; // of the bar, so that it is seen while a file is being decoded
 const THEMES = ["auto", "light", "dark"];
@@ -46,9 +47,10 @@ export function workView() {
 
 export const stopButton = () => h("button", { type: "button", id: "stop", onclick: () => state.work?.control.abort() }, say("work.stop"));
 
-export function failView(refusal, name) {
+export function failView(item) {
+  const { refusal, name } = item;
   return h("div", { class: "failure" }, h("h2", { id: "result-title", tabindex: "-1" }, say("fail.title")), name && h("p", { class: "file" }, name),
-    h("p", {}, say(refusal.key, refusal.values)), h("p", {}, h("strong", {}, say(refusal.step))), h("p", { class: "faint" }, say("fail.retry")));
+    h("p", {}, say(refusal.key, refusal.values)), h("p", {}, h("strong", {}, say(refusal.step))), h("p", { class: "faint" }, say("fail.retry")), forFailure(item));
 }
 
 export function headerView() {
