@@ -37,6 +37,7 @@ PACKAGES = (
     "report",
     "studies",
     "page",
+    "serve",
     "texts",
     "errors",
 )

@@ -1,4 +1,4 @@
-"""One service on loopback for the whole session: real processes, the tiny bundle of the other tests."""
+"""One service on loopback for the whole session: real processes, the model that ships."""
 
 import json
 import os
@@ -13,6 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from lentigo.data.sources import synthetic
+from lentigo.runtime import shipped_models
 
 
 class Running:
@@ -34,7 +37,7 @@ class Running:
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in found]
 
-    def until(self, true, seconds: float = 20) -> None:
+    def until(self, true, seconds: float = 60) -> None:
         """Wait until something is true."""
         end = time.monotonic() + seconds
         while not true():
@@ -104,6 +107,25 @@ def http(service) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def photo(synthetic_records) -> bytes:
-    """The bytes of a JPEG."""
-    return Path(synthetic_records.table["path"][0]).read_bytes()
+def photos(tmp_path_factory) -> list[bytes]:
+    """The bytes of some JPEGs of synthetic lesions."""
+    root = synthetic.make(tmp_path_factory.mktemp("lesions"), lesions=12, seed=0)
+    return [path.read_bytes() for path in sorted(root.rglob("*.jpg"))]
+
+
+@pytest.fixture(scope="session")
+def photo(photos) -> bytes:
+    """The bytes of one of them."""
+    return photos[0]
+
+
+@pytest.fixture(scope="session")
+def bundle_path() -> Path:
+    """In place of a bundle that would have to be trained first."""
+    return shipped_models()["lentigo-s"]
+
+
+@pytest.fixture(scope="session")
+def other_bundle() -> Path:
+    """Another model."""
+    return Path(__file__).parent.parent / "fixtures" / "format_1.onnx"

@@ -49,3 +49,13 @@ def test_health_names_the_workers_and_models_the_model(http, bundle_path):
     assert http.get("/readyz").status_code == 200
     (model,) = http.get("/v1/models").json()["models"]
     assert model["sha256"] == Classifier.load(bundle_path).sha256
+
+
+def test_fhir_is_a_bundle_that_claims_nothing_final(http, photo):
+    clinic = pytest.importorskip("lentigo.clinic")
+    for version in ("R5", "R4B"):
+        answer = http.post("/v1/classify", params={"format": "fhir", "fhir_version": version}, content=photo)
+        assert answer.headers["content-type"] == "application/fhir+json"
+        clinic.check_fhir(answer.json(), version)
+    assert http.post("/v1/classify?format=fhir", files=[("i", ("a", photo)), ("i", ("b", photo))]).status_code == 422
+    assert http.post("/v1/classify?format=fhir", content=b"none").status_code == 415

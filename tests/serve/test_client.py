@@ -1,7 +1,6 @@
 """The client: typed, patient, discreet, and a predictor."""
 
 import json
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -44,10 +43,10 @@ def test_an_explanation_is_a_heat_map(client, photo):
     assert is_heatmap(picture)
 
 
-def test_it_is_a_predictor(client, bundle_path, synthetic_records):
+def test_it_is_a_predictor(client, bundle_path, photos):
     from lentigo.runtime import decode
 
-    images = np.stack([decode(path)[:90, :90] for path in synthetic_records.table["path"][:18]])
+    images = np.stack([decode(content)[:90, :90] for content in (photos * 2)[:18]])
     bundle = Bundle(bundle_path)
     found, expected = client.predict(images), bundle.predict(images)
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=2e-6)
@@ -109,9 +108,8 @@ def test_a_model_that_changes_while_it_predicts_is_noticed(client):
         client.predict(images)
 
 
-def test_the_origin_of_an_old_bundle_is_refused_not_guessed(service):
-    fixture = Path(__file__).parent.parent / "fixtures" / "format_1.onnx"
-    metadata = Bundle(fixture).metadata.model_dump(mode="json")
+def test_the_origin_of_an_old_bundle_is_refused_not_guessed(service, other_bundle):
+    metadata = Bundle(other_bundle).metadata.model_dump(mode="json")
     with Client(service.url) as client:
         client.__dict__["details"] = client.details.model_copy(update={"metadata": metadata})
         with pytest.raises(BundleError, match="format 1"):

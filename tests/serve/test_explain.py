@@ -6,19 +6,15 @@ import io
 import pytest
 from PIL import Image
 
+from lentigo import Classifier
 from lentigo.runtime import is_heatmap
 
 
 @pytest.fixture(scope="module")
-def gradable(synthetic_records, bundle_path):
+def gradable(photos, bundle_path):
     """An image that the model judges."""
-    from pathlib import Path
-
-    from lentigo import Classifier
-
     classifier = Classifier.load(bundle_path)
-    files = [Path(path).read_bytes() for path in synthetic_records.table["path"][:20]]
-    return next(content for content in files if classifier.classify(content).gradable)
+    return next(photo for photo in photos if classifier.classify(photo).gradable)
 
 
 def test_json_has_the_result_and_a_tagged_picture(http, gradable):

@@ -37,17 +37,18 @@ class Answering:
         models: names or paths of bundles.
         max_pixels: most pixels in an image.
         audit_log: file of the audit log; None writes none.
+        log: where to write what happens.
 
     Raises:
         BundleError: a model can't be opened.
         DataError: two models of one name.
     """
 
-    def __init__(self, models: Sequence[str], max_pixels: int, audit_log: str | None) -> None:
+    def __init__(self, models: Sequence[str], max_pixels: int, audit_log: str | None, log: Log) -> None:
         self._classifiers = [Classifier.load(model, threads=1) for model in models]
         self._max_pixels = max_pixels
         self._audit_log = _open_log(audit_log)
-        self._log = Log()
+        self._log = log
         names = [classifier.bundle.name for classifier in self._classifiers]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"Two models are called {twice!r}.", "Serve each in a service of its own.")
@@ -74,13 +75,15 @@ class Answering:
         results = self._results(classifier, images, asked.get("prevalence"))
         if unlogged := self._logged(results, contents):
             return [unlogged] * len(contents)
-        pairs = zip(results, images, strict=True)
-        return [
-            _explained(result, asked)
-            if isinstance(result, Verdict) and asked.get("explain")
-            else Answer(_status(result, image, self._max_pixels), _decision(result), False, _json(result.to_dict()))
-            for result, image in pairs
-        ]
+        return [self._formed(result, image, asked) for result, image in zip(results, images, strict=True)]
+
+    def _formed(self, result: _Result, image: _Image, asked: Mapping[str, Any]) -> Answer:
+        """The answer in the form that was asked for; images that could not be read have only one."""
+        if isinstance(result, Verdict) and asked.get("explain"):
+            return _explained(result, asked)
+        if isinstance(result, Verdict) and asked.get("fhir"):
+            return _as_fhir(result, asked["fhir"])
+        return Answer(_status(result, image, self._max_pixels), _decision(result), False, _json(result.to_dict()))
 
     def _results(
         self, classifier: Classifier, images: Sequence[_Image], prevalence: Mapping[str, float] | None
@@ -184,6 +187,15 @@ def _explained(verdict: Verdict, asked: Mapping[str, Any]) -> Answer:
         "picture": base64.b64encode(picture).decode(),
     }
     return Answer(OK, verdict.decision, False, _json(values))
+
+
+def _as_fhir(verdict: Verdict, version: str) -> Answer:
+    """The verdict as a Bundle of FHIR."""
+    try:
+        from lentigo.clinic import fhir_text
+    except ImportError:
+        return fault(406, "This service has no FHIR: the extra `clinic` is not installed.", "Ask for format=json.")
+    return Answer(OK, verdict.decision, False, fhir_text([verdict], version=version).encode())
 
 
 def _json(values: object) -> bytes:

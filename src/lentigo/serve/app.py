@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -11,7 +12,7 @@ from lentigo import __version__
 from lentigo.runtime import NOTICE
 from lentigo.serve.guard import Guard, digests
 from lentigo.serve.problems import install_handlers
-from lentigo.serve.routes import admin_routes, routes
+from lentigo.serve.routes import admin_routes, problems, routes
 from lentigo.serve.schemas import Problem
 from lentigo.serve.service import Service
 from lentigo.serve.settings import Settings, load_settings
@@ -63,6 +64,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await service.stop()
 
 
+def _state_problem(responses: dict[str, Any]) -> None:
+    """A route with parameters answers 422 with a problem."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        responses.update({str(status): said for status, said in problems(422).items()})
+
+
 def _describe_problems(app: FastAPI) -> None:
     """Put the problem into the OpenAPI document, in place of FastAPI's own validation error."""
     generate = app.openapi
@@ -73,6 +80,9 @@ def _describe_problems(app: FastAPI) -> None:
         schemas.setdefault("Problem", Problem.model_json_schema())
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                _state_problem(operation["responses"])
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it

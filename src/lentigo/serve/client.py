@@ -21,7 +21,7 @@ from lentigo.errors import BundleError, ImageError, ServiceError, next_step, rea
 from lentigo.labels import LabelSet
 from lentigo.runtime import BundleMetadata, Origin, Outputs
 from lentigo.runtime.bundle import origin_of
-from lentigo.serve.schemas import Classified, Explained, Health, ModelDetails, Models, Problem, Result
+from lentigo.serve.schemas import Classified, ExplainedResult, Health, ModelDetails, Models, Problem, Result
 
 __all__ = ["Client"]
 
@@ -115,7 +115,7 @@ class Client:
             ServiceError: as for `classify`.
         """
         asked = {**self._asked(prevalence), **({"diagnosis": diagnosis} if diagnosis else {})}
-        answer = Explained.model_validate(self._post("/v1/explain", [image], asked))
+        answer = ExplainedResult.model_validate(self._post("/v1/explain", [image], asked))
         return _named(answer.result, image, "0"), base64.b64decode(answer.picture)
 
     def models(self) -> Models:

@@ -14,10 +14,10 @@ from lentigo.serve.answers import Answer
 from lentigo.serve.body import read_uploads
 from lentigo.serve.metrics import CONTENT_TYPE
 from lentigo.serve.problems import MEDIA_TYPE, ProblemError
-from lentigo.serve.schemas import Classified, Explained, Health, ModelDetails, Models, Reloaded
+from lentigo.serve.schemas import Classified, ExplainedResult, Health, ModelDetails, Models, Reloaded
 from lentigo.serve.service import Service
 
-__all__ = ["admin_routes", "routes"]
+__all__ = ["admin_routes", "problems", "routes"]
 
 routes = APIRouter()
 admin_routes = APIRouter()
@@ -53,6 +53,7 @@ _MEANING = {
     400: "The request can't be read.",
     401: "A key is needed.",
     404: "There is no such model.",
+    406: "A format that this service can't write.",
     408: "The body took too long to arrive.",
     409: "A reload isn't finished.",
     413: "Too many bytes, images or pixels.",
@@ -74,10 +75,29 @@ Prevalence = Annotated[
 ]
 
 
-@routes.post("/v1/classify", response_model=Classified, responses=_OF_IMAGES, openapi_extra=_BODY, tags=["images"])
-async def classify(request: Request, model: ModelName = None, prevalence: Prevalence = None) -> Response:
+_FHIR = {"content": {"application/fhir+json": {"schema": {"type": "object"}}}}
+
+
+@routes.post(
+    "/v1/classify",
+    response_model=Classified,
+    responses={200: _FHIR, **_OF_IMAGES, **problems(406)},
+    openapi_extra=_BODY,
+    tags=["images"],
+)
+async def classify(
+    request: Request,
+    model: ModelName = None,
+    prevalence: Prevalence = None,
+    format: Annotated[Literal["json", "fhir"], Query(description="fhir: a Bundle, for one image a request.")] = "json",
+    fhir_version: Annotated[Literal["R5", "R4B"], Query(description="Of the Bundle.")] = "R5",
+) -> Response:
     """Classify one or more images. Each has a result in its place; one that can't be read has an `error` there."""
-    answers = await _compute(request, model, {"prevalence": _stated(prevalence)})
+    task: dict[str, Any] = {"prevalence": _stated(prevalence)}
+    if format == "fhir":
+        (answer,) = await _compute(request, model, {**task, "fhir": fhir_version}, most=1)
+        return Response(answer.body, 200, None, "application/fhir+json")
+    answers = await _compute(request, model, task)
     return Response(
         b'{"results": [' + b", ".join(answer.body for answer in answers) + b"]}", 200, None, "application/json"
     )
@@ -85,7 +105,7 @@ async def classify(request: Request, model: ModelName = None, prevalence: Preval
 
 @routes.post(
     "/v1/explain",
-    response_model=Explained,
+    response_model=ExplainedResult,
     responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}, **_OF_IMAGES},
     openapi_extra=_BODY,
     tags=["images"],

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Classified",
     "Diagnosis",
-    "Explained",
+    "ExplainedResult",
     "Health",
     "Model",
     "ModelDetails",
@@ -89,7 +89,7 @@ class Classified(_Values):
     results: tuple[Result, ...]
 
 
-class Explained(_Values):
+class ExplainedResult(_Values):
     """A result and its picture."""
 
     result: Result

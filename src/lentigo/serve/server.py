@@ -22,8 +22,6 @@ from lentigo.serve.settings import Settings, load_settings
 
 __all__ = ["serve"]
 
-_BACKLOG = 2048
-
 
 def serve(
     models: Sequence[str | os.PathLike[str]] | None = None,
@@ -53,8 +51,8 @@ def serve(
 async def _serve(settings: Settings) -> None:
     service = Service(settings)
     app = create_app(settings, service=service)
-    with _listen(settings) as listening:
-        await service.start()  # before the first request can come, and so that its errors reach the caller
+    with _bind(settings) as bound:
+        await service.start()  # here, so that its errors reach the caller
         service.log.write("info", "configuration", **settings.shown())
         route_libraries(service.log)
         server = _Server(
@@ -79,9 +77,9 @@ async def _serve(settings: Settings) -> None:
             task.add_done_callback(reloads.discard)
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
-        host, port = listening.getsockname()[:2]
+        host, port = bound.getsockname()[:2]
         service.log.write("info", "listening", host=host, port=port, workers=service.pool.alive)
-        await server.serve(sockets=[listening])
+        await server.serve(sockets=[bound])
     service.log.write("info", "stopped")
 
 
@@ -103,10 +101,15 @@ async def _reload(service: Service) -> None:
         service.log.write("warning", "the models stay", reason=str(error))
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
+    """Take the address; nobody can connect before there is someone to answer."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
+        bound.close()
         raise OutputError(f"{where}: {reason(error)}.", "Choose another host or port.") from None
+    return bound

@@ -3,6 +3,7 @@
 Started by `lentigo.serve.pool` as `python -m lentigo.serve.worker DESCRIPTOR`; ends when the service closes the socket.
 """
 
+import os
 import signal
 import socket
 import sys
@@ -11,11 +12,12 @@ from collections.abc import Sequence
 from lentigo.errors import LentigoError
 from lentigo.serve.answering import Answering
 from lentigo.serve.frames import receive_frame, send_frame
+from lentigo.serve.logs import Log
 
 __all__ = ["main"]
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, log: Log) -> None:
     """Serve one socket until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -24,7 +26,7 @@ def main(descriptor: int) -> None:
     if started is None:
         return
     try:
-        answering = Answering(**started[0])
+        answering = Answering(**started[0], log=log)
     except LentigoError as error:
         send_frame(connection, {"error": [error.message, error.hint]})
         return
@@ -44,5 +46,19 @@ def _split(content: memoryview, sizes: Sequence[int]) -> list[bytes]:
     return parts
 
 
+def _main() -> None:
+    """Run the process. Libraries in C write what they find in an image to standard error, which is the log: not here."""
+    log = Log(stream=os.fdopen(os.dup(sys.stderr.fileno()), "w"))
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+    try:
+        main(int(sys.argv[1]), log)
+    except ConnectionError:  # the service is gone
+        pass
+    except Exception as error:
+        log.failure("a worker process failed", error)
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    _main()
