@@ -47,10 +47,10 @@ def _split(content: memoryview, sizes: Sequence[int]) -> list[bytes]:
 
 
 def _main() -> None:
-    """Run the process. Libraries in C write what they find in an image to standard error, which is the log: not here."""
+    """Run the process. What libraries in C write to standard error goes nowhere: that is our log."""
     log = Log(stream=os.fdopen(os.dup(sys.stderr.fileno()), "w"))
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
     try:
         main(int(sys.argv[1]), log)
     except ConnectionError:  # the service is gone
