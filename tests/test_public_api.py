@@ -45,6 +45,10 @@ PUBLIC = {
         predict_files predict_own_part predict_part recalibrate reliability_diagram risk_coverage
         robustness skin_tones summarise write_mistakes
     """,
+    "lentigo.comparison": """
+        Change FollowUp Index Neighbour Outlier Similar UglyDuckling Visit build_index follow load_index
+        read_visits similar ugly_duckling
+    """,
     "lentigo.export": """
         LiteFile litert setup_litert
         POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade

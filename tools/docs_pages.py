@@ -31,6 +31,7 @@ PACKAGES = (
     "models",
     "training",
     "evaluation",
+    "comparison",
     "evaluation.cost",
     "export",
     "compression",

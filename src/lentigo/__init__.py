@@ -23,6 +23,7 @@ _PARTS = (
     "audit",
     "audit_log",
     "clinic",
+    "comparison",
     "compression",
     "data",
     "errors",

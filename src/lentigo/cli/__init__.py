@@ -11,6 +11,7 @@ from lentigo import __version__
 from lentigo.cli import (
     audit_log,
     classify,
+    comparison,
     compress,
     cost,
     data,
@@ -47,7 +48,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(audit_log.app, name="audit-log")
 BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
-for verbs in (classify.app, explain.app, serve.app, *BUILDING, *JUDGING):
+for verbs in (classify.app, explain.app, comparison.app, serve.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 
 
