@@ -259,7 +259,6 @@ def test_absent_files_and_folders_are_said_to_be_so(tmp_path):
     ("content", "name", "hint"),
     [
         (b"\0\0\0\x18ftypheic", "HEIC", "as JPEG"),
-        (bytes(128) + b"DICM", "DICOM", "Export it as PNG or JPEG"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", "Convert it"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript", "Convert it"),
         (b"P6 1 1 255 abc", "netpbm", "Convert it"),

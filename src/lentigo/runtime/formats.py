@@ -68,7 +68,8 @@ _PNM = _format("netpbm", ".ppm .pgm .pbm .pnm .pam", f"{_CONVERT}.")
 _OTHER = _format("rarely used image", ".tga .pcx .exr .hdr .dds .sgi .rgb .xcf .fits .emf .wmf", f"{_CONVERT}.")
 
 FOREIGN = (_HEIC, _AVIF, _DICOM, _JP2, _JXL, _JLS, _JXR, _RAW, _PSD, _EPS, _SVG, _ICO, _PNM, _OTHER)
-"""The image formats that are known by content or name and not read here."""
+"""The image formats that are known by content or name and not read here; and DICOM, which is read where the extra
+`clinic` is installed, but of which data sets are not made."""
 
 _STARTS = (
     (b"\xff\xd8\xff\xf7", _JLS),

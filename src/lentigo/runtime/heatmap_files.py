@@ -13,6 +13,8 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from lentigo.atomic import replacing
 from lentigo.errors import OutputError
+from lentigo.runtime.codecs.dicom import is_dicom_heatmap
+from lentigo.runtime.formats import START, sniff
 
 __all__ = ["SUFFIX", "encode", "is_heatmap", "refuse_to_replace", "save"]
 
@@ -47,8 +49,10 @@ def is_heatmap(source: object) -> bool:
 
 def _tagged_file(file: IO[bytes]) -> bool:
     """Whether the header contains the tag; Pillow's classes are called directly, chosen by the first bytes."""
-    start = file.read(8)
+    start = file.read(START)
     file.seek(0)
+    if (found := sniff(start)) and found.name == "DICOM":
+        return is_dicom_heatmap(file.read())
     kind = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), None)
     return kind is not None and _tagged(kind(file))
 

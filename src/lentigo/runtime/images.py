@@ -41,6 +41,7 @@ _READERS: dict[str, Callable[[bytes], Image.Image | NDArray[np.uint8]]] = {
     "TIFF": codecs.read_tiff,
     "WebP": codecs.read_webp,
     "GIF": codecs.read_gif,
+    "DICOM": codecs.read_dicom,  # where pydicom is installed
 }
 
 
@@ -97,10 +98,10 @@ def _from_bytes(data: bytes, path: Path | None = None) -> Image.Image | NDArray[
     if not data:
         raise ImageError("the file is empty, not an image.", "Download or export the image again.")
     kind = sniff(data[:START])
-    if kind and kind.readable:
+    if kind and kind.name in _READERS:
         return _READERS[kind.name](data)
     kind = kind or (claimed_format(path) if path else None)
-    if kind and not kind.readable:
+    if kind and not kind.readable and kind.name not in _READERS:
         raise ImageError(f"{kind.name} files are not supported.", kind.next_step)
     raise ImageError("not an image in a supported format.", _READABLE)
 
