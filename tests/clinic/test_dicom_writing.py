@@ -57,11 +57,10 @@ def test_a_report_is_preliminary_and_holds_every_probability(verdict):
     assert (report.VerificationFlag, report.PreliminaryFlag) == ("UNVERIFIED", "PRELIMINARY")
     said = texts(report)
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    numbers = [float(t) for t in said if t.count(".") == 1 and t.replace(".", "").isdigit()]
     for c, p in verdict.probabilities.items():
         assert f"Probability of {verdict.name(c)}" in said
-        assert any(
-            float(t) == pytest.approx(p, abs=1e-6) for t in said if t.count(".") == 1 and t.replace(".", "").isdigit()
-        )
+        assert any(n == pytest.approx(p, abs=1e-6) for n in numbers)
     assert verdict.next_step in said and verdict.decision in said
 
 
