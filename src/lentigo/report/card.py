@@ -5,14 +5,18 @@ on the subject's predictions.
 """
 
 import re
+from typing import Any
 
 import yaml
 
 from lentigo.errors import DataError
 from lentigo.evaluation.metrics.summary import summarise
+from lentigo.evaluation.phone import PhonePictures
+from lentigo.render.markdown import table
 from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
+from lentigo.runtime.metadata import BundleMetadata
 
 __all__ = ["model_card"]
 
@@ -113,10 +117,12 @@ and anything that the list above names as missing.
 
 ## Evaluation results
 
-{summarise(subject.metrics)}
+{summarise(subject.metrics)}{_phone(subject, bundle)}
 ## Training
 
 Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.split.items())}. {described.citation}
+
+{_sources(described)}{_start(described)}
 
 | entry of the recipe | value |
 |---|---|
@@ -130,3 +136,45 @@ Environment: {", ".join(f"{k} {v}" for k, v in described.environment.items())}.
 
 SHA-256 of the bundle: `{bundle.sha256}`
 """
+
+
+def _phone(subject: Subject, bundle: Bundle) -> str:
+    """What phone pictures do to it, where `benchmarks/phone.py` measured this bundle beside the predictions."""
+    path = subject.path.parent / "phone.json"
+    if not path.is_file():
+        return ""
+    try:
+        found = PhonePictures.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: can't be read ({reason}).", "Delete it, or measure again.") from None
+    if found.model_sha256 != bundle.sha256:
+        return ""
+    return f"\n**Not made for photographs without a dermatoscope.** {found.sentence()}\n"
+
+
+def _sources(described: BundleMetadata) -> str:
+    """The data sets, where it was trained on several."""
+    rows = [
+        (s["name"], f"{s['images']:,}", f"{s['share']:.0%}", *(s[k] or "not stated" for k in ("licence", "citation")))
+        for s in described.sources
+    ]
+    if not rows:
+        return ""
+    listed = table(("data set", "training images", "share of an epoch", "licence", "cite"), rows)
+    return f"{listed}\n\nThe first alone was split into training, validation and test.\n\n"
+
+
+def _start(described: BundleMetadata) -> str:
+    """The weights that the training started from."""
+    start: Any = described.start
+    if not start:
+        return "The weights started from random numbers.\n"
+    found = []
+    while start:
+        sha256 = f" (sha256 {str(start['sha256'])[:12]})" if start.get("sha256") else ""
+        run = start.get("run", {})
+        learned = f", trained on {run['data']} (licence: {run['licence'] or 'not stated'})" if run else ""
+        found.append(f"{start['source']}{sha256}{learned}")
+        start = start.get("parent_start") or run.get("start")
+    return f"The weights started from {'; these from '.join(found)}.\n"
