@@ -1,7 +1,7 @@
 """The verb serve."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,6 +35,7 @@ def serve(
         list[str] | None, typer.Option("--cors-origin", help="Origin whose pages may call the service; repeatable.")
     ] = None,
     audit_log: Annotated[Path | None, typer.Option(help="Write a hash-chained log of verdicts to this file.")] = None,
+    ui: Annotated[Literal["page", "gradio"], typer.Option(help="Our page and REST, or a Gradio page.")] = "page",
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve models over HTTP: REST, documented at /docs. SIGTERM finishes what was accepted; SIGHUP reloads the models.

@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 import uvloop
@@ -27,6 +27,7 @@ def serve(
     models: Sequence[str | os.PathLike[str]] | None = None,
     *,
     config: str | os.PathLike[str] | None = None,
+    ui: Literal["page", "gradio"] = "page",
     **given: Any,
 ) -> None:
     """Serve models over HTTP until SIGTERM or SIGINT; SIGHUP opens the models again.
@@ -36,15 +37,22 @@ def serve(
     Args:
         models: names or paths of bundles; None leaves them to the configuration.
         config: a TOML file with the names of `Settings`.
+        ui: 'page', the REST service with the page at `/`, or 'gradio', a Gradio page of the first model alone.
         given: settings by name; they take precedence over the environment, and that over the file.
 
     Raises:
         DataError: the configuration is not valid.
         BundleError: a model can't be opened.
         OutputError: the address can't be used.
+        MissingExtraError: Gradio is not installed.
     """
     named = [os.fspath(model) for model in models] if models else None
     settings = load_settings(config, models=named, **given)
+    if ui == "gradio":
+        from lentigo.serve.gradio_page import serve_gradio
+
+        serve_gradio(settings)
+        return
     uvloop.run(_serve(settings))
 
 

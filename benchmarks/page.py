@@ -1,0 +1,142 @@
+"""Speed and sizes of the page in headless chromium, one page at a time, and the time trial of a new user.
+
+python benchmarks/page.py                    docs/try/index.html
+python benchmarks/page.py PAGE --write       another page; --write puts the figures into docs/page.md
+
+Needs playwright and a chromium. Wall times depend on what else runs; the processor's seconds, of all of chromium's
+processes together, hardly do. Both are stated.
+"""
+
+import argparse
+import io
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from lentigo.page.browser import find_chromium
+from lentigo.render.markdown import table
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "try" / "index.html"
+DOCS = ROOT / "docs" / "page.md"
+EXAMPLE = ROOT / "src" / "lentigo" / "page" / "examples" / "1.jpg"
+TIMES = 7
+TICKS = os.sysconf("SC_CLK_TCK")
+OVER = "body:not([data-busy])[data-state=done]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("page", nargs="?", type=Path, default=PAGE)
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        text = "\n".join([sizes(asked.page), "", *speed(browser, asked.page)])
+        browser.close()
+    print(text)
+    if asked.write:
+        marks = r"(<!-- benchmarks/page.py -->\n).*?(\n<!-- end -->)"
+        DOCS.write_text(re.sub(marks, lambda m: m[1] + text + m[2], DOCS.read_text("utf-8"), flags=re.DOTALL), "utf-8")
+
+
+def sizes(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    parts = {name: len(found) for name, found in re.findall(r'<script[^>]* id="(\w+)">(.*?)</script>', text, re.DOTALL)}
+    script = len(re.search(r'<script type="module">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
+    rows = [["whole page", f"{len(text.encode()):,}"], ["script", f"{script:,}"]]
+    rows += [[{"config": "examples", "model": "model, in base 64"}.get(n, n), f"{size:,}"] for n, size in parts.items()]
+    return table(["part", "bytes"], rows, right=[1])
+
+
+def speed(browser: Any, page: Path) -> list[str]:
+    ready = [opened(browser, page)[1] for _ in range(TIMES)]
+    window, _ = opened(browser, page)
+    window.wait_for_timeout(1000)
+    rows = [["ready, from opening the file", f"{median(ready):.0f}", ""]]
+    for what, content in (("verdict on 320x240 pixels", EXAMPLE.read_bytes()), ("verdict on 12 megapixels", large())):
+        read, run, seconds = zip(*(one(window, content) for _ in range(TIMES)), strict=True)
+        both = [a + b for a, b in zip(read, run, strict=True)]
+        rows.append([what, f"{median(both):.0f}", f"{1000 * median(seconds):.0f}"])
+        rows.append(["of which the network", f"{median(run):.0f}", ""])
+    trial = timed(lambda: new_user(browser, page))
+    head = ["", "ms", "processor, until shown, ms"]
+    note = f"A new user, from opening the file to the verdict on an own photo of 12 megapixels: {trial:.1f} s."
+    load = f"Medians of {TIMES} at load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, where 1 is one busy core."
+    return [table(head, rows, right=[1, 2]), "", note, load]
+
+
+def opened(browser: Any, page: Path) -> tuple[Any, float]:
+    window = browser.new_context(offline=True).new_page()
+    window.goto(page.absolute().as_uri())
+    window.wait_for_selector("html[data-ready]")
+    return window, float(window.evaluate("document.documentElement.dataset.ready"))
+
+
+def one(window: Any, content: bytes) -> tuple[int, int, float]:
+    """Milliseconds to read and to compute as the page states them, and the processor's seconds."""
+    before = processor()
+    choose(window, content)
+    window.wait_for_timeout(150)
+    read, run = re.search(r"read in ([\d,]+) ms, computed in ([\d,]+) ms", window.inner_text(".details")).groups()
+    return int(read.replace(",", "")), int(run.replace(",", "")), processor() - before
+
+
+def choose(window: Any, content: bytes) -> None:
+    window.set_input_files("#file", {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": content})
+    window.wait_for_selector(OVER)
+
+
+def new_user(browser: Any, page: Path) -> None:
+    """The link of README's first line, then an own photo."""
+    window, _ = opened(browser, page)
+    choose(window, large())
+    assert window.inner_text(".headline")
+
+
+def timed(run: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def large() -> bytes:
+    """A noisy photo of 12 megapixels."""
+    pixels = np.asarray(Image.open(EXAMPLE).convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC), np.float32)
+    noise = np.random.default_rng(0).normal(0, 6, (3000, 4000, 1)).astype(np.float32)
+    file = io.BytesIO()
+    Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def processor() -> float:
+    """Seconds that all processes below this one have computed."""
+    parents, spent = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        pid = int(stat.parent.name)
+        parents[pid], spent[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+
+    def below(pid: int) -> bool:
+        while pid in parents:
+            pid = parents[pid]
+            if pid == os.getpid():
+                return True
+        return False
+
+    return sum(ticks for pid, ticks in spent.items() if below(pid)) / TICKS
+
+
+if __name__ == "__main__":
+    main()
