@@ -64,6 +64,9 @@ PUBLIC = {
         METHODS ExplainedFile Explanation Method draw_explanation explain explain_files of_verdict open_model
         parse_settings save_explanation
     """,
+    "lentigo.explanation.measures": """
+        Curve alike cascade deletion insertion pointing_game small_changes stability
+    """,
     "lentigo.report": """
         report
     """,

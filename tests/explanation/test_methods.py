@@ -5,9 +5,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from lentigo import models
+from lentigo.errors import RunError
 from lentigo.explanation import METHODS, explain, open_model
 from lentigo.explanation.methods.rise import random_masks
 from lentigo.explanation.network import Network
+from lentigo.explanation.relevance_graph import relevance_graph
+from lentigo.labels import HAM10000
 from lentigo.runtime import decode
 
 captum_attr = pytest.importorskip("captum.attr")
@@ -114,3 +118,72 @@ def test_every_method_finds_what_is_red(network, mirrored, picture, method):
 def test_the_same_again(network, picture, method):
     first, second = (explain(picture, method, "red", model=network).map for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+class TestPixels:
+    def test_saliency(self, network, picture):
+        """A pixel of red has the gradient 8 / 256 / 255 of red and its negative of green; grey has none."""
+        found = explain(picture, "saliency", "red", model=network).map
+        red = picture[..., 0].astype(int) > picture[..., 1]
+        np.testing.assert_allclose(found[red], 8 / 256 / 255, rtol=1e-4)
+        assert not found[~red].any()
+
+    def test_integrated_gradients_sum_to_what_the_logit_gains(self, network, picture):
+        x = network.input(picture)
+        gained = network.score(x, 0) - network.score(x.mean((2, 3), keepdim=True).expand_as(x), 0)
+        found = explain(picture, "integrated_gradients", "red", model=network, steps=200)
+        assert found.map.sum() == pytest.approx(gained.item(), rel=0.02)
+
+    def test_smooth_grad_without_noise_is_saliency(self, network, picture):
+        found = explain(picture, "smooth_grad", "red", model=network, noise=0.0, samples=2).map
+        np.testing.assert_allclose(found, explain(picture, "saliency", "red", model=network).map, rtol=1e-4)
+
+    def test_layer_wise_relevance_of_linear_layers_is_gradient_times_input(self, network, picture):
+        x = network.input(picture).requires_grad_()
+        (gradient,) = torch.autograd.grad(network.score(x, 0), x)
+        wanted = (gradient * x)[0].sum(0).detach().numpy()
+        found = explain(picture, "lrp", "red", model=network)
+        np.testing.assert_allclose(found.map, wanted, atol=1e-5)
+
+    def test_layer_wise_relevance_is_conserved(self, network, picture):
+        found = explain(picture, "lrp", "red", model=network)
+        assert found.map.sum() == pytest.approx(network.score(network.input(picture), 0).item(), rel=1e-3)
+
+
+class TestSuperpixels:
+    @pytest.mark.parametrize("method", ["lime", "shap"])
+    def test_where_superpixels_add_up_each_has_what_it_adds(self, network, picture, method):
+        found = explain(picture, method, "red", model=network, samples=400, segments=9).map[:4, :4]
+        covered = picture.copy()
+        covered[:4, :4] = picture.mean((0, 1)).round()
+        with_, without = network.predict(np.stack([picture, covered])).probabilities[:, 0]
+        assert found.mean() == pytest.approx(with_ - without, rel=0.1)
+
+    @pytest.mark.parametrize("method", ["lime", "shap"])
+    def test_a_blank_image_has_an_empty_map(self, network, method):
+        blank = np.full((16, 16, 3), 120, np.uint8)
+        assert explain(blank, method, "red", model=network, ungradable=True).empty
+
+
+@pytest.mark.parametrize("name", ["explainable_cnn", "compact", "torchvision/mobilenet_v2", "torchvision/resnet18"])
+def test_layer_wise_relevance_passes_through(name):
+    torch.manual_seed(0)
+    size = models.entry(name).size if not models.entry(name).any_size else 64
+    model = Network(models.build(name, num_classes=7), HAM10000, size=size, mean=(0.5,) * 3, std=(0.5,) * 3)
+    image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    x = ((model.input(image) - model.plain.mean) / model.plain.std).requires_grad_()
+    score = model.network(x)[0, 2]
+    found = explain(image, "lrp", HAM10000.classes[2], model=model).map
+    if "mobilenet" in name:  # where ReLU6 saturates, its gradient is 0, but relevance passes through
+        assert np.isfinite(found).all()
+        return
+    # Without bias and with ReLUs the epsilon rule is gradient times input.
+    (gradient,) = torch.autograd.grad(score, x)
+    wanted = (gradient * x)[0].sum(0).detach().numpy()
+    np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", ["timm/vit_tiny_patch16_224", "timm/mobilenetv3_small_050", "resnet50_sa"])
+def test_layer_wise_relevance_refuses_what_has_no_rule(name):
+    with pytest.raises(RunError, match="can't pass through"):
+        relevance_graph(models.build(name))

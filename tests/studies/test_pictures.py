@@ -1,20 +1,22 @@
-"""Grad-CAM against the case in which it is known: a pooled linear head, whose class-activation map it equals."""
+"""Heat maps of a study are those of `explain`, drawn by the one renderer."""
 
-import torch
+from types import SimpleNamespace
 
-from lentigo import models
-from lentigo.studies.pictures import grad_cam
+import numpy as np
+from PIL import Image
+
+from lentigo.explanation import explain
+from lentigo.runtime.heat_panels import overlaid
+from lentigo.studies.pictures import _heat_maps
 
 
-def test_grad_cam_of_a_pooled_linear_head_is_its_class_activation_map():
-    torch.manual_seed(0)
-    network = models.build("torchvision/resnet18").eval()
-    images = torch.randn(3, 3, 64, 64)
-    heat, answers = grad_cam(network, images)
-    with torch.no_grad():
-        maps = torch.relu(network.maps(images)[range(3), answers])
-        assert answers == network(images).argmax(1).tolist()
-    tallest = maps.amax((1, 2), keepdim=True)
-    expected = torch.nn.functional.interpolate((maps / tallest)[:, None], (64, 64), mode="bilinear")
-    assert torch.allclose(torch.from_numpy(heat), expected[:, 0], atol=1e-4)
-    assert 0 <= heat.min() < heat.max() <= 1
+def test_heat_maps_of_a_study(trained_run, tmp_path):
+    (tmp_path / "run").symlink_to(trained_run.path)
+    shown = _heat_maps(SimpleNamespace(folder=tmp_path), trained_run.records)
+    diagnoses = trained_run.split.test.table["dx"].nunique()
+    images = list(shown.values())
+    assert len(images) >= diagnoses + 1
+    assert {i.shape for i in images} == {(32, 32, 3)}
+    found = explain(images[0], "grad_cam", model=trained_run, ungradable=True)
+    np.testing.assert_array_equal(images[1], np.asarray(overlaid(Image.fromarray(images[0]), found.map)))
+    assert list(shown)[1].endswith(f"predicted {found.target}")

@@ -36,6 +36,7 @@ class Network:
 
     Attributes:
         module: the network with its normalisation, see `export.module.ExportModule`.
+        single: whether the network has one output for two diagnoses.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Network:
             tuple(std),
             np.zeros(len(labels), np.float32) if offset is None else offset,
         )
-        self.module = ExportModule(network, *self._parts)
-        self._single = len(labels) == 2 and self._outputs() == 1
+        self.module = ExportModule(network, *self._parts).to(memory_format=torch.channels_last)
+        self.single = len(labels) == 2 and self._outputs() == 1
 
     @classmethod
     def of_run(cls, run: "Run") -> "Network":
@@ -96,6 +97,13 @@ class Network:
         """`network` with its normalisation."""
         return ExportModule(self.network, *self._parts)
 
+    @cached_property
+    def relevance_graph(self) -> nn.Module:
+        """`network` as a graph for layer-wise relevance propagation; see there for its errors."""
+        from lentigo.explanation.relevance_graph import relevance_graph
+
+        return relevance_graph(self.network)
+
     def replaced(self, network: nn.Module) -> "Network":
         """The same with another network of the same architecture, such as one with random weights."""
         mean, std, offset = self._parts
@@ -122,7 +130,7 @@ class Network:
         """One diagnosis' score [N] from logits [N, K], or [N, 1] as the network gives them."""
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], 1)
-        return logits[:, target] - logits[:, 1 - target] if self._single else logits[:, target]
+        return logits[:, target] - logits[:, 1 - target] if self.single else logits[:, target]
 
     @torch.no_grad()
     def _outputs(self) -> int:

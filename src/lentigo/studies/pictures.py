@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from lentigo import data
 from lentigo.evaluation import Predictions
+from lentigo.explanation import explain
+from lentigo.explanation.network import Network
 from lentigo.render.plots import canvas, drawing, save
+from lentigo.runtime.heat_panels import overlaid
 from lentigo.studies.outcome import Finished, native_predictions
 from lentigo.studies.study import Study
 from lentigo.training import Recipe, load_run
@@ -78,43 +81,17 @@ def _augmented(one: Finished, records: data.Records) -> dict[str, NDArray]:
 def _heat_maps(one: Finished, records: data.Records) -> dict[str, NDArray]:
     """A test image of each diagnosis, and beside it where the network's answer comes from, by Grad-CAM."""
     run = load_run(one.folder / "run")
+    model = Network.of_run(run)
     test = run.split.test
     first = test.take(test.table.drop_duplicates("dx")["image_id"])
-    pixels = data.load_pixels(run.split.records, run.recipe.size).of(first)
-    inputs = PixelInput(run.recipe, torch.tensor(run.mean), torch.tensor(run.std))
-    images = inputs(torch.from_numpy(pixels).permute(0, 3, 1, 2))
-    network = run.network()
+    squares = data.load_pixels(run.split.records, run.recipe.size).of(first)
     shown: dict[str, NDArray] = {}
-    for dx, pixel, heat, answer in zip(first.table["dx"], pixels, *grad_cam(network, images), strict=True):
-        shown[f"is {dx}"] = pixel
-        warm = colormaps["inferno"](heat)[..., :3] * 255
-        shown[f"{dx}, predicted {run.classes.classes[answer]}"] = (0.5 * pixel + 0.5 * warm).astype(np.uint8)
+    for dx, square in zip(first.table["dx"], squares, strict=True):
+        # The paper explains every image of its test part, gradable or not.
+        found = explain(square, "grad_cam", model=model, ungradable=True)
+        shown[f"is {dx}"] = square
+        shown[f"{dx}, predicted {found.target}"] = np.asarray(overlaid(Image.fromarray(square), found.map))
     return shown
-
-
-def grad_cam(network: torch.nn.Module, images: torch.Tensor) -> tuple[NDArray[np.float32], list[int]]:
-    """Where the largest logit comes from: ReLU of the last maps weighed by their mean gradients, 0 to 1.
-
-    Selvaraju et al., Grad-CAM, ICCV 2017, equations 1 and 2.
-
-    Args:
-        network: with `features`, images to maps, in inference mode.
-        images: normalised, [N, 3, S, S].
-
-    Returns:
-        Heat [N, S, S] and the largest logit's class [N].
-    """
-    kept: list[torch.Tensor] = []
-    features: torch.nn.Module = network.features  # type: ignore[assignment]
-    hook = features.register_forward_hook(lambda _module, _inputs, maps: kept.append(maps))
-    with torch.enable_grad():
-        logits = network(images)
-    hook.remove()
-    (gradients,) = torch.autograd.grad(logits.max(dim=1).values.sum(), kept[0])
-    heat = torch.relu((gradients.mean((2, 3), keepdim=True) * kept[0]).sum(1, keepdim=True)).detach()
-    heat = heat / heat.amax((2, 3), keepdim=True).clamp(min=1e-12)
-    heat = torch.nn.functional.interpolate(heat, images.shape[2:], mode="bilinear")[:, 0]
-    return heat.numpy(), logits.argmax(1).tolist()
 
 
 def _answers(finished: Sequence[Finished], records: data.Records) -> Figure:
