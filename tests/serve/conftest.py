@@ -90,12 +90,18 @@ def service(bundle_path, tmp_path_factory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def strict(bundle_path, tmp_path_factory) -> Iterator[Running]:
-    """One worker, a tiny queue, little time, keys, and one origin allowed."""
+    """One worker, a tiny queue, little time, keys, one origin allowed, and an audit log."""
     folder = tmp_path_factory.mktemp("strict")
     (folder / "keys").write_text("alpha\nbeta\n")
-    options = ("--workers", 1, "--queue", 2, "--max-images", 2, "--api-keys-file", "keys", "--max-connections", 20)
+    options = ("--workers", 1, "--queue", 2, "--max-images", 2, "--api-keys-file", "keys")
+    more = ("--max-connections", 20, "--audit-log", "audit.jsonl")
     with running(
-        folder, bundle_path, *options, LENTIGO_SERVE_TIMEOUT="3", LENTIGO_SERVE_CORS_ORIGINS='["https://ward.example"]'
+        folder,
+        bundle_path,
+        *options,
+        *more,
+        LENTIGO_SERVE_TIMEOUT="3",
+        LENTIGO_SERVE_CORS_ORIGINS='["https://ward.example"]',
     ) as found:
         yield found
 
