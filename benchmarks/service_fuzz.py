@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def fuzz(photo: bytes, count: int, port: int) -> dict[str, Any]:
         same = processes(process.pid) == before
     return {
         "images": count,
-        "formats": ", ".join(FORMATS),
+        "formats": ", ".join([*FORMATS, *(["DICOM"] if find_spec("pydicom") else [])]),
         "statuses": {str(status): number for status, number in statuses.items()},
         "unexpected": sum(number for status, number in statuses.items() if status not in ALLOWED),
         "megabytes_before": early,

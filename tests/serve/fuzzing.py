@@ -2,13 +2,15 @@
 
 import io
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["FORMATS", "mutated", "originals"]
+__all__ = ["FORMATS", "dicom", "mutated", "originals"]
 
 FORMATS = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF")
+"""And DICOM, where pydicom is installed."""
 
 
 def originals(photo: bytes) -> list[bytes]:
@@ -17,7 +19,34 @@ def originals(photo: bytes) -> list[bytes]:
     kinds = [(name, {}) for name in FORMATS]
     kinds += [("JPEG", {"progressive": True}), ("TIFF", {"compression": "tiff_lzw"}), ("WebP", {"lossless": True})]
     found = [_saved(picture, name, **options) for name, options in kinds]
-    return [*found, _saved(picture.convert("P"), "PNG"), _saved(picture.convert("L"), "TIFF", compression="packbits")]
+    found += [_saved(picture.convert("P"), "PNG"), _saved(picture.convert("L"), "TIFF", compression="packbits")]
+    if find_spec("pydicom"):
+        found += [dicom(picture), dicom(picture, frame=_saved(picture, "JPEG"))]
+    return found
+
+
+def dicom(picture: Image.Image, frame: bytes | None = None) -> bytes:
+    """A DICOM file of a picture, uncompressed or with a JPEG frame."""
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
+
+    file, meta = Dataset(), FileMetaDataset()
+    meta.MediaStorageSOPClassUID = file.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.7"
+    meta.MediaStorageSOPInstanceUID = file.SOPInstanceUID = "1.2.3.4"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if frame is None else JPEGBaseline8Bit
+    file.PatientName = "Doe^Jane"
+    file.Columns, file.Rows = picture.size
+    file.SamplesPerPixel, file.PlanarConfiguration, file.PixelRepresentation = 3, 0, 0
+    file.PhotometricInterpretation = "RGB" if frame is None else "YBR_FULL_422"
+    file.BitsAllocated, file.BitsStored, file.HighBit = 8, 8, 7
+    file.PixelData = picture.tobytes() if frame is None else encapsulate([frame])
+    file["PixelData"].VR = "OB"
+    file.file_meta = meta
+    written = io.BytesIO()
+    pydicom.dcmwrite(written, file, enforce_file_format=True)
+    return written.getvalue()
 
 
 def mutated(contents: list[bytes], count: int, seed: int) -> Iterator[bytes]:

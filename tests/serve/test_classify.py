@@ -1,13 +1,16 @@
 """Images over HTTP get what `classify` says of them."""
 
+import io
 import json
 
 import jsonschema
 import pytest
+from PIL import Image
 
 from lentigo import Classifier
 from lentigo.runtime import verdict_schema
 from lentigo.serve.schemas import Classified
+from tests.serve.fuzzing import dicom
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +62,14 @@ def test_fhir_is_a_bundle_that_claims_nothing_final(http, photo):
         clinic.check_fhir(answer.json(), version)
     assert http.post("/v1/classify?format=fhir", files=[("i", ("a", photo)), ("i", ("b", photo))]).status_code == 422
     assert http.post("/v1/classify?format=fhir", content=b"none").status_code == 415
+
+
+def test_dicom_gets_the_result_of_its_jpeg(http, photo):
+    pytest.importorskip("pydicom")
+    content = dicom(Image.open(io.BytesIO(photo)), frame=photo)
+    (of_dicom,) = http.post("/v1/classify", content=content).json()["results"]
+    (of_jpeg,) = http.post("/v1/classify", content=photo).json()["results"]
+    assert of_dicom == of_jpeg
+    assert http.post("/v1/classify", content=content[:600]).status_code == 422
+    big = dicom(Image.new("RGB", (2100, 2000)))[:3_900_000]
+    assert http.post("/v1/classify", content=big).status_code in (413, 422)  # by its header, if that can be read

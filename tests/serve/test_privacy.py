@@ -70,3 +70,4 @@ def test_an_origin_that_is_allowed_may_ask(strict):
             f"{strict.url}/v1/classify", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}
         )
         assert (answer.headers.get("access-control-allow-origin") == origin) == allowed
+        assert allowed or answer.headers["content-type"] == "application/problem+json"

@@ -5,12 +5,13 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from lentigo.errors import DataError, ImageError, LentigoError
 from lentigo.runtime import NOTICE, Classifier, Failure, Verdict
 from lentigo.runtime.codecs.header import picture_size
-from lentigo.runtime.formats import START, sniff
+from lentigo.runtime.formats import READABLE, START, sniff
 from lentigo.runtime.heatmap_files import encode
 from lentigo.serve.answers import Answer, fault
 from lentigo.serve.logs import Log
@@ -18,6 +19,9 @@ from lentigo.serve.logs import Log
 __all__ = ["Answering"]
 
 OK, TOO_LARGE, NO_IMAGE, UNREADABLE = 200, 413, 415, 422
+
+_READS_DICOM = find_spec("pydicom") is not None
+_READ = frozenset(kind.name for kind in READABLE) | ({"DICOM"} if _READS_DICOM else set())
 
 _Result = Verdict | Failure
 
@@ -89,7 +93,7 @@ class Answering:
         self, classifier: Classifier, images: Sequence[_Image], prevalence: Mapping[str, float] | None
     ) -> list[_Result]:
         """In order; images with too many pixels are refused without being decoded."""
-        refused = {i: error for i, image in enumerate(images) if (error := _too_large(image, self._max_pixels))}
+        refused = {i: error for i, image in enumerate(images) if (error := _refusal(image, self._max_pixels))}
         rest = [image for i, image in enumerate(images) if i not in refused]
         read = iter(classifier.classify_batch(rest, prevalence=prevalence))
         named = (classifier.bundle.name, classifier.sha256, classifier.labels.classes)
@@ -140,8 +144,10 @@ def _described(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _too_large(image: _Image, max_pixels: int) -> ImageError | None:
-    """The refusal of an image whose header states too many pixels; what can't be read is left to the decoder."""
+def _refusal(image: _Image, max_pixels: int) -> ImageError | None:
+    """Why an image isn't decoded: too many pixels by its header, or DICOM without what reads it."""
+    if _kind(image) == "DICOM" and not _READS_DICOM:
+        return ImageError(f"{image.name}: this service reads no DICOM.", "Export it as PNG or JPEG.")
     pixels = _stated_pixels(image)
     if pixels <= max_pixels:
         return None
@@ -151,11 +157,17 @@ def _too_large(image: _Image, max_pixels: int) -> ImageError | None:
     )
 
 
+def _kind(image: _Image) -> str:
+    """The name of its format by its first bytes; empty for an unknown one."""
+    found = sniff(image.getvalue()[:START])
+    return found.name if found else ""
+
+
 def _stated_pixels(image: _Image) -> int:
     """Width times height by the header; 0 if it can't be read."""
     try:
         width, height = picture_size(image.getvalue())
-    except Exception:  # Pillow raises many kinds; decoding says what is wrong
+    except Exception:  # Pillow and pydicom raise many kinds; decoding says what is wrong
         return 0
     return width * height
 
@@ -163,8 +175,7 @@ def _stated_pixels(image: _Image) -> int:
 def _status(result: _Result, image: _Image, max_pixels: int) -> int:
     if isinstance(result, Verdict):
         return OK
-    kind = sniff(image.getvalue()[:START])
-    if not kind or not kind.readable:
+    if _kind(image) not in _READ:
         return NO_IMAGE
     return TOO_LARGE if _stated_pixels(image) > max_pixels else UNREADABLE
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
 from lentigo import __version__
 from lentigo.runtime import NOTICE
 from lentigo.serve.guard import Guard, digests
-from lentigo.serve.problems import install_handlers
+from lentigo.serve.problems import MEDIA_TYPE, install_handlers, problem_body
 from lentigo.serve.routes import admin_routes, problems, routes
 from lentigo.serve.schemas import Problem
 from lentigo.serve.service import Service
@@ -48,9 +50,21 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     app.add_middleware(Guard, service=made, keys=digests(settings.keys()), admin_keys=admin_keys)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
+            _CORS, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
     return app
+
+
+class _CORS(CORSMiddleware):
+    """Starlette's, with a problem where it refuses."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        found = super().preflight_response(request_headers)
+        if found.status_code < 400:
+            return found
+        kept = {name: value for name, value in found.headers.items() if not name.startswith("content-")}
+        body = problem_body(found.status_code, f"{bytes(found.body).decode()}.", "Ask whoever runs the service.")
+        return Response(body, found.status_code, kept, MEDIA_TYPE)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from lentigo.errors import ImageError
+from lentigo.runtime.codecs.dicom import read_dicom_header
 from lentigo.runtime.codecs.simple import webp_size
 from lentigo.runtime.formats import START, sniff
 
@@ -50,9 +51,12 @@ def picture_size(data: bytes) -> tuple[int, int]:
         data: the bytes of a file in a format that `decode` reads.
 
     Raises:
-        ImageError: another format, or a damaged header. Pillow raises others for damage.
+        ImageError: another format, or a damaged header. Pillow and pydicom raise others for damage.
     """
     kind = sniff(data[:START])
     if kind and kind.name == "WebP":
         return webp_size(data)
+    if kind and kind.name == "DICOM":
+        stated = read_dicom_header(data)
+        return int(stated.Columns), int(stated.Rows)
     return open_header(io.BytesIO(data)).size
