@@ -27,7 +27,7 @@ PUBLIC = {
         AuditLog AuditReport verify_audit_log
     """,
     "lentigo.clinic": """
-        check_fhir dicom_heatmap dicom_report fhir_bundle fhir_text write_dicom
+        Watched check_fhir dicom_heatmap dicom_report fhir_bundle fhir_text watch write_dicom
     """,
     "lentigo.models": """
         Counts Entry FlipTTA Loaded Normalisation build count_parameters describe entry load_weights

@@ -116,14 +116,14 @@ class AuditLog:
 
 def _values(result: Verdict | Failure, image: str) -> dict[str, object]:
     """What is logged of a result: no name of a file, no pixels."""
-    judged = isinstance(result, Verdict)
+    decision, diagnosis = (result.decision, result.top) if isinstance(result, Verdict) else (NOT_READ, None)
     return {
         "time": datetime.now(UTC).isoformat(timespec="microseconds"),
         "image_sha256": image,
         "model": result.model,
         "model_sha256": result.model_sha256,
-        "decision": result.decision if judged else NOT_READ,
-        "diagnosis": result.top if judged else None,
+        "decision": decision,
+        "diagnosis": diagnosis,
     }
 
 

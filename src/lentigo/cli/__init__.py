@@ -25,6 +25,7 @@ from lentigo.cli import (
     serve,
     train,
     verify,
+    watch,
 )
 from lentigo.errors import DataWarning, LentigoError, next_step, reason
 
@@ -48,7 +49,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(audit_log.app, name="audit-log")
 BUILDING = (train.app, distil.app, search.app, prune.app, compress.app)
 JUDGING = (evaluate.app, report.app, cost.app, verify.app, reproduce.app)
-for verbs in (classify.app, explain.app, comparison.app, serve.app, *BUILDING, *JUDGING):
+for verbs in (classify.app, watch.app, explain.app, comparison.app, serve.app, *BUILDING, *JUDGING):
     app.registered_commands += verbs.registered_commands
 
 

@@ -40,7 +40,7 @@ def fhir_bundle(
     Each Observation and DiagnosticReport is preliminary and has the security label AIAST. Probabilities are components,
     coded in SNOMED CT where the model's label set has codes. An image that is not gradable or could not be read has a
     reason for the absent data, and no diagnosis. A DocumentReference holds an image's SHA-256 and file name, not its
-    content. Nothing is said of a patient beyond `subject`.
+    content. No patient is named beyond `subject`.
 
     Args:
         results: verdicts and failures.

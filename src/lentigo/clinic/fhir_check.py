@@ -96,7 +96,7 @@ def _references(value: Any) -> Iterator[str]:
 
 def _first_line(error: Exception) -> str:
     """The first fault that pydantic names, without the value: it may be a patient's."""
-    faults = getattr(error, "errors", lambda **_: [])(include_input=False, include_url=False)
+    faults: list[Any] = getattr(error, "errors", lambda **_: [])(include_input=False, include_url=False)
     if not faults:
         return type(error).__name__
     return f"{'.'.join(map(str, faults[0]['loc']))}: {faults[0]['msg']}"

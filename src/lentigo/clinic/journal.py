@@ -1,0 +1,115 @@
+"""What became of a watched folder's images: a line for each, so that none is handled twice, even after a kill."""
+
+import csv
+import io
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lentigo.atomic import write_text
+from lentigo.errors import OutputError
+
+__all__ = ["JOURNAL", "REPORT", "Journal"]
+
+JOURNAL, REPORT = "journal.jsonl", "not_classified.csv"
+DONE, REFUSED, REPEATED = "done", "refused", "repeated"
+
+
+class Journal:
+    """The journal of an output folder, and its report of what was not classified.
+
+    Attributes:
+        entries: what was handled, in order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL
+        self._report = folder / REPORT
+        self.entries = _read(self._path)
+        self._contents = {e["sha256"] for e in self.entries}
+        self._known = {(e["sha256"], e["name"]) for e in self.entries}
+
+    def knows(self, sha256: str, name: str) -> bool:
+        """Whether this content was handled under this name."""
+        return (sha256, name) in self._known
+
+    def has_content(self, sha256: str) -> bool:
+        """Whether this content was handled under any name."""
+        return sha256 in self._contents
+
+    def add(self, sha256: str, name: str, state: str, files: list[str], remark: str = "") -> None:
+        """Note, durably, that an image was handled.
+
+        Raises:
+            OutputError: it can't be written; then it was not noted.
+        """
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "sha256": sha256,
+            "name": name,
+            "state": state,
+            "files": files,
+            "remark": remark,
+        }
+        _append(self._path, json.dumps(entry).encode() + b"\n")
+        self.entries.append(entry)
+        self._contents.add(sha256)
+        self._known.add((sha256, name))
+        if state != DONE or remark:
+            self.write_report()
+
+    def write_report(self) -> None:
+        """Rewrite the report: what was refused or repeated, and why.
+
+        Raises:
+            OutputError: it can't be written.
+        """
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["time", "name", "state", "remark", "sha256"])
+        for e in self.entries:
+            if e["state"] != DONE or e["remark"]:
+                table.writerow([e["time"], e["name"], e["state"], e["remark"], e["sha256"]])
+        write_text(self._report, text.getvalue().encode("utf-8", "backslashreplace").decode())
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines; what a killed process left of a last one is cut off."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OutputError.of(path, error) from error
+    whole = content.rfind(b"\n") + 1
+    try:
+        entries = [json.loads(line) for line in content[:whole].splitlines()]
+        if not all(isinstance(e, dict) and {"sha256", "name", "state", "time", "remark"} <= set(e) for e in entries):
+            raise ValueError
+    except ValueError:
+        raise OutputError(
+            f"{path}: the journal is damaged.", "Name a new output folder; all images are then classified again."
+        ) from None
+    if whole < len(content):
+        os.truncate(path, whole)
+    return entries
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line durably, or nothing."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        raise OutputError.of(path, error) from error
+    before = os.fstat(handle).st_size
+    try:
+        while line:
+            line = line[os.write(handle, line) :]
+        os.fsync(handle)
+    except OSError as error:
+        os.ftruncate(handle, before)
+        raise OutputError.of(path, error) from error
+    finally:
+        os.close(handle)
