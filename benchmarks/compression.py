@@ -1,15 +1,21 @@
-"""Every compression technique on the compressed_cnn base and on the compact network, on folds grouped by lesion.
+r"""Every compression technique on the compressed_cnn base and on the compact network, on folds grouped by lesion.
 
-    python benchmarks/compression.py ROOT --work FOLDER [--budget cpu|full] [--run compact=RUN] [--out results]
+    python benchmarks/compression.py ROOT --work FOLDER [--budget cpu|full] [--run compact=RUN] [--out results] \
+        [--folds compressed_cnn=0,1,2] [--epochs compact=3] [--teacher compressed_cnn=RUN]
 
 Trains what is missing, compresses it by every technique and measures each file; what was finished in FOLDER is read,
 and what was interrupted resumes. --run takes a finished run, on the data that it was trained on, instead of training
-one. The page is made from the JSON files in FOLDER: it can be written at any time with what there is.
+one.
+--folds says which folds of a network (else the budget's), --epochs how long each of its fine-tunings lasts (else a
+quarter of its training), --teacher which run or bundle its distillation learns from (else the network itself); that
+must not have seen the fold's test part. The page is made from the JSON files in FOLDER: it can be written at any time
+with what there is.
 """
 
 import argparse
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lentigo import data, training
@@ -30,18 +36,33 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of trainings, files and measurements")
     parser.add_argument("--budget", default="cpu", help="cpu: fold 0, epochs cut; full: five folds, whole recipes")
     parser.add_argument("--run", action="append", default=[], help="NETWORK=FOLDER of a finished run of fold 0")
+    parser.add_argument("--folds", action="append", default=[], help="NETWORK=0,1,2, instead of the budget's")
+    parser.add_argument("--epochs", action="append", default=[], help="NETWORK=N, of each fine-tuning")
+    parser.add_argument("--teacher", action="append", default=[], help="NETWORK=RUN_OR_BUNDLE that distillation asks")
     parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=TECHNIQUES, help="which ones")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
     options = parser.parse_args()
-    given = dict(pair.split("=", 1) for pair in options.run)
+    given, lasting, teachers = (_pairs(pairs) for pairs in (options.run, options.epochs, options.teacher))
+    folds = {network: tuple(map(int, text.split(","))) for network, text in _pairs(options.folds).items()}
     limits, records = budget(options.budget), data.read(options.root)
     found: list[Surveyed | NotMade] = []
     for network in options.networks:
-        for run in runs(network, given.get(network), records, limits, options.work):
-            for one in survey(run, options.work / network / f"fold{run.split.fold}", techniques=options.techniques):
+        own = replace(limits, folds=folds.get(network, limits.folds))
+        for run in runs(network, given.get(network), records, own, options.work):
+            for one in survey(
+                run,
+                options.work / network / f"fold{run.split.fold}",
+                techniques=options.techniques,
+                epochs=int(lasting[network]) if network in lasting else None,
+                teachers=[teachers[network]] if network in teachers else [],
+            ):
                 found.append(one)
                 write_survey(found, command(options), options.out)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in given)
 
 
 def runs(network: str, given: str | None, records: data.Records, limits: Budget, work: Path) -> Iterator[training.Run]:
@@ -64,7 +85,10 @@ def recipe(network: str, split: data.Split, limits: Budget) -> training.Recipe:
 
 def command(options: argparse.Namespace) -> str:
     words = ["python", "benchmarks/compression.py", "ROOT", "--work", "FOLDER", "--budget", options.budget]
-    words += [f"--run={pair.split('=')[0]}=RUN" for pair in options.run]
+    words += [f"--run={name}=RUN" for name in _pairs(options.run)]
+    words += [f"--folds={pair}" for pair in options.folds]
+    words += [f"--epochs={pair}" for pair in options.epochs]
+    words += [f"--teacher={name}=RUN" for name in _pairs(options.teacher)]
     chosen = [] if options.techniques == list(TECHNIQUES) else ["--techniques", *options.techniques]
     return shlex.join([*words, "--networks", *options.networks, *chosen])
 

@@ -119,7 +119,7 @@ class Killed(BaseException):
 
 
 def test_killed_at_any_write_and_started_again_it_ends_in_the_same_file(trained_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("lentigo.compression.pipeline.measure", lambda table, **_: evaluation.measure(table))
+    monkeypatch.setattr("lentigo.compression.figures.measure", lambda table, **_: evaluation.measure(table))
     steps = recipe("spoil", "rename")
     whole = compress(trained_run, steps, tmp_path / "whole")
     replace, count = os.replace, 0
@@ -153,7 +153,7 @@ def test_killed_at_any_write_and_started_again_it_ends_in_the_same_file(trained_
 def test_a_finished_compression_is_read_and_not_run_again(trained_run, tmp_path, monkeypatch):
     done = compress(trained_run, recipe("rename"), tmp_path / "out")
     before = {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.onnx")}
-    monkeypatch.setattr("lentigo.compression.pipeline.predict_part_of", None)
+    monkeypatch.setattr("lentigo.compression.figures.predict_part_of", None)
     assert compress(trained_run, recipe("rename"), tmp_path / "out").record == done.record
     assert {path: path.stat().st_mtime_ns for path in done.folder.rglob("*.onnx")} == before
 

@@ -24,6 +24,8 @@ Rate = Annotated[float, Field(gt=0, le=100)] | None
 Positive = Annotated[float, Field(gt=0)] | None
 PRUNED = ("magnitude_pruning", "keep_zeros")
 """Callbacks of runs whose weights are partly zero."""
+VIEWS = 20
+"""Most views of an image that teachers answer for where nothing is stated: later epochs repeat them."""
 ROUNDED = "quantization_aware"
 """Callback of quantization-aware training, which a later step does not repeat."""
 
@@ -85,19 +87,26 @@ def structured(
 @STEPS.register
 def distil(
     teachers: tuple[str, ...] = (),
-    views: Annotated[int, Field(ge=1, le=10_000)] = 20,
+    views: Annotated[int, Field(ge=1, le=10_000)] | None = None,
     temperature: Annotated[float, Field(gt=0, le=100)] = 2.0,
     soft: Share = 0.8,
     epochs: Epochs = None,
     learning_rate: Rate = None,
 ) -> Step:
-    """Fine-tune on what teachers answer for augmented views: runs or bundles by name or path, or else the parent."""
+    """Fine-tune on what teachers answer for augmented views: runs or bundles by name or path, or else the parent.
+
+    Args:
+        teachers: who answers.
+        views: of each image; without it one an epoch, 20 at most.
+        temperature, soft: of the loss.
+        epochs, learning_rate: of the fine-tuning, as of prune.
+    """
 
     def make(before: Model, parent: Model, out: Path) -> Run:
         members = [open_model(teacher) for teacher in teachers] or [RunPredictor(parent.run)]
         store = out.with_name("soft_labels.safetensors")
         recipe = _fine_tuning(before.run, epochs, learning_rate)
-        build_soft_labels(members, before.run.split, recipe, views, store)
+        build_soft_labels(members, before.run.split, recipe, views or min(VIEWS, recipe.epochs), store)
         params = {"store": str(store), "temperature": temperature, "soft": soft}
         recipe = recipe.replaced(loss={"name": "distillation", "params": params})
         return fine_tune(before.run, recipe, out=out, device=before.run.device)

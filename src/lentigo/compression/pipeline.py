@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from lentigo.atomic import make_folder, own_folder, replacing, write_text
-from lentigo.compression.gate import Gate, check
+from lentigo.compression.figures import figures
+from lentigo.compression.gate import Gate
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.record import CompressionRecord, StepRecord
 from lentigo.compression.steps import Model, exported, run_step
 from lentigo.errors import BundleError, RunError
-from lentigo.evaluation import Predictions, measure
 from lentigo.evaluation.catalogue import label
-from lentigo.evaluation.cost import account
 from lentigo.evaluation.run_predictor import RunPredictor
-from lentigo.export.refit import predict_part_of
 from lentigo.progress import note
 from lentigo.runtime import Bundle
 from lentigo.training import Run
@@ -39,7 +37,6 @@ __all__ = ["Compressed", "compress", "run_steps"]
 
 MARK = "compression.json"
 PARENT = "parent"
-VALIDATION = "validation.parquet"
 
 
 @dataclass(frozen=True)
@@ -161,30 +158,20 @@ def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Pat
                 f"Delete the folder {place} and those after it, and run the command again.",
             )
         return record
-    predictions = predict_part_of(model.run, bundle, "validation")
-    predictions.save(place / VALIDATION)
-    report = None
-    if model is not parent:
-        points = Bundle(parent.bundle).metadata.operating_points
-        report = check(Predictions.load(parent.bundle.parent / VALIDATION), predictions, gate, points=points)
-    metrics = measure(predictions, replicates=gate.replicates, seed=gate.seed)
-    counted = account(bundle)
+    found = figures(model, parent, "validation", gate)
+    predictions = found.predictions
+    names = found.metrics.provenance.shown("headline")
     record = StepRecord(
         name=named.name,
         params=named.params,
         file=model.bundle.relative_to(folder).as_posix(),
-        sha256=bundle.sha256,
-        size=dict(counted.sizes),
-        parts=dict(counted.parts),
-        macs=dict(counted.macs),
-        warnings=counted.warnings,
+        **found.counts,
+        warnings=found.warnings,
         latency_ms=float(str(predictions.meta["latency_ms"])),
         machine=predictions.meta["environment"],  # type: ignore[arg-type]  # names with versions
-        metrics={
-            label(name, predictions.label_set): metrics.get(name) for name in metrics.provenance.shown("headline")
-        },
-        gate=report,
-        shipped=report is None or report.verdict == "pass",
+        metrics={label(name, predictions.label_set): found.metrics.get(name) for name in names},
+        gate=found.gate,
+        shipped=found.gate is None or found.gate.verdict == "pass",
     )
     write_text(path, record.to_json() + "\n")
     return record

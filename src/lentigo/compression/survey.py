@@ -4,22 +4,21 @@ The test part is not looked at while anything is chosen: the gate of each techni
 `compress` does, and shown beside.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lentigo.atomic import replacing, write_text
-from lentigo.compression.gate import Gate, GateReport, check
+from lentigo.atomic import write_text
+from lentigo.compression.figures import figures
+from lentigo.compression.gate import Gate, GateReport
 from lentigo.compression.pipeline import run_steps
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.steps import Model, exported
 from lentigo.errors import LentigoError
-from lentigo.evaluation import Metrics, Predictions, measure, operating_points
-from lentigo.evaluation.cost import account, measure_bundle
+from lentigo.evaluation import Metrics, operating_points
+from lentigo.evaluation.cost import measure_bundle
 from lentigo.evaluation.result import Estimate, Result
-from lentigo.export.refit import predict_part_of
 from lentigo.progress import note
-from lentigo.runtime import Bundle
 from lentigo.training import Run
 
 __all__ = ["TECHNIQUES", "NotMade", "Surveyed", "survey"]
@@ -39,6 +38,8 @@ TECHNIQUES: Mapping[str, tuple[str | dict[str, Any], ...]] = {
     "structured, int8": ("structured", "int8"),
     "structured, distilled": ("structured", "distil"),
     "structured, distilled, int8": ("structured", "distil", "int8"),
+    "distilled": ("distil",),
+    "distilled, int8": ("distil", "int8"),
 }
 """Steps by the technique's name; the first is what the others are compared with."""
 
@@ -50,6 +51,7 @@ class Surveyed(Result):
         technique: a key of `TECHNIQUES`.
         network, fold, split_sha256: what was compressed.
         epochs: of the training that it started from.
+        fine_tuned: epochs that the technique trained further, all steps together.
         sha256: of the file.
         size, parts: bytes by footing, and of the parts of the file, as in `evaluation.cost.Account`.
         macs: multiply-accumulates of one image by part of the graph.
@@ -67,6 +69,7 @@ class Surveyed(Result):
     fold: int
     split_sha256: str
     epochs: int
+    fine_tuned: int = 0
     sha256: str
     size: dict[str, int]
     parts: dict[str, int]
@@ -96,7 +99,13 @@ class NotMade(Result):
 
 
 def survey(
-    run: Run, folder: Path, *, techniques: Collection[str] = tuple(TECHNIQUES), gate: Gate | None = None
+    run: Run,
+    folder: Path,
+    *,
+    techniques: Collection[str] = tuple(TECHNIQUES),
+    gate: Gate | None = None,
+    epochs: int | None = None,
+    teachers: Sequence[str] = (),
 ) -> Iterator[Surveyed | NotMade]:
     """Compress a run by every technique and measure each, or read what was measured before.
 
@@ -105,58 +114,64 @@ def survey(
         folder: of this run alone; each technique has a JSON file in it.
         techniques: which of `TECHNIQUES`.
         gate: what may be lost on the validation part; without it the defaults.
+        epochs: of each fine-tuning; without it a quarter of the run's.
+        teachers: runs or bundles that distillation learns from; without them the run itself.
     """
     gate = gate or Gate()
     parent = Model(run, exported(run, folder / "fp32", run.model))
     for technique in (t for t in TECHNIQUES if t in techniques):
-        steps = TECHNIQUES[technique]
+        recipe = _recipe(technique, epochs or max(1, round(run.recipe.epochs / 4)), teachers)
+        trained = sum(step.params.get("epochs", 0) for step in recipe.steps) if recipe else 0
         path = folder / f"{technique.replace(', ', '-').replace(' ', '-')}.json"
-        if not path.exists():
-            note(f"{run.model}, fold {run.split.fold}: {technique}")
-            try:
-                model = run_steps(CompressionRecipe.of({"steps": steps}), parent, folder) if steps else parent
-            except LentigoError as error:  # too different from its parent, a target out of reach
-                reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
-                yield NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
-                continue
-            write_text(path, _measure(technique, model, parent, gate).to_json() + "\n")
-        yield Surveyed.from_json(path.read_text(encoding="utf-8"))
+        if path.exists() and (found := Surveyed.from_json(path.read_text(encoding="utf-8"))).fine_tuned == trained:
+            yield found
+            continue
+        note(f"{run.model}, fold {run.split.fold}: {technique}")
+        try:
+            model = run_steps(recipe, parent, folder) if recipe else parent
+        except LentigoError as error:  # too different from its parent, a target out of reach
+            reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
+            yield NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
+            continue
+        found = _measure(technique, trained, model, parent, gate)
+        write_text(path, found.to_json() + "\n")
+        yield found
 
 
-def _measure(technique: str, model: Model, parent: Model, gate: Gate) -> Surveyed:
-    run, bundle = parent.run, Bundle(model.bundle, threads=1)
-    counted, timed = account(bundle), measure_bundle(bundle, threads=(1,))
-    test, validation = (_predictions(model, part) for part in ("test", "validation"))
-    points = Bundle(parent.bundle).metadata.operating_points
-    against = _predictions(parent, "test"), _predictions(parent, "validation")
-    own = {p.task: p for p in operating_points.of_bundle(bundle.metadata)}.get("melanoma")
-    applied = operating_points.apply(own, test, replicates=gate.replicates) if own else None
-    losses = None if model is parent else check(against[0], test, gate, points=points)
+def _recipe(technique: str, epochs: int, teachers: Sequence[str]) -> CompressionRecipe | None:
+    """A technique with what the survey states of its fine-tunings; None for the parent as it is."""
+    if not TECHNIQUES[technique]:
+        return None
+    recipe = CompressionRecipe.of({"steps": TECHNIQUES[technique]})
+    steps = []
+    for named, step in zip(recipe.steps, recipe.made(), strict=True):
+        stated: dict[str, Any] = {"epochs": epochs} if step.of == "network" else {}
+        if named.name == "distil" and teachers:
+            stated["teachers"] = tuple(teachers)
+        steps.append({"name": named.name, "params": {**named.params, **stated}})
+    return CompressionRecipe.of({"steps": steps})
+
+
+def _measure(technique: str, trained: int, model: Model, parent: Model, gate: Gate) -> Surveyed:
+    test, validation = (figures(model, parent, part, gate) for part in ("test", "validation"))
+    timed = measure_bundle(test.bundle, threads=(1,))
+    own = {p.task: p for p in operating_points.of_bundle(test.bundle.metadata)}.get("melanoma")
+    applied = operating_points.apply(own, test.predictions, replicates=gate.replicates) if own else None
+    losses = {entry.name: entry.loss for entry in test.gate.entries} if test.gate else {}
     return Surveyed(
         technique=technique,
-        network=run.model,
-        fold=run.split.fold,
-        split_sha256=run.split_sha256,
-        epochs=run.recipe.epochs,
-        sha256=bundle.sha256,
-        size=dict(counted.sizes),
-        parts=dict(counted.parts),
-        macs=dict(counted.macs),
+        network=parent.run.model,
+        fold=parent.run.split.fold,
+        split_sha256=parent.run.split_sha256,
+        epochs=parent.run.recipe.epochs,
+        fine_tuned=trained,
+        **test.counts,
         latency_ms={speed.batch: speed.median_ms for speed in timed.speeds},
         peak_bytes=timed.peak_bytes,
         machine={"machine": timed.machine, **timed.versions},
-        metrics=measure(test, replicates=gate.replicates, seed=gate.seed),
+        metrics=test.metrics,
         sensitivity=applied.sensitivity if applied else None,
         specificity=applied.specificity if applied else None,
-        loss=next(e.loss for e in losses.entries if e.name == "balanced_accuracy") if losses else None,
-        gate=None if model is parent else check(against[1], validation, gate, points=points),
+        loss=losses.get("balanced_accuracy"),
+        gate=validation.gate,
     )
-
-
-def _predictions(model: Model, part: Any) -> Predictions:
-    """Of a file's validation or test part, predicted once."""
-    path = model.bundle.with_name(f"{part}.parquet")
-    if not path.exists():
-        with replacing(path) as partial:
-            predict_part_of(model.run, Bundle(model.bundle, threads=1), part).save(partial)
-    return Predictions.load(path)

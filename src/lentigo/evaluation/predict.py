@@ -122,8 +122,7 @@ def predict_own_part(
         "split_sha256": described["sha256"],
         "part": part,
     }
-    chosen = own_part(model, records, part)
-    groups = pd.Series(data.find_groups(records), index=records.ids)
+    chosen, groups = _own_part(model, records, part)
     return predict_files(model, chosen if only is None else chosen.take(only), meta, groups=groups)
 
 
@@ -137,6 +136,11 @@ def own_part(model: Predictor, records: data.Records, part: Part = "test") -> da
         DataError: images of the part are not among the records, nor among their problems, or the split can't be made
             again.
     """
+    return _own_part(model, records, part)[0]
+
+
+def _own_part(model: Predictor, records: data.Records, part: Part) -> tuple[data.Records, pd.Series]:
+    """The part, and the group of each image by id: a copied image has its id in the split alone."""
     origin = model.origin
     members = origin.test if part == "test" else origin.validation
     declared = origin.split.get("images", {}).get(part)
@@ -144,9 +148,10 @@ def own_part(model: Predictor, records: data.Records, part: Part = "test") -> da
     left_out = [Path(p.file).stem for p in records.problems if p.severity == "dropped"]
     absent = None if declared is None else declared - len(found) - int(members.contains(sorted(set(left_out))).sum())
     if len(members) and absent is not None and absent <= 0:
-        return records.take(found)
+        return records.take(found), pd.Series(data.find_groups(records), index=records.ids)
     try:
-        return _remade_split(model, records).part(part)
+        split = _remade_split(model, records)
+        return split.part(part), split.manifest.set_index("image_id")["group"]
     except DataError as error:
         if not len(members):
             raise
