@@ -100,6 +100,19 @@ class TestOwnPart:
             own_part(bundle, synthetic_records.take(synthetic_records.ids[:-1]))
 
 
+def test_a_copied_image_of_a_leaky_protocol_keeps_the_group_of_the_split(trained_run, bundle_path, synthetic_records):
+    """Copies have ids of their own, which the plain records of the data set don't hold."""
+    split = data.split(synthetic_records, "oversampled_then_split_leaky")
+    bundle = Bundle(bundle_path, threads=1)
+    described = {"protocol": split.protocol, "leaky": True, "fold": 0, "folds": 5, "seed": split.seed}
+    described |= {"sha256": split.hash, "images": {"test": len(split.test)}}
+    bundle.metadata = bundle.metadata.model_copy(update={"split": described})
+    copies = [i for i in split.test.ids if "+copy" in i][:3]
+    groups = split.manifest.set_index("image_id")["group"]
+    found = evaluation.predict_own_part(bundle, synthetic_records, only=copies)
+    assert copies and list(found.groups) == list(groups[copies])
+
+
 class TestARunIsAPredictor:
     def test_it_predicts_other_images_as_its_own(self, trained_run):
         run = evaluation.predict_part(trained_run, "test")
