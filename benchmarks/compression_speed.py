@@ -123,10 +123,9 @@ def _summary(clocks: list[Clock]) -> dict[str, float]:
 def instruction_sets() -> str:
     """Those that matter here, of /proc/cpuinfo."""
     info = Path("/proc/cpuinfo")
-    flags = (
-        next((line for line in info.read_text().splitlines() if line.startswith("flags")), "") if info.exists() else ""
-    )
-    return ", ".join(flag for flag in FLAGS if flag in flags.split()) or "unknown"
+    lines = info.read_text().splitlines() if info.exists() else []
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return ", ".join(flag for flag in FLAGS if flag in flags) or "unknown"
 
 
 def page(found: dict[str, Any]) -> str:
@@ -137,7 +136,8 @@ def page(found: dict[str, Any]) -> str:
         f"From decoded images, uint8 [N, {IMAGE[0]}, {IMAGE[1]}, 3], to the answer, crop and resize included; "
         f"{found['threads']} thread{'s' * (found['threads'] > 1)}. Medians of calls that took turns in one run; "
         f"factors are of the wall's time, against {EAGER}, at the same number of images. "
-        f"{found['machine']}; {found['versions']}. Instruction sets: {found['instruction_sets']}. A LiteRT file takes one image at a time.",
+        f"{found['machine']}; {found['versions']}. "
+        f"Instruction sets: {found['instruction_sets']}. A LiteRT file takes one image at a time.",
     ]
     for network, rows in found["networks"].items():
         blocks += [f"## {network}", table(*_table(rows), right=range(1, 9))]
@@ -145,9 +145,9 @@ def page(found: dict[str, Any]) -> str:
             factor = rows[EAGER][1]["wall_ms"] / rows[INT8][1]["wall_ms"]
             least = rows[EAGER][1]["least_ms"] / rows[INT8][1]["least_ms"]
             blocks.append(
-                f"Its int8 bundle at one image is {factor:.1f} times as fast as {EAGER} by medians, {least:.1f} times by "
-                f"the fastest calls: the {CLAIM:g} that were aimed at are {'' if min(factor, least) >= CLAIM else 'not '}"
-                "reached on this machine."
+                f"Its int8 bundle at one image is {factor:.1f} times as fast as {EAGER} by medians, {least:.1f} times "
+                f"by the fastest calls: the {CLAIM:g} that were aimed at are "
+                f"{'' if min(factor, least) >= CLAIM else 'not '}reached on this machine."
             )
     return "\n\n".join(blocks) + "\n"
 

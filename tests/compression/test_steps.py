@@ -6,6 +6,7 @@ import pytest
 
 from lentigo.compression import CompressionRecipe, compress
 from lentigo.compression.steps import STEPS
+from lentigo.errors import RunError
 from lentigo.runtime import Bundle
 
 GATE = {"balanced_accuracy": None, "melanoma_sensitivity": None, "auc": None, "ece": None, "disagreement": 1.0}
@@ -26,6 +27,13 @@ def test_every_step_of_the_documentation_is_there_and_no_other():
 )
 def test_recipes_of_the_documentation_are_recipes(name):
     assert str(CompressionRecipe.of(name)) == name
+
+
+def test_what_violates_a_policy_is_never_compressed_to(trained_run, tmp_path):
+    steps = [{"name": "fp16", "params": {"enforce": False}}]
+    with pytest.raises(RunError, match="only measured"):
+        compress(trained_run, CompressionRecipe.of({"steps": steps}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 class Killed(BaseException):

@@ -1,6 +1,8 @@
 """Artefacts on real images, side by side: what the policies let through and what they don't."""
 
 import json
+from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -60,6 +62,16 @@ def test_seen_images_are_taken_only_where_there_are_no_others(bundle, trained_ru
     seen = compression.verify(bundle, [bundle], trained_run.split.train, images=10)
     assert (seen.images, seen.seen) == (10, 10)
     assert "10 of which it was trained or tuned on" in seen.to_markdown()
+
+
+def test_the_documentation_states_the_policies():
+    text = (Path(__file__).parents[2] / "docs" / "compression.md").read_text(encoding="utf-8")
+    rows = [[c.strip(" `") for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    stated = {row[0]: row[1:] for row in rows if len(row) == 7 and row[0] in ALLOWED}
+    assert list(stated) == list(ALLOWED)
+    for precision, row in stated.items():
+        values = [float(c.removesuffix(" %")) / (100 if c.endswith("%") else 1) for c in row]
+        assert values == pytest.approx(list(astuple(ALLOWED[precision])))
 
 
 @pytest.mark.parametrize("precision", ALLOWED)

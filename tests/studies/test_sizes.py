@@ -55,6 +55,13 @@ def test_sizes_and_accuracies_stand_side_by_side():
     assert "not run" in "\n".join(size_blocks(STUDY.variants, found[:4]))
 
 
+def test_a_form_that_violates_the_policy_is_measured_and_named():
+    odd = outcome(STUDY.variants[3], "grouped", 50).model_copy(update={"outside": ("maps by up to 9",)})
+    text = "\n".join(size_blocks(STUDY.variants, [outcome(STUDY.variants[0], "grouped", 100), odd]))
+    assert "- MBWP + Quantization (8-bits), `grouped` 0: maps by up to 9" in text
+    assert "50 (2.00)" in text and "refused" not in text.lower()
+
+
 def test_a_form_that_was_refused_says_so_and_has_no_numbers():
     refused = outcome(STUDY.variants[3], "grouped", 1).model_copy(
         update={"fault": "it differs", "size": {}, "native": None, "honest": None}

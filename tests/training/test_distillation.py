@@ -191,6 +191,40 @@ def test_another_store_than_the_recorded_one_is_refused(path, split, tmp_path):
         training.train("compact", split, pinned, out=tmp_path / "run")
 
 
+def test_a_finished_run_is_tuned_on_the_store_and_resumes_to_the_same(student, path, split, tmp_path, monkeypatch):
+    """Views of the store, answers of the teachers; what these saw counts as seen, as does what the parent's saw."""
+    distilled = recipe(path, epochs=2)
+    step = Learner.training_step
+
+    def spied(self, batch, index):
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    parent = replace(student, soft_labels={**student.soft_labels, "seen": IdSet.of(["ISIC_7777777"]).encode()})
+    whole = training.fine_tune(parent, distilled, out=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "training_step", spied)
+        with pytest.raises(KeyboardInterrupt):
+            training.fine_tune(parent, distilled, out=tmp_path / "cut")
+    again = training.fine_tune(parent, distilled, out=tmp_path / "cut")
+    first, second = (load_file(run.path / "network.safetensors") for run in (whole, again))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    assert not all(torch.equal(v, first[k]) for k, v in load_file(student.path / "network.safetensors").items())
+    loaded = training.load_run(whole.path)
+    assert loaded.recipe.loss.name == "distillation" and loaded.recipe.rotation == 90
+    assert loaded.soft_labels["sha256"] == compression.load_soft_labels(path).sha256
+    assert loaded.taught.contains(["ISIC_7777777", split.train.ids[0], "ISIC_7777778"]).tolist() == [True, True, False]
+
+
+def test_a_store_that_does_not_fit_the_parent_is_refused_before_it_is_tuned(student, path, tmp_path):
+    with pytest.raises(RunError, match="32 pixels wide"):
+        training.fine_tune(student, recipe(path, size=48), out=tmp_path / "run")
+    with pytest.raises(RunError, match="not a store"):
+        training.fine_tune(student, recipe(tmp_path / "absent.safetensors"), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_frozen_base_can_not_repeat_views(path, split):
     store = compression.load_soft_labels(path)
     frozen = training.Recipe(size=24, frozen_base=True, loss=recipe(path).loss)

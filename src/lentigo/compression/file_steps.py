@@ -20,7 +20,13 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 @STEPS.register
-def int8(calibration: Method = "minmax", images: Images = 256, balanced: bool = False, seed: Seed = 0) -> Step:
+def int8(
+    calibration: Method = "minmax",
+    images: Images = 256,
+    balanced: bool = False,
+    seed: Seed = 0,
+    enforce: bool = True,
+) -> Step:
     """Layers in integers of 8 bits, calibrated on training images, see `compression.quantize`.
 
     Ranges that a quantization-aware training of the run learned take the place of calibrated ones.
@@ -30,8 +36,9 @@ def int8(calibration: Method = "minmax", images: Images = 256, balanced: bool = 
         images: training images to calibrate on.
         balanced: as many of each diagnosis.
         seed: of their draw.
+        enforce: whether a file that violates the policy of its precision is refused; `compress` takes no other.
     """
-    return _int8(calibration, images, balanced, seed, 0.0)
+    return _int8(calibration, images, balanced, seed, 0.0, enforce)
 
 
 @STEPS.register
@@ -51,7 +58,7 @@ def mixed(
     return _int8(calibration, images, balanced, seed, keep_share)
 
 
-def _int8(calibration: Method, images: int, balanced: bool, seed: int, keep_share: float) -> Step:
+def _int8(calibration: Method, images: int, balanced: bool, seed: int, keep_share: float, enforce: bool = True) -> Step:
     def make(before: Model, parent: Model, out: Path) -> Path:
         bundle, records = Bundle(before.bundle), before.run.records
         keep: tuple[str, ...] = ()
@@ -68,17 +75,19 @@ def _int8(calibration: Method, images: int, balanced: bool, seed: int, keep_shar
             seed=seed,
             balanced=balanced,
             ranges=learned,
+            enforce=enforce,
         ).path
 
     return Step("file", make, precision=True)
 
 
 @STEPS.register
-def fp16() -> Step:
-    """Weights stored in 16 bits and computed with in 32, see `compression.quantize`."""
+def fp16(enforce: bool = True) -> Step:
+    """Weights stored in 16 bits and computed with in 32, see `compression.quantize`; `enforce` as of int8."""
 
     def make(before: Model, parent: Model, out: Path) -> Path:
-        return quantization.quantize(Bundle(before.bundle), before.run.records, out, precision="fp16").path
+        records = before.run.records
+        return quantization.quantize(Bundle(before.bundle), records, out, precision="fp16", enforce=enforce).path
 
     return Step("file", make, precision=True)
 

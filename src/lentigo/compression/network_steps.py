@@ -46,12 +46,13 @@ def prune(
         shares: where in the fine-tuning it begins and ends. The defaults are those of steps 2,000 to 5,000 in the 7,337
             steps of Cabrejos-Yalán and Rodriguez, 2024.
         scope: whether each layer is pruned to the same share, or all weights compete.
-        epochs, learning_rate: of the fine-tuning; without them a quarter of the run's epochs, a tenth of its rate.
+        epochs, learning_rate: of the fine-tuning; without them a quarter of the run's epochs, and its own rate: where
+            most weights go, the others have much to learn.
     """
 
     def make(before: Model, parent: Model, out: Path) -> Run:
         params = {"initial": initial, "final": final, "shares": shares, "scope": scope}
-        recipe = _fine_tuning(before.run, epochs, learning_rate)
+        recipe = _fine_tuning(before.run, epochs, learning_rate or before.run.recipe.learning_rate)
         others = [callback for callback in recipe.callbacks if callback.name != "keep_zeros"]
         pruning = Named(name="magnitude_pruning", params=params)
         return fine_tune(before.run, recipe.replaced(callbacks=[*others, pruning]), out=out, device=before.run.device)
@@ -99,7 +100,7 @@ def distil(
         teachers: who answers.
         views: of each image; without it one an epoch, 20 at most.
         temperature, soft: of the loss.
-        epochs, learning_rate: of the fine-tuning, as of prune.
+        epochs, learning_rate: of the fine-tuning; without them a quarter of the run's epochs, a tenth of its rate.
     """
 
     def make(before: Model, parent: Model, out: Path) -> Run:
@@ -126,7 +127,7 @@ def qat(
     Args:
         start: epochs before rounding begins.
         momentum: share of an activation's range that a step of the training keeps.
-        epochs, learning_rate: of the fine-tuning, as of prune.
+        epochs, learning_rate: of the fine-tuning, as of distil.
     """
 
     def make(before: Model, parent: Model, out: Path) -> Run:

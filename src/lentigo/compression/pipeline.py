@@ -80,6 +80,11 @@ def compress(
         BundleError: a file in the folder has changed since it was measured.
     """
     chosen = CompressionRecipe.of(Path(recipe) if isinstance(recipe, os.PathLike) else recipe)
+    if any(step.params.get("enforce") is False for step in chosen.steps):
+        raise RunError(
+            f"The recipe {chosen}: a file that violates its precision's policy is not compressed to, only measured.",
+            "Leave out enforce.",
+        )
     folder = _claim(own_folder(out, (MARK,)), _source(run), chosen)
     places = [folder / "steps" / f"{i}-{name}" for i, name in enumerate((PARENT, *chosen.names))]
     parent = last = Model(run, exported(run, places[0], run.model))

@@ -47,6 +47,12 @@ def size_blocks(variants: Sequence[Variant], outcomes: Sequence[VariantOutcome])
             for variant in variants
         ),
     )
+    outside = [f"- {o.variant}, `{o.protocol}` {o.fold}: {'; '.join(o.outside)}" for o in outcomes if o.outside]
+    if outside:
+        words = (
+            "Measured, although these files differ too much from what they were made from for lentigo to write them:"
+        )
+        yield "\n".join((words, "", *outside))
     faults = [f"- {o.variant}, `{o.protocol}` {o.fold}: {o.fault}" for o in outcomes if o.fault]
     if faults:
         yield "\n".join(("Refused, as the file differs too much from what it was made from:", "", *faults))

@@ -15,6 +15,7 @@ from lentigo.errors import BundleError
 from lentigo.evaluation import Metrics, measure
 from lentigo.evaluation.cost import account
 from lentigo.evaluation.result import Result
+from lentigo.export import Parity
 from lentigo.export.refit import predict_part_of
 from lentigo.runtime import Bundle
 from lentigo.studies.budgets import Budget
@@ -35,6 +36,7 @@ class VariantOutcome(Result):
         size: bytes by footing.
         native: metrics of the network's own decisions, as the paper takes them; None where there is no file.
         honest: metrics as lentigo reports them, calibrated, in both views.
+        outside: in what the file violates lentigo's policy for its precision, by which it would not be written.
         fault: why there is no file.
     """
 
@@ -50,6 +52,7 @@ class VariantOutcome(Result):
     size: dict[str, int] = Field(default_factory=dict)
     native: Metrics | None = None
     honest: Metrics | None = None
+    outside: tuple[str, ...] = ()
     fault: str = ""
 
 
@@ -70,13 +73,24 @@ def run_variants(study: Study, finished: Finished, budget: Budget) -> Iterator[V
             yield VariantOutcome.from_json(path.read_text(encoding="utf-8"))
             continue
         try:
-            made = run_steps(CompressionRecipe.of({"steps": variant.steps}), parent, place) if variant.steps else parent
+            made = run_steps(_recipe(variant, run), parent, place) if variant.steps else parent
         except BundleError as error:  # it differs too much from what it was made from
             yield _outcome(variant, finished, fault=error.message.split(": ", 1)[-1])
             continue
         found = _measure(variant, made, finished, budget)
         write_text(path, found.to_json() + "\n")
         yield found
+
+
+def _recipe(variant: Variant, run: training.Run) -> CompressionRecipe:
+    """Its steps; what trains does so half as long as the network was trained, at the same rate."""
+    recipe = CompressionRecipe.of({"steps": variant.steps})
+    stated = {"epochs": max(1, run.recipe.epochs // 2), "learning_rate": run.recipe.learning_rate}
+    steps = [
+        {"name": named.name, "params": (stated if step.of == "network" else {}) | named.params}
+        for named, step in zip(recipe.steps, recipe.made(), strict=True)
+    ]
+    return CompressionRecipe.of({"steps": steps})
 
 
 def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget) -> VariantOutcome:
@@ -87,6 +101,7 @@ def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget)
         finished,
         sha256=bundle.sha256,
         size=dict(account(bundle).sizes),
+        outside=tuple(Parity(**bundle.metadata.parity).faults),  # type: ignore[arg-type]  # as it was written
         native=measure(native_predictions(predictions, model.run), replicates=budget.replicates),
         honest=measure(predictions, replicates=budget.replicates),
     )

@@ -12,6 +12,7 @@ from lentigo.compression.quantization.precisions import calibrated_tensors, to_i
 from lentigo.compression.quantization.ranges import measure_ranges, session
 from lentigo.errors import BundleError, DataError, OutputError, RunError
 from lentigo.evaluation import predict_own_part
+from lentigo.export import Parity
 from lentigo.export.graph import build_graph
 from lentigo.export.module import ExportModule
 from lentigo.export.refit import choose_ood, headline, write
@@ -291,6 +292,16 @@ class TestRefused:
             compression.quantize(parent, synthetic_records, int8.path, images=40)
         assert int8.path.read_bytes() == before
         assert [path.name for path in int8.path.parent.iterdir()] == ["int8.onnx"]
+
+    def test_it_is_written_to_be_measured_only_where_that_is_stated(
+        self, parent, synthetic_records, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(
+            "lentigo.compression.quantization.steps.measure_ranges",
+            lambda _, tensors, *__: dict.fromkeys(tensors, (0.0, 1e-2)),
+        )
+        made = compression.quantize(parent, synthetic_records, tmp_path / "x.onnx", images=40, enforce=False)
+        assert any(fault.startswith("probabilities by") for fault in Parity(**made.metadata.parity).faults)
 
 
 def test_a_recipe_names_it(parent, int8, trained_run, tmp_path):

@@ -44,6 +44,7 @@ def quantize(
     only: Sequence[str] | None = None,
     ranges: Mapping[str, Range] | None = None,
     name: str | None = None,
+    enforce: bool = True,
 ) -> Bundle:
     """Write a bundle whose network has weights of fewer bits.
 
@@ -67,6 +68,8 @@ def quantize(
         only: ids of the training images to calibrate on, instead of drawing.
         ranges: those that a quantization-aware training learned, see `learned_ranges`; the others are calibrated.
         name: the new model's name; without it the bundle's and the precision.
+        enforce: False writes a file that violates its precision's policy too, to measure what a published form gives;
+            its metadata hold the differences.
 
     Raises:
         BundleError: no fp32 bundle, unknown operators, no such layers, or the result differs too much from its parent.
@@ -83,7 +86,7 @@ def quantize(
     if precision == "fp16":
         kept = {name for layer in find_layers(model) if layer.name in keep for name in (layer.weight, layer.bias)}
         names = [name for name in network_tensors(model) if name not in kept]
-        return derive(bundle, to_float16(model, names), records, path, "fp16", step, name=name)
+        return derive(bundle, to_float16(model, names), records, path, "fp16", step, name=name, enforce=enforce)
     chosen = calibration_images(bundle, records, images, seed=seed, balanced=balanced, only=only)
     pictures = decoded(chosen, "Calibrating")
     found = measure_ranges(model, calibrated_tensors(model, layers), pictures, calibration) | dict(ranges or {})
@@ -92,7 +95,7 @@ def quantize(
     smaller = to_int8(model, layers, found)
     if keep:
         smaller = to_float16(smaller, [name for y in find_layers(smaller) for name in (y.weight, y.bias) if name])
-    return derive(bundle, smaller, records, path, "int8", step, chosen, name=name)
+    return derive(bundle, smaller, records, path, "int8", step, chosen, name=name, enforce=enforce)
 
 
 def cluster(
@@ -137,6 +140,7 @@ def derive(
     calibrated_on: data.Records | None = None,
     *,
     name: str | None = None,
+    enforce: bool = True,
 ) -> Bundle:
     """Write a graph that was made from a bundle's, verified against it, with its own calibration.
 
@@ -149,6 +153,7 @@ def derive(
         step: what was done, for the metadata's `compression`.
         calibrated_on: the images that ranges were measured on.
         name: the new model's; without it the parent's and the precision.
+        enforce: as in `quantize`.
     """
     metadata = parent.metadata.model_copy(
         update={
@@ -165,7 +170,7 @@ def derive(
     test = own_part(parent, records)
 
     def verify(draft: Bundle) -> Parity:
-        return check_parity(draft, _Reference(parent, draft), test)
+        return check_parity(draft, _Reference(parent, draft), test, enforce=enforce)
 
     return recalibrate(model, metadata, records, out, verify)
 
