@@ -86,9 +86,9 @@ def test_the_loss_is_its_formula(path, split):
 def test_the_offset_is_what_the_loss_sees_of_the_prevalence(balance, carried):
     prior = torch.tensor([0.7, 0.3])
     learner = Learner(torch.nn.Identity(), None, training.Recipe(balance=balance), prior)
-    logits = torch.randn(4, 2)
-    assert torch.equal(learner._offset(), prior.log() if carried else torch.zeros(2))
-    torch.testing.assert_close(learner.fitted(logits) - learner._offset(), learner.equal(logits))
+    logits, positions = torch.randn(4, 2), torch.arange(4)
+    assert torch.equal(learner._offset(positions), prior.log() if carried else torch.zeros(2))
+    torch.testing.assert_close(learner.fitted(logits) - learner._offset(positions), learner.equal(logits))
 
 
 def test_a_student_resumes_to_the_same_result(student, path, split, tmp_path, monkeypatch):

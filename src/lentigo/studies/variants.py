@@ -101,7 +101,7 @@ def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget)
         finished,
         sha256=bundle.sha256,
         size=dict(account(bundle).sizes),
-        outside=tuple(Parity(**bundle.metadata.parity).faults),  # type: ignore[arg-type]  # as it was written
+        outside=tuple(Parity(**bundle.metadata.parity).faults),
         native=measure(native_predictions(predictions, model.run), replicates=budget.replicates),
         honest=measure(predictions, replicates=budget.replicates),
     )
