@@ -239,3 +239,20 @@ def test_nothing_is_written_into_any_of_several_data_sets(tmp_path, toy_records)
             output_folder(place / "audit", records)
         with pytest.raises(OutputError, match="never overwritten"):
             refuse_inputs(place / "images", records)
+
+
+def test_licences_of_published_images_are_known_by_their_ids(main_root, tmp_path):
+    bcn = make(tmp_path / "bcn", [("ISIC_0053454", "nv", "BCN_1"), ("ISIC_0000017_downsampled", "mel", "")])
+    own = make(tmp_path / "own", [("x1", "nv", "L1"), ("x2", "mel", "L2")])
+    msk = make(tmp_path / "msk", [("ISIC_0000009", "nv", "MSK1_1")])
+    records = joined(main_root, bcn, own, msk)
+    assert [source.licence for source in records.sources] == ["CC BY-NC 4.0", "CC BY-NC 4.0", "", ""]
+    assert records.licence == "clinic: CC BY-NC 4.0; bcn: CC BY-NC 4.0; own: not stated; msk: not stated"
+    assert "HAM10000" in records.citation
+    assert "BCN20000" in records.citation
+
+
+def test_several_are_not_packed_as_one(main_root, tmp_path):
+    records = joined(main_root, make(tmp_path / "other", [("x1", "nv", "L1")]))
+    with pytest.raises(DataError, match="holds one data set"):
+        data.pack(records, tmp_path / "packed.parquet")

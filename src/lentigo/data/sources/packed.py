@@ -139,6 +139,11 @@ def pack(
     path = Path(out)
     if path.suffix != ".parquet":
         raise OutputError(f"{path}: the name of a packed data set must end in .parquet.", "Rename the output.")
+    if records.sources:
+        raise DataError(
+            f"{records.name}: a packed file holds one data set, and of several only the first is to be split.",
+            "Pack each of them, and read the files together.",
+        )
     refuse_inputs(path, records)
     refuse_existing(path, overwrite=overwrite)
     limit = megabytes * 1e6

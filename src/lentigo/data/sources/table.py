@@ -17,6 +17,7 @@ import pandas as pd
 
 from lentigo.data.records import Records, make_table
 from lentigo.data.sources.delimited import TABLE_SUFFIXES, read_header, read_table
+from lentigo.data.sources.identity import published_in
 from lentigo.data.sources.image_files import ImageFiles, NotFound, plain_id
 from lentigo.data.sources.label_columns import has_labels, read_labels
 from lentigo.data.sources.labels import interpret_labels, report_reduced
@@ -90,7 +91,10 @@ def read(root: Path, label_set: LabelSet | None = None, *, outside: bool = False
     if "lesion_id" not in kept or kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(path, "add a column lesion_id"))
     own = own or HAM10000
-    return Records(make_table(kept, own), "table", path, tuple(problems), label_set=own)
+    origin = published_in(kept["image_id"])
+    licence, citation = (origin.licence, origin.citation) if origin else ("", "")
+    made = make_table(kept, own)
+    return Records(made, "table", path, tuple(problems), licence=licence, citation=citation, label_set=own)
 
 
 def _is_pad_ufes(table: pd.DataFrame) -> bool:
