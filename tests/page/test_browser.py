@@ -259,6 +259,43 @@ def test_keyboard_alone(pocket):
     assert pocket.page.input_value("#map-opacity") == "59"
 
 
+def test_comparing_two_with_the_keyboard_alone(pocket, lesions):
+    """Two images of one lesion, say: chosen, compared and left without a pointer."""
+    pocket.choose(lesions[0], lesions[1])
+
+    def tab_to(wanted: str) -> None:
+        for _ in range(40):
+            pocket.page.keyboard.press("Tab")
+            if pocket.page.evaluate(f"document.activeElement.matches({wanted!r})"):
+                return
+        raise AssertionError(f"{wanted} can't be reached")
+
+    tab_to(".entries li:nth-child(1) input")
+    pocket.page.keyboard.press("Space")
+    tab_to(".entries li:nth-child(2) input")
+    pocket.page.keyboard.press("Space")
+    tab_to("#compare-button")
+    pocket.page.keyboard.press("Enter")
+    assert pocket.state == "compare" and pocket.page.locator(".pair article").count() == 2
+    assert pocket.page.evaluate("document.activeElement.id") == "result-title"
+    pocket.page.keyboard.press("Tab")
+    pocket.page.keyboard.press("Enter")
+    assert pocket.state == "done"
+
+
+def test_going_back_in_mid_work(pocket, page_file, lesions):
+    pocket.page.goto("about:blank")
+    pocket.page.goto(page_file.as_uri())
+    pocket.page.wait_for_selector("html[data-ready]")
+    pocket.page.set_input_files("#file", [str(lesions[i % len(lesions)]) for i in range(30)])
+    pocket.page.go_back()
+    pocket.page.go_forward()
+    pocket.page.wait_for_selector("html[data-ready]")
+    pocket.page.wait_for_selector("body:not([data-busy])")
+    pocket.choose(lesions[0])
+    assert pocket.state == "done"
+
+
 def test_reloading_in_mid_work_starts_afresh(pocket, lesions):
     pocket.page.set_input_files("#file", [str(lesions[i % len(lesions)]) for i in range(30)])
     pocket.page.reload()

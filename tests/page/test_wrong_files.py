@@ -114,6 +114,24 @@ def test_not_gradable_as_by_the_runtime(pocket, classifier):
         assert "not a medical device" in pocket.page.inner_text("#notice")
 
 
+def test_a_cat_is_not_gradable(pocket, classifier):
+    data = pytest.importorskip("skimage.data")
+    content = saved(data.chelsea(), "JPEG", quality=95)
+    expected = classifier.classify(content)
+    pocket.choose({"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": content})
+    found = pocket.verdict()
+    assert found["decision"] == expected.decision == "not gradable"
+    assert "out of distribution" in pocket.page.inner_text("#result")
+
+
+@pytest.mark.slow
+def test_48_megapixels(pocket, classifier):
+    content = saved(np.asarray(Image.fromarray(SMOOTH).resize((8000, 6000))), "JPEG")
+    pocket.page.set_default_timeout(60_000)
+    pocket.choose({"name": "large.jpg", "mimeType": "image/jpeg", "buffer": content})
+    assert pocket.verdict()["decision"] == classifier.classify(content).decision
+
+
 def test_tiff_is_refused_by_name(pocket):
     """The runtime reads it; browsers don't, and the page says what to do."""
     pocket.choose({"name": "a.tif", "mimeType": "image/tiff", "buffer": saved(SMOOTH, "TIFF")})

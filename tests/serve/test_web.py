@@ -76,6 +76,8 @@ def test_the_service_explains_when_asked(visit):
     visit.page.wait_for_selector(".service-picture img")
     assert visit.page.evaluate("document.querySelector('.service-picture img').naturalWidth") > 100
     assert len(visit.posts) == 1 and "/v1/explain" in visit.posts[0]
+    pytest.importorskip("fhir.resources")
+    assert json.loads(visit.download("Send the photo and save FHIR"))["resourceType"] == "Bundle"
 
 
 def test_the_service_reads_what_a_browser_cant(visit):

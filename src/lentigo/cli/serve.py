@@ -42,8 +42,8 @@ def serve(
 
     Settings are read from these options, then from LENTIGO_SERVE_* in the environment, then from the file.
     """
-    given = {name: value for name, value in locals().items() if name not in ("models", "config")}
+    given = {name: value for name, value in locals().items() if name not in ("models", "config", "ui")}
 
     from lentigo.serve import serve as run
 
-    run(models or None, config=config, **{name: None if value == [] else value for name, value in given.items()})
+    run(models or None, config=config, ui=ui, **{name: None if value == [] else value for name, value in given.items()})

@@ -1,6 +1,6 @@
 """The page at `/`: the pocket page of the first model, which still classifies in the browser, and what installs it.
 
-What the service adds (maps by its methods, more formats, many files at once) the page finds in /openapi.json.
+What the service adds (its own map, FHIR, more formats, many files at once) the page finds in /openapi.json.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-// What the service that the page came from adds: maps by its own methods, files that a browser can't read, all results in
+// What the service that the page came from adds: its own map, FHIR, files that a browser can't read, all results in
 // one file. Nothing is sent before a button says so.
 
 import { act, say, state, texts } from "./context.js";
@@ -71,21 +71,29 @@ const form = (items) => {
 };
 
 export function forResult(item) {
+  const parts = [...explaining(item), ...documents(item)];
+  return parts.length ? [h("details", { class: "service" }, h("summary", {}, say("service.title")), h("p", { class: "faint small" }, say("service.note")), ...parts)] : [];
+}
+
+function explaining(item) {
   if (!has("/v1/explain") || !item.verdict.gradable || item.served) return [];
-  const { labels } = state.graph.model, methods = choices("/v1/explain", "method");
-  const option = (value, text) => h("option", { value }, text);
-  const diagnosis = h("select", { id: "service-diagnosis" }, item.verdict.ranked.map(([i]) => option(labels[i].id, texts.name(labels[i]))));
-  const method = methods.length > 0 && h("select", { id: "service-method" }, methods.map((m) => option(m, m)));
+  const { labels } = state.graph.model;
+  const diagnosis = h("select", { id: "service-diagnosis" }, item.verdict.ranked.map(([i]) => h("option", { value: labels[i].id }, texts.name(labels[i]))));
   const picture = h("div", { class: "service-picture" });
   const explain = async () => {
-    const values = { format: "json", diagnosis: diagnosis.value, ...(method ? { method: method.value } : {}) };
-    const found = await ask("/v1/explain", values, form([item]));
+    const found = await ask("/v1/explain", { format: "json", diagnosis: diagnosis.value }, form([item]));
     picture.replaceChildren(h("img", { src: `data:image/png;base64,${found.picture}`, alt: say("service.picture", { name: item.name }) }));
   };
-  return [h("details", { class: "service" }, h("summary", {}, say("service.title")), h("p", { class: "faint small" }, say("service.note")),
-    h("div", { class: "map-controls" }, h("label", { for: "service-diagnosis" }, say("result.map_for")), diagnosis,
-      method && h("label", { for: "service-method" }, say("service.method")), method),
-    button("service.explain", explain), said(), picture)];
+  return [h("div", { class: "asked" }, h("div", { class: "map-controls" }, h("label", { for: "service-diagnosis" }, say("result.map_for")), diagnosis), button("service.explain", explain), said(), picture)];
+}
+
+function documents(item) {
+  if (!choices("/v1/classify", "format").includes("fhir")) return [];
+  const fhir = async () => {
+    const found = await ask("/v1/classify", { format: "fhir" }, form([item]));
+    download(`${item.name.replace(/\.[^.]*$/, "") || "image"}.fhir.json`, new Blob([JSON.stringify(found, null, 1) + "\n"], { type: "application/fhir+json" }));
+  };
+  return [h("div", { class: "asked" }, button("service.fhir", fhir), said())];
 }
 
 // The service's answer as if the page had computed it; its reasons are said as they come.
