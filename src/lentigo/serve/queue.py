@@ -50,6 +50,7 @@ class JobQueue:
         self._batch = batch
         self._waiting: deque[Job] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
+        self._coming: set[asyncio.Future[None]] = set()  # woken, but not yet running
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -77,7 +78,7 @@ class JobQueue:
         while not lost.done():
             if not self._waiting and not await self._woken(lost):
                 break
-            share = math.ceil(len(self._waiting) / (1 + len(self._idle)))
+            share = math.ceil(len(self._waiting) / (1 + len(self._idle) + len(self._coming)))
             if batch := self._next(min(self._batch, share)):
                 return batch
         return []
@@ -92,16 +93,14 @@ class JobQueue:
 
         self._idle.append(woken)
         lost.add_done_callback(wake)
+        gone = True
         try:
             await woken
-        except asyncio.CancelledError:
-            self._pass_on(woken)
-            raise
+            gone = lost.done()
         finally:
             lost.remove_done_callback(wake)
-        if lost.done():
-            self._pass_on(woken)
-        return not lost.done()
+            self._leave(woken, pass_on=gone)
+        return not gone
 
     def _next(self, most: int) -> list[Job]:
         batch: list[Job] = []
@@ -121,14 +120,17 @@ class JobQueue:
             woken = self._idle.popleft()
             if not woken.done():
                 woken.set_result(None)
+                self._coming.add(woken)
                 count -= 1
 
-    def _pass_on(self, woken: asyncio.Future[None]) -> None:
-        """A worker that stops leaves what it was woken for to another."""
+    def _leave(self, woken: asyncio.Future[None], *, pass_on: bool) -> None:
+        """A worker no longer waits; one that stops leaves what it was woken for to another."""
         if woken in self._idle:
             self._idle.remove(woken)
-        else:
-            self._wake(1)
+        if woken in self._coming:
+            self._coming.remove(woken)
+            if pass_on:
+                self._wake(1)
 
     def _release(self, _: asyncio.Future[Answer]) -> None:
         self.held -= 1
