@@ -1,7 +1,9 @@
 """DICOM in: the same pixels as the picture's file gives, or a refusal that says why."""
 
 import io
+import subprocess
 import sys
+from shutil import which
 
 import numpy as np
 import pytest
@@ -107,6 +109,7 @@ def test_a_colour_profile_is_applied(make_dicom, pixels):
     assert (decode(make_dicom(pixels, ICCProfile=padded)) == decode(expected.getvalue())).all()
 
 
+GREY = {"PhotometricInterpretation": "MONOCHROME2", "PlanarConfiguration": None}
 REFUSED = {
     "several frames": ({"NumberOfFrames": 3}, "multi-frame"),
     "a CT": ({"kind": "1.2.840.10008.5.1.4.1.1.2"}, "another kind than photographs"),
@@ -119,6 +122,11 @@ REFUSED = {
     "unknown colours": ({"PhotometricInterpretation": "CMYK"}, "photometric interpretation"),
     "no colours": ({"PhotometricInterpretation": None}, "photometric interpretation"),
     "a video": ({"syntax": "1.2.840.10008.1.2.4.102"}, "transfer syntax"),
+    "a JPEG of 12 bits": (
+        {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "SamplesPerPixel": 1, **GREY},
+        "JPEG of 12 bits",
+    ),
+    "colours of 16 bits": ({"BitsAllocated": 16, "BitsStored": 16, "HighBit": 15}, "colours of 16 bits"),
     "signed": ({"PixelRepresentation": 1}, "without a sign"),
 }
 
@@ -176,3 +184,13 @@ def test_classify_takes_dicom_by_content_and_names_the_extra_without_it(make_dic
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match=r"not installed.*\[clinic\]"):
         decode(tmp_path / "IM0001")
+
+
+@pytest.mark.skipif(not which("dcmcjpeg"), reason="needs dcmcjpeg: apt-get install dcmtk")
+@pytest.mark.parametrize("options", [["+el"], ["+e1"], ["+eb", "+cr", "+q", "98"], ["+eb", "+cy", "+q", "98"]])
+def test_jpegs_of_dcmtk_are_read(make_dicom, pixels, tmp_path, options):
+    """Lossless ones exactly, lossy ones closely, in either colour space."""
+    (tmp_path / "a.dcm").write_bytes(make_dicom(pixels))
+    subprocess.run(["dcmcjpeg", *options, tmp_path / "a.dcm", tmp_path / "b.dcm"], check=True)
+    difference = np.abs(decode(tmp_path / "b.dcm").astype(int) - pixels)
+    assert difference.mean() < 6 if "+eb" in options else difference.max() == 0

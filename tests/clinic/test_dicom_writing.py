@@ -6,6 +6,7 @@ import pytest
 
 from lentigo.clinic import dicom_heatmap, dicom_report, write_dicom
 from lentigo.errors import ImageError, OutputError
+from lentigo.runtime import decode
 
 pydicom = pytest.importorskip("pydicom")
 
@@ -79,3 +80,19 @@ def test_what_belongs_to_no_study_is_refused(lenient, lesion_jpeg, make_dicom, v
     (tmp_path / "mine.dcm").write_bytes(b"mine")
     with pytest.raises(OutputError, match="already exists"):
         write_dicom(dicom_report(verdict), tmp_path / "mine.dcm")
+
+
+def test_results_of_a_real_image_pass_their_validators(real_root, make_dicom, tmp_path, dciodvfy):
+    from lentigo import Classifier
+    from lentigo.clinic import check_fhir, fhir_bundle
+    from lentigo.runtime import find_images
+
+    photo = find_images(real_root)[0].read_bytes()
+    height, width = decode(photo).shape[:2]
+    classifier = Classifier.load()
+    verdict = classifier.classify(make_dicom(frame=photo, Rows=height, Columns=width))
+    assert verdict.raw == classifier.classify(photo).raw
+    for k, make in enumerate((dicom_report, dicom_heatmap)):
+        assert dciodvfy(write_dicom(make(verdict), tmp_path / f"{k}.dcm")) == []
+    for version in ("R5", "R4B"):
+        check_fhir(fhir_bundle(verdict, version=version), version)

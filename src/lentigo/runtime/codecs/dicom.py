@@ -208,6 +208,8 @@ def _frame(dataset: Any) -> bytes:
 
 def _from_jpeg(dataset: Any, frame: bytes) -> Image.Image | NDArray[np.integer]:
     """Decoded as a JPEG file is; where neither JFIF nor Adobe states the colours, DICOM does."""
+    if int(dataset.get("BitsStored", 8)) > 8:
+        raise ImageError(f"a JPEG of {dataset.BitsStored} bits.", _EXPORT)
     frame = frame.rstrip(b"\0")
     if not frame.endswith(b"\xff\xd9"):
         raise damaged("its JPEG has no end")
