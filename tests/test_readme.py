@@ -1,14 +1,19 @@
 """What README and the documents show runs as it is written, or names what exists."""
 
 import ast
+import importlib
 import inspect
+import json
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
+import onnxruntime
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -16,10 +21,12 @@ from typer.testing import CliRunner
 import lentigo
 from lentigo.cli import app
 from lentigo.runtime import shipped_models
+from lentigo.training import Recipe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 SCRIPT = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 CONSOLE = re.compile(r"^\$ (lentigo [^\n]*)", re.M)
 INLINE = re.compile(r"`(lentigo [a-z][^`]*)`")
@@ -101,3 +108,56 @@ def test_the_table_of_models_is_what_the_tool_writes(monkeypatch):
     import readme
 
     assert readme.filled(README) == README, "run: python tools/readme.py"
+
+
+def test_every_block_is_of_a_kind_that_is_tested_here():
+    assert {language for language, _ in BLOCK.findall(README)} == {"console", "python", "js", "cpp"}
+
+
+def test_every_line_of_a_console_is_a_command_that_is_tested_here():
+    lines = [line for language, block in BLOCK.findall(README) if language == "console" for line in block.splitlines()]
+    assert lines
+    assert [line for line in lines if not line.startswith(("$ lentigo ", "$ pip install "))] == []
+
+
+def test_scripts_use_public_names_alone():
+    for script in scripts():
+        for node in ast.walk(ast.parse(script)):
+            if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "lentigo":
+                assert {alias.name for alias in node.names} <= set(dir(importlib.import_module(node.module)))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in dir(lentigo):
+                owner = getattr(lentigo, ast.unparse(node.value))
+                assert node.attr in getattr(owner, "__all__", dir(owner)), ast.unparse(node)
+
+
+def test_extras_and_targets_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        named = {extra for found in re.findall(r"pip install [^\n]*\[([\w,]+)\]", text) for extra in found.split(",")}
+        assert named <= set(extras), document.name
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+        assert set(re.findall(r"(?:`|    |=\S+ )make ([\w-]+)", text)) <= set(targets), document.name
+
+
+def test_the_recipe_shown_is_a_recipe():
+    (text,) = re.findall(r"`(\{\"loss\"[^`]*\})`", README)
+    Recipe(**json.loads(text))
+
+
+@pytest.mark.parametrize("language", ["python", "js", "cpp"])
+def test_programs_in_every_language_name_the_inputs_and_outputs_of_the_file(language):
+    session = onnxruntime.InferenceSession(shipped_models()["lentigo-s"])
+    names = {"image", "probabilities", "cam", "ood_score"}
+    assert names <= {one.name for one in [*session.get_inputs(), *session.get_outputs()]}
+    blocks = [block for kind, block in BLOCK.findall(README) if kind == language and "onnxruntime" in block]
+    assert len(blocks) == 1
+    assert all(re.search(rf"\b{name}\b", blocks[0]) for name in names)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_program_in_javascript_can_be_parsed(tmp_path):
+    (block,) = [block for kind, block in BLOCK.findall(README) if kind == "js"]
+    file = tmp_path / "block.mjs"
+    file.write_text(block, encoding="utf-8")
+    subprocess.run(["node", "--check", file], check=True, timeout=60)
