@@ -76,10 +76,16 @@ class Audit:
         return tuple(d for d in self.duplicates if source[d.first] != source[d.second])
 
     @property
+    def published(self) -> tuple[tuple[str, str], ...]:
+        """The published pairs of which both images are here: of a part of a data set only these can be found."""
+        here = set(self.records.ids)
+        return tuple(pair for pair in self.records.known_pairs if here.issuperset(pair))
+
+    @property
     def rediscovered(self) -> tuple[tuple[str, str], ...]:
         """The published pairs that the searches found by themselves."""
         found = {frozenset(pair) for pair in self.pairs}
-        return tuple(pair for pair in self.records.known_pairs if frozenset(pair) in found)
+        return tuple(pair for pair in self.published if frozenset(pair) in found)
 
     def summary(self) -> dict[str, object]:
         """The counts, ready for JSON."""
@@ -95,7 +101,7 @@ class Audit:
             "duplicates": _kinds(self.duplicates),
             "duplicates_across_lesions": _kinds(self.across),
             **({"duplicates_across_data_sets": _kinds(self.across_data_sets)} if self.records.sources else {}),
-            "published_pairs": len(self.records.known_pairs),
+            "published_pairs": len(self.published),
             "published_pairs_rediscovered": len(self.rediscovered),
             "label_conflicts": len(self.conflicts),
             "metadata_faults": dict(sorted(Counter(f.kind for f in self.faults).items())),

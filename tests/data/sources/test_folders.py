@@ -104,6 +104,15 @@ def test_files_that_share_a_name_in_one_class_are_reported_and_not_read(tmp_path
     assert back.problem_counts("dropped") == {"ambiguous image": 4}
 
 
+def test_masks_and_thumbnails_beside_an_image_are_no_images(tmp_path):
+    save_pictures(tmp_path / "melanoma", ["a", "a_segmentation", "A-mask"])
+    save_pictures(tmp_path / "nevus", ["b", "c_mask"], first=3)
+    save_pictures(tmp_path / "nevus" / "small", ["b_thumb"], first=5)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == ["a", "b", "c_mask"]  # no image c: it may be a picture after all
+    assert back.problem_counts()["mask or thumbnail"] == 3
+
+
 def test_files_of_one_name_with_equal_bytes_are_one_image(tmp_path):
     for name in ("melanoma", "nevus"):
         save_pictures(tmp_path / name, [f"{name}0"], first=5 * (name == "nevus"))

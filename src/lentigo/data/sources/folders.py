@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from lentigo.data.records import Problem, Records, make_table
-from lentigo.data.sources.image_files import ImageFiles, NotFound, plain_id, same_bytes
+from lentigo.data.sources.image_files import ImageFiles, NotFound, is_companion, plain_id, same_bytes
 from lentigo.data.sources.label_columns import contradict
 from lentigo.data.sources.labels import interpret_labels, is_label, report_reduced
 from lentigo.data.sources.manifest import find_manifest
@@ -51,9 +51,10 @@ def read(root: Path, labels: LabelSet | None = None) -> Records:
     """Read a tree of class folders; an image's class is the nearest folder above it that is named after one.
 
     An image's id is its name without suffix, or its path below the root where names occur twice in the tree. Left out
-    and reported are images in no class folder, in two that contradict each other, and those that share their name
-    within one class folder of one part, where one may be the mask or thumbnail of the other; of files with the same
-    bytes there one is kept. Files of one name and the same bytes in two classes are one image with two labels.
+    and reported are images in no class folder, in two that contradict each other, masks and thumbnails such as
+    `a_segmentation.png` beside `a.jpg`, and images that share their name within one class folder of one part, where
+    one may be the mask or thumbnail of the other; of files with the same bytes there one is kept. Files of one name
+    and the same bytes in two classes are one image with two labels.
 
     Raises:
         DataError: classes named by numbers, or no usable image.
@@ -120,6 +121,9 @@ def _alike(
     named = defaultdict(list)
     for i, path in enumerate(below):
         named[plain_id(path.name).lower()].append(i)
+    for i, path in enumerate(below):
+        if is_companion(path, named):
+            found[i] = NotFound("mask or thumbnail", "it is named after another image and shows no lesion of its own")
     for members in named.values():
         for i in members[1:]:
             equal = next((j for j in members if j < i and same_bytes(images[i], images[j])), None)

@@ -19,8 +19,12 @@ from lentigo.runtime.walking import survey
 
 __all__ = ["ImageFiles", "NotFound", "is_companion", "packed_hint", "plain_id", "same_bytes"]
 
-_COMPANION = re.compile(r"(.+?)_(?:segmentation|seg|mask|superpixels|attribute_\w+)", re.IGNORECASE)
-"""Masks that publishers put beside an image, under its id and a word of theirs; they are no images of the data set."""
+_COMPANION = re.compile(
+    r"(.+?)[_-](?:(?:lesion_?)?(?:segmentation|seg|masks?)|ground_?truth|gt|superpixels|attribute_\w+"
+    r"|thumb(?:nail)?|preview|overlay)",
+    re.IGNORECASE,
+)
+"""Masks and thumbnails beside an image, under its id and a word more; they are no images of the data set."""
 
 _PAPERS = frozenset(
     """
@@ -125,7 +129,7 @@ class ImageFiles:
         """The images that no row asked for, and those that were passed over as copies of one that was.
 
         Args:
-            ids: the image ids of the rows; published masks under these ids are no images.
+            ids: the image ids of the rows; masks and thumbnails of these ids are no images.
         """
         plain = {image_id.lower() for image_id in ids}
         copies = [Problem(str(path), reason, "identical file", "ignored") for path, reason in self._copies.items()]
@@ -137,7 +141,7 @@ class ImageFiles:
 
 
 def is_companion(path: Path, ids: Collection[str]) -> bool:
-    """Whether a file is a published mask of one of some images, given by their ids in lower case."""
+    """Whether a file is the mask or thumbnail of one of some images, given by their ids in lower case."""
     named = _COMPANION.fullmatch(path.stem.lower())
     return named is not None and named.group(1) in ids
 
