@@ -5,9 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch and numpy are loaded: each of xdist's processes has a core, and what is computed here is small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long one example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("lentigo", settings.default, deadline=None)
+settings.load_profile("lentigo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
