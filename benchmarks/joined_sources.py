@@ -1,12 +1,13 @@
 """Near-duplicates between data sets that are read as one, and what the search for them can't see.
 
-python benchmarks/joined_sources.py MAIN FURTHER... --out results/joined_sources.md
+python benchmarks/joined_sources.py MAIN FURTHER... --out results/joined_sources.md [--copies]
 
 Two parts. The search: pairs of images of different data sets, by what accepted them. The control: images of MAIN,
 changed as other data sets change theirs, under other ids, among the same images and others; how many does it find?
 """
 
 import argparse
+import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from PIL import Image
 from common import machine
 from lentigo import audit, data
 from lentigo.atomic import write_text
+from lentigo.audit.duplicates.fingerprints import THUMBNAIL
+from lentigo.audit.duplicates.local_features import Features
 from lentigo.audit.duplicates.search import NEIGHBOURS
 from lentigo.data.joining import join
 from lentigo.data.pixels import to_square
@@ -27,9 +30,9 @@ from lentigo.data.records import Records
 from lentigo.render.markdown import table
 
 KINDS = ("identical", "copy", "view")
-CONTROLS = 150
+CONTROLS = 60
 """Images of MAIN that are changed."""
-AMONG = 600
+AMONG = 200
 """Images of MAIN that they are searched among, themselves included."""
 
 
@@ -70,14 +73,35 @@ def search(records: Records) -> list[audit.Duplicate]:
     return list(audit.find_duplicates(audit.take_fingerprints(records), across=True))
 
 
-def found_between(records: Records) -> tuple[str, list[audit.Duplicate]]:
+def search_copies(records: Records) -> list[audit.Duplicate]:
+    """The same search without local features, which take most of its time."""
+
+    def one(path: str) -> tuple[str, NDArray[np.uint8]]:
+        luma = Image.fromarray(rgb := records.decode(path)).convert("L")
+        checksum = hashlib.sha256(rgb.tobytes()).hexdigest()
+        return checksum, np.asarray(luma.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR))
+
+    taken = [one(path) for path in records.table["path"]]
+    checksums = np.array([checksum for checksum, _ in taken], object)
+    nothing = Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
+    prints = audit.Fingerprints(
+        records.ids, checksums, np.stack([thumbnail for _, thumbnail in taken]), (nothing,) * len(records),
+        sources=records.source_numbers,
+    )  # fmt: skip
+    return list(audit.find_duplicates(prints, across=True))
+
+
+def found_between(records: Records, copies: bool) -> tuple[str, list[audit.Duplicate]]:
     """Numbers of pairs for each two data sets, as a table; and the pairs."""
     names = [source.name for source in records.sources]
     of = dict(zip(records.ids, records.source_numbers, strict=True))
-    pairs = search(records)
+    pairs = search_copies(records) if copies else search(records)
     counts = Counter((*sorted((of[d.first], of[d.second])), d.kind) for d in pairs)
     rows = [
-        (f"{names[a]} and {names[b]}", *(f"{counts[a, b, kind]:,}" for kind in KINDS))
+        (
+            f"{names[a]} and {names[b]}",
+            *("not searched" if copies and kind == "view" else f"{counts[a, b, kind]:,}" for kind in KINDS),
+        )
         for a in range(len(names))
         for b in range(a + 1, len(names))
     ]
@@ -110,9 +134,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("roots", type=Path, nargs="+", help="Data sets, the main one first.")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--copies", action="store_true", help="Don't search for other views between the data sets.")
     options = parser.parse_args()
     records = data.read(options.roots)
-    between, pairs = found_between(records)
+    between, pairs = found_between(records, options.copies)
     fold = data.split(records, pairs=[(d.first, d.second) for d in pairs])
     named = "\n".join(
         f"- {d.first}, {d.second}: {d.kind}, {d.score:.3g}"
@@ -120,10 +145,13 @@ def main() -> None:
         if 0 in records.take([d.first, d.second]).source_numbers
     )
     skipped = records.problem_counts("dropped")
+    shown = ["benchmarks/joined_sources.py", *(root.name for root in options.roots), "--out", str(options.out)]
+    command = shlex.join(["python", *shown, *(["--copies"] if options.copies else [])])
+    only = "Only what it finds as copies counts for the first table. " if options.copies else ""
     page = f"""# Several data sets as one: what they have in common
 
 ```
-python benchmarks/joined_sources.py {" ".join(shlex.quote(root.name) for root in options.roots)} --out {options.out}
+{command}
 ```
 
 {records.name}: {len(records):,} images ({counted(records.table["data_set"].value_counts())}).
@@ -146,7 +174,8 @@ Fold 0 of 5, grouped, with these pairs: {str(fold).replace(chr(10), "; ")}.
 {control(records.main)}
 
 What it doesn't find here, it would also have missed above: a table without pairs is no proof that there are none.
-Among more images than these, other views are harder to find: only the {NEIGHBOURS} nearest of an image are compared.
+{only}Among more images than these, other views are harder to find: only the {NEIGHBOURS} nearest of an
+image are compared.
 """
     write_text(options.out, page)
     print(page)

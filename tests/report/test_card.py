@@ -8,9 +8,10 @@ import yaml
 from lentigo import evaluation
 from lentigo.errors import DataError
 from lentigo.report import report
-from lentigo.report.card import _sources, _start, model_card
+from lentigo.report.card import _sources, model_card
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
+from lentigo.runtime.shipped import describe_start
 from tests.evaluation.imagined import make
 
 
@@ -62,7 +63,7 @@ def test_card_names_the_data_sets_and_the_starting_weights(bundle_path):
         }
     )
     assert "| clinic | 1,500 | 75% | CC BY 4.0 | not stated |" in _sources(described)
-    assert _start(described) == (
-        "The weights started from first (sha256 aaaaaaaaaaaa), trained on isic2019 (licence: not stated); these from "
-        "mobilenet.safetensors (sha256 bbbbbbbbbbbb).\n"
+    assert describe_start(described) == (
+        "first (sha256 aaaaaaaaaaaa), trained on isic2019 (licence: not stated); these from mobilenet.safetensors "
+        "(sha256 bbbbbbbbbbbb)"
     )

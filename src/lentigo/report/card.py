@@ -5,7 +5,6 @@ on the subject's predictions.
 """
 
 import re
-from typing import Any
 
 import yaml
 
@@ -17,6 +16,7 @@ from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
 from lentigo.runtime.metadata import BundleMetadata
+from lentigo.runtime.shipped import describe_start
 
 __all__ = ["model_card"]
 
@@ -122,7 +122,8 @@ and anything that the list above names as missing.
 
 Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.split.items())}. {described.citation}
 
-{_sources(described)}{_start(described)}
+{_sources(described)}The weights started from {describe_start(described)}.
+
 
 | entry of the recipe | value |
 |---|---|
@@ -163,18 +164,3 @@ def _sources(described: BundleMetadata) -> str:
         return ""
     listed = table(("data set", "training images", "share of an epoch", "licence", "cite"), rows)
     return f"{listed}\n\nThe first alone was split into training, validation and test.\n\n"
-
-
-def _start(described: BundleMetadata) -> str:
-    """The weights that the training started from."""
-    start: Any = described.start
-    if not start:
-        return "The weights started from random numbers.\n"
-    found = []
-    while start:
-        sha256 = f" (sha256 {str(start['sha256'])[:12]})" if start.get("sha256") else ""
-        run = start.get("run", {})
-        learned = f", trained on {run['data']} (licence: {run['licence'] or 'not stated'})" if run else ""
-        found.append(f"{start['source']}{sha256}{learned}")
-        start = start.get("parent_start") or run.get("start")
-    return f"The weights started from {'; these from '.join(found)}.\n"

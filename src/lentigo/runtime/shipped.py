@@ -3,14 +3,16 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
 from lentigo.runtime.decisions import BALANCED_PRIOR, TRAINING_PREVALENCE
+from lentigo.runtime.metadata import BundleMetadata
 from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.runtime.verdict import NOTICE
 
-__all__ = ["DEFAULT", "describe", "describe_models", "find_bundle", "shipped_models"]
+__all__ = ["DEFAULT", "describe", "describe_models", "describe_start", "find_bundle", "shipped_models"]
 
 DEFAULT = "lentigo-s"
 """The default model."""
@@ -60,16 +62,32 @@ def describe(bundle: Bundle) -> str:
         + ", ".join(f"{k} {v['value']:.3f}" for k, v in values.items() if v["value"] is not None)
         for view, values in described.metrics.items()
     ]
+    size = bundle.path.stat().st_size
     lines = [
         described.name,
-        f"  {described.network}, {described.parameters:,} parameters, {bundle.path.stat().st_size / 1e6:.2f} MB, "
+        f"  {described.network}, {described.parameters:,} parameters, {size / 1e6:.2f} MB ({size:,} bytes), "
         f"{described.size}x{described.size} pixels",
         f"  trained on {described.source}, protocol {described.split['protocol']}, fold {described.split['fold']}",
+        f"  weights started from {describe_start(described)}",
+        *(f"  {source['name']}: licence {source['licence'] or 'not stated'}" for source in described.sources),
         *measured,
         f"  {described.licence}",
         f"  {NOTICE}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def describe_start(described: BundleMetadata) -> str:
+    """The weights that a model's training started from, and what those had started from."""
+    start: Any = described.start
+    found = []
+    while start:
+        sha256 = f" (sha256 {str(start['sha256'])[:12]})" if start.get("sha256") else ""
+        run = start.get("run", {})
+        learned = f", trained on {run['data']} (licence: {run['licence'] or 'not stated'})" if run else ""
+        found.append(f"{start['source']}{sha256}{learned}")
+        start = start.get("parent_start") or run.get("start")
+    return "; these from ".join(found) or "random numbers"
 
 
 def describe_models() -> str:
