@@ -51,7 +51,7 @@ PUBLIC = {
     """,
     "lentigo.export": """
         LiteFile litert setup_litert
-        POLICIES Parity Policy bundle check_parity convert recalibrate summarise upgrade
+        POLICIES Parity Policy bundle check_parity convert fuse recalibrate summarise upgrade
     """,
     "lentigo.compression": """
         ALLOWED Allowed Compressed CompressionRecipe CompressionRecord Difference Gate

@@ -40,6 +40,12 @@ def classify(
             "diagnoses. Adjusts the probabilities by Bayes' rule; decisions stay in the view of each threshold."
         ),
     ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV of image (file name), age, sex and site, for a model that takes them; cells may be empty."
+        ),
+    ] = None,
     explain: Annotated[
         Path | None, typer.Option(help="Folder for heat maps of the model's evidence. No input is overwritten.")
     ] = None,
@@ -59,6 +65,7 @@ def classify(
         model=model,
         explain=explain,
         prevalence=None if prevalence is None else read_prevalence(prevalence),  # type: ignore[arg-type]
+        metadata=metadata,
         overwrite=overwrite,
         progress=not sys.stdout.isatty(),  # on a terminal the rows show the progress
     )

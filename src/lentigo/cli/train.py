@@ -1,4 +1,4 @@
-"""Verbs for building models: train, export, demo."""
+"""Verbs for building models: train, export, fuse, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -134,6 +134,20 @@ def export(
     from lentigo import export as exporting
 
     typer.echo(exporting.summarise(exporting.convert(model, out, int8=int8, name=name, data=root, device=device)))
+
+
+@app.command()
+def fuse(
+    model: Annotated[str, typer.Argument(help="Name or path of a bundle.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    root: Annotated[Path, typer.Option("--data", help="The data set that it was trained on.")],
+    name: Annotated[str | None, typer.Option(help="The model's name (default: the file's name).")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the inputs that are dropped in training.")] = 0,
+) -> None:
+    """Add age, sex and site, each of which may be missing, to the logits of a bundle's network."""
+    from lentigo import export as exporting
+
+    typer.echo(exporting.summarise(exporting.fuse(model, root, out, name=name, seed=seed)))
 
 
 @app.command()

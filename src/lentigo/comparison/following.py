@@ -15,6 +15,7 @@ from lentigo.comparison.pictures import outlined, side_by_side
 from lentigo.comparison.visits import Visit
 from lentigo.errors import DataError
 from lentigo.runtime import NOTICE, Classifier
+from lentigo.runtime.decisions import printed
 from lentigo.texts import text
 
 __all__ = ["Change", "FollowUp", "follow"]
@@ -183,7 +184,7 @@ def _words(change: Change) -> list[str]:
         moved = change.probability_changes or {}
         shown = sorted(change.probabilities, key=lambda c: -change.probabilities[c])  # type: ignore[index]
         lines.append(change.decision)
-        lines += [f"{c} {change.probabilities[c]:.2f}" + (f" ({moved[c]:+.2f})" if moved else "") for c in shown]
+        lines += [f"{c} {printed(change.probabilities[c], 2)}" + (f" ({moved[c]:+.2f})" if moved else "") for c in shown]
     if change.measured is not None:
         ratio = "" if change.area_ratio is None else f" (x{change.area_ratio:.2f})"
         border = ", reaches the border" if change.measured.touches_border else ""

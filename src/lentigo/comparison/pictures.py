@@ -51,7 +51,7 @@ def side_by_side(
         left, top = GAP + i % columns * (SIDE + GAP), GAP + i // columns * cell
         small = Image.fromarray(pixels)
         scale = SIDE / max(small.size)
-        small = small.resize([max(1, round(n * scale)) for n in small.size], Image.Resampling.LANCZOS)  # type: ignore[arg-type]
+        small = small.resize([max(1, round(n * scale)) for n in small.size], Image.Resampling.LANCZOS)
         sheet.paste(small, (left + (SIDE - small.width) // 2, top + (SIDE - small.height) // 2))
         for k, line in enumerate(caption):
             draw.text((left, top + SIDE + 2 + k * LINE), _fitted(line, font), fill=_INK, font=font)

@@ -22,7 +22,8 @@ from lentigo.evaluation.leaks import listed
 from lentigo.evaluation.overlap import refuse_overlap
 from lentigo.evaluation.predictions import Predictions, probability_columns
 from lentigo.progress import track
-from lentigo.runtime import Outputs, Predictor
+from lentigo.runtime import Bundle, Outputs, Predictor
+from lentigo.runtime.clinical import encode
 
 if TYPE_CHECKING:
     from lentigo.training import Run
@@ -176,6 +177,13 @@ def _remade_split(model: Predictor, records: data.Records) -> data.Split:
     return split
 
 
+def _clinical(model: Predictor, records: data.Records) -> dict[str, NDArray]:
+    """What the records know of each image's patient, [N] for each input of a model that takes any."""
+    inputs = model.metadata.inputs if isinstance(model, Bundle) else ()
+    named = [one.name for one in inputs if one.name in records.table.columns]
+    return encode(inputs, records.table[named].to_dict("records"), str(records.root)) if inputs else {}
+
+
 def _refuse_other_labels(model: Predictor, records: data.Records) -> None:
     if model.labels != records.label_set:
         raise DataError(
@@ -199,14 +207,20 @@ def predict_files(
         DataError: no image can be read.
     """
 
-    def one(path: str) -> Outputs | ImageError:
+    known = _clinical(model, records)
+
+    def one(path: str, row: int) -> Outputs | ImageError:
         try:
-            return model.predict(records.decode(path)[None])
+            return model.predict(records.decode(path)[None], **{name: v[row : row + 1] for name, v in known.items()})
         except ImageError as error:
             return error
 
     with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(one, records.table["path"]), f"Predicting with {model.name}", len(records)))
+        found = list(
+            track(
+                pool.map(one, records.table["path"], range(len(records))), f"Predicting with {model.name}", len(records)
+            )
+        )
     good = np.array([not isinstance(result, ImageError) for result in found])
     results: list[Outputs] = [r for r in found if not isinstance(r, ImageError)]
     if not results:

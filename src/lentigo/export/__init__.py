@@ -9,6 +9,7 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.export.assemble import bundle
     from lentigo.export.convert import convert
+    from lentigo.export.fusion import fuse
     from lentigo.export.lite import LiteFile, litert, setup_litert
     from lentigo.export.parity import POLICIES, Parity, Policy, check_parity
     from lentigo.export.refit import recalibrate
@@ -27,6 +28,7 @@ __all__ = [
     "bundle",
     "check_parity",
     "convert",
+    "fuse",
     "litert",
     "recalibrate",
     "setup_litert",

@@ -15,6 +15,7 @@ from PIL import Image
 
 from lentigo.errors import BundleError, ImageError
 from lentigo.runtime.bundle import Bundle
+from lentigo.runtime.clinical import encode
 from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.gradability import rejection_reasons
@@ -84,7 +85,13 @@ class Classifier:
         """What the model reports for itself: size, training data, split, measurements, licence and notice."""
         return describe(self.bundle)
 
-    def classify(self, source: ImageSource, *, prevalence: Mapping[str, float] | None = None) -> Verdict:
+    def classify(
+        self,
+        source: ImageSource,
+        *,
+        prevalence: Mapping[str, float] | None = None,
+        clinical: Mapping[str, object] | None = None,
+    ) -> Verdict:
         """Classify one image.
 
         Args:
@@ -92,12 +99,15 @@ class Classifier:
             prevalence: how common each diagnosis is where the image comes from, by id or name, on any scale. It
                 restates the probabilities by Bayes' rule; the decision stays at balanced prior, where the thresholds
                 were chosen.
+            clinical: what is known of the patient, such as {'age': 54, 'sex': 'male', 'site': 'back'}, for a model that
+                takes it; what is left out is missing.
 
         Raises:
             ImageError: the image can't be read, or is a heat map drawn by lentigo.
-            DataError: the prevalence is incomplete or impossible.
+            DataError: the prevalence is incomplete or impossible, or clinical values that the model doesn't take.
         """
-        return self._classify(source, self._stated(prevalence))
+        known = {} if clinical is None else encode(self.bundle.metadata.inputs, [clinical])
+        return self._classify(source, self._stated(prevalence), known)
 
     def classify_many(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
@@ -135,10 +145,12 @@ class Classifier:
         """
         return self._together(_several(sources), self._stated(prevalence))
 
-    def _classify(self, source: ImageSource, stated: Mapping[str, float] | None) -> Verdict:
+    def _classify(
+        self, source: ImageSource, stated: Mapping[str, float] | None, known: Mapping[str, NDArray]
+    ) -> Verdict:
         name = _name(source)
         kept, pixels = _read(source)
-        return self._verdict(name, kept, pixels, self._run(pixels[None], name), 0, stated)
+        return self._verdict(name, kept, pixels, self._run(pixels[None], name, known), 0, stated)
 
     def _in_threads(
         self, sources: Iterable[ImageSource], stated: Mapping[str, float] | None
@@ -194,9 +206,9 @@ class Classifier:
     def _failure(self, source: ImageSource, error: ImageError) -> Failure:
         return Failure(_name(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
 
-    def _run(self, images: NDArray[np.uint8], name: str) -> Outputs:
+    def _run(self, images: NDArray[np.uint8], name: str, known: Mapping[str, NDArray] | None = None) -> Outputs:
         try:
-            return self.bundle.predict(images)
+            return self.bundle.predict(images, **(known or {}))
         except Exception as error:  # ONNX Runtime's errors share no base class; huge images run out of memory
             raise ImageError(f"{name}: inference failed ({error}).", "Downscale the image first.") from None
 

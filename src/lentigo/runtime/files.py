@@ -3,13 +3,15 @@
 import hashlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lentigo.atomic import make_folder
-from lentigo.errors import ImageError
+from lentigo.errors import DataError, ImageError
 from lentigo.progress import note, track
 from lentigo.runtime.classifier import Classifier
+from lentigo.runtime.clinical import read_clinical
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.heatmap_files import SUFFIX, is_heatmap, refuse_to_replace
 from lentigo.runtime.selection import Selection, select
@@ -60,6 +62,7 @@ def classify_files(
     model: str | os.PathLike[str] | None = None,
     explain: str | os.PathLike[str] | None = None,
     prevalence: Mapping[str, float] | None = None,
+    metadata: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> FileResults:
@@ -73,6 +76,8 @@ def classify_files(
         explain: folder for the heat maps, one per image, named after it and ending in '.heatmap.png'. No input and
             nothing but an earlier heat map is ever replaced there.
         prevalence: how common each diagnosis is where the images come from, by id or name; without it, balanced.
+        metadata: a CSV of `image` (file names, as the files are called) and any of the inputs that the model takes,
+            such as age, sex and site. Images that it doesn't name, and empty cells, are classified without.
         overwrite: replace earlier heat maps in `explain`.
         progress: show a bar on standard error if that is a terminal.
 
@@ -82,19 +87,47 @@ def classify_files(
     Raises:
         ImageError: a pattern or folder without any image, nothing that exists, or a heat map that would replace a file.
         BundleError: no such model.
-        DataError: the prevalence is incomplete or impossible.
+        DataError: the prevalence is incomplete or impossible, or metadata that the model doesn't take, or of no image.
     """
     find_bundle(model)  # report a mistyped name before anything is read
     files = selected_images(paths)
     pictures = {} if explain is None else planned_pictures(files, Path(explain), overwrite=overwrite)
     # With many images each thread computes one; with one image all threads share it.
     classifier = Classifier.load(model, threads=1 if len(files) > 1 else 0)
-    results = classifier.classify_many(
-        [sys.stdin.buffer if file == STDIN else file for file in files], prevalence=prevalence
-    )
+    if metadata is None:
+        results = classifier.classify_many(
+            [sys.stdin.buffer if file == STDIN else file for file in files], prevalence=prevalence
+        )
+    else:
+        results = _with_metadata(classifier, files, Path(metadata), prevalence)
     shown = track(results, "Classifying", len(files)) if progress else results
     explained = _explained(files, shown, pictures, overwrite=overwrite)
     return FileResults(explained, len(files))
+
+
+def _with_metadata(
+    classifier: Classifier, files: list[Path], table: Path, prevalence: Mapping[str, float] | None
+) -> Iterator[Verdict | Failure]:
+    """A result for each file, with what a table knows of it by its name."""
+    rows = read_clinical(table, classifier.bundle.metadata.inputs)
+    names = Counter(file.name for file in files)
+    if twice := [name for name, count in names.items() if count > 1 and name in rows]:
+        raise DataError(f"{table}: {names[twice[0]]} images are called {twice[0]}.", "Classify their folders apart.")
+    if absent := [name for name in rows if name not in names]:
+        raise DataError(
+            f"{table}: none of the images is called {absent[0]!r}.", "Name the files as they are called, with suffix."
+        )
+    note(f"Metadata are known for {len(rows)} of {len(files)} images.")
+
+    def one(file: Path) -> Verdict | Failure:
+        try:
+            source = sys.stdin.buffer if file == STDIN else file
+            return classifier.classify(source, prevalence=prevalence, clinical=rows.get(file.name))
+        except ImageError as error:
+            bundle = classifier.bundle
+            return Failure(str(file), str(error), bundle.name, classifier.sha256, classifier.labels.classes)
+
+    return map(one, files)
 
 
 def selected_images(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
