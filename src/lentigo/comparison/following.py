@@ -184,7 +184,8 @@ def _words(change: Change) -> list[str]:
         moved = change.probability_changes or {}
         shown = sorted(change.probabilities, key=lambda c: -change.probabilities[c])  # type: ignore[index]
         lines.append(change.decision)
-        lines += [f"{c} {printed(change.probabilities[c], 2)}" + (f" ({moved[c]:+.2f})" if moved else "") for c in shown]
+        values = {c: printed(change.probabilities[c], 2) for c in shown}
+        lines += [f"{c} {values[c]}" + (f" ({moved[c]:+.2f})" if moved else "") for c in shown]
     if change.measured is not None:
         ratio = "" if change.area_ratio is None else f" (x{change.area_ratio:.2f})"
         border = ", reaches the border" if change.measured.touches_border else ""
