@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 import zlib
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -198,3 +198,18 @@ def test_pipelined_requests_are_answered_in_order(service, photo):
         answer = read_all(connection)
     assert [part.split()[1] for part in answer.split(b"HTTP/1.1")[1:]] and answer.count(b"HTTP/1.1 200") == 2
     assert answer.count(b"HTTP/1.1 415") == 1
+
+
+def test_more_connections_than_allowed_are_refused(strict):
+    with ExitStack() as stack:
+        several = [stack.enter_context(closing(connected(strict))) for _ in range(25)]
+        status, said = split(read_all(several[-1]))
+        assert status == 503
+        assert "connections are open" in said["detail"]
+    strict.until(lambda: httpx.get(f"{strict.url}/readyz").status_code == 200)
+
+
+def test_who_reads_slowly_keeps_no_room(service, http, photo):
+    with closing(connected(service)) as connection:
+        connection.sendall((head_of(len(photo)) + photo) * 5)
+        service.until(lambda: "\nlentigo_buffered_bytes 0.0" in http.get("/metrics").text)

@@ -30,7 +30,7 @@ def test_all_images_of_a_request_fit_or_none():
     run(check)
 
 
-def test_room_is_given_back_when_an_image_is_answered_or_given_up():
+def test_room_is_free_again_when_an_image_is_answered_or_abandoned():
     async def check():
         queue = JobQueue(room=2, batch=4)
         jobs = [job(), job()]

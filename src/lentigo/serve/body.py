@@ -94,7 +94,7 @@ async def _read(request: Request, settings: Settings, buffered: Buffered) -> byt
                 if part := message.get("body", b""):
                     buffered.add(len(part))
                     held += len(part)
-                    request.scope["state"]["body_bytes"] = held
+                    request.scope["state"]["body_bytes"] = request.scope["state"]["body_held"] = held
                     parts.append(part)
                 if held > settings.max_bytes:
                     raise _too_long(settings)

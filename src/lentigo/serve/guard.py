@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,7 +50,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
+        exchange = _Exchange(scope, receive, send, lambda: self._release(scope))
         scope.setdefault("state", {})["request_id"] = exchange.request_id
         started = time.perf_counter()
         try:
@@ -63,7 +63,7 @@ class Guard:
             if not exchange.status:
                 await exchange.refuse(500, "The service failed on this request.")
         finally:
-            self._service.buffered.held -= scope["state"].get("body_bytes", 0)
+            self._release(scope)
             self._record(scope, exchange, time.perf_counter() - started)
 
     def _may_enter(self, scope: Scope) -> bool:
@@ -71,6 +71,10 @@ class Guard:
         if path.startswith(_ADMIN):
             return _matches(scope, self._admin_keys)
         return not self._keys or not path.startswith(_PROTECTED) or _matches(scope, self._keys)
+
+    def _release(self, scope: Scope) -> None:
+        """The body isn't needed any more."""
+        self._service.buffered.held -= scope["state"].pop("body_held", 0)
 
     def _record(self, scope: Scope, exchange: "_Exchange", seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")  # never the path itself, which may hold a name
@@ -92,8 +96,9 @@ class Guard:
 class _Exchange:
     """One request and its response."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, on_answer: Callable[[], None]) -> None:
         self.status = 0
+        self._on_answer = on_answer
         headers = {name: value for name, value in scope["headers"] if name in _READ}
         given = headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _ID.fullmatch(given) else secrets.token_hex(8)
@@ -113,6 +118,7 @@ class _Exchange:
         """The next part of the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self._on_answer()  # a client that reads slowly must not keep the room of its body
             given = {name for name, _ in message["headers"]}
             message["headers"] = [
                 *message["headers"],
