@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lentigo.errors import ImageError, OutputError
+from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.runtime import is_heatmap
 from lentigo.runtime.heat import COLOURS, heat
+from lentigo.runtime.heat_panels import STYLES, contoured
 from lentigo.runtime.heatmaps import draw
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -68,6 +69,28 @@ class TestPicture:
             picture = draw(pixels, cam, "A title", ["A note " * 60, "x" * 400])
             assert 700 <= picture.width <= 2000
             assert 100 <= picture.height <= 2500
+
+    @pytest.mark.parametrize("shape", [(150, 200), (1, 1), (20, 2000), (2000, 30)])
+    @pytest.mark.parametrize("style", STYLES)
+    def test_every_style_has_any_shape(self, shape, style):
+        pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+        lesion = np.ones(shape, bool)
+        for cam in (np.eye(4, dtype=np.float32), np.zeros((4, 4), np.float32)):
+            picture = draw(pixels, cam, "A title", [], style=style, lesion=lesion)
+            assert 700 <= picture.width <= 2000
+
+    def test_contours_are_where_the_map_has_their_level(self):
+        cam = np.zeros((8, 8), np.float32)
+        cam[:, 4:] = 1
+        drawn = np.asarray(contoured(Image.new("RGB", (80, 80), (90, 90, 90)), cam))
+        changed = (drawn != 90).any(axis=(0, 2))
+        assert changed[36:46].any()
+        assert not changed[:34].any()
+        assert not changed[50:78].any()
+
+    def test_no_other_style(self):
+        with pytest.raises(DataError, match="No style"):
+            draw(np.zeros((9, 9, 3), np.uint8), None, "", [], style="pie")
 
     def test_the_image_stands_beside_the_map(self, verdict, photo):
         picture, image = np.asarray(verdict.overlay()).astype(float), Image.open(photo).resize((480, 360))
