@@ -81,7 +81,7 @@ def _show(state: int) -> list[Any]:
 
 
 def _classify(classifier: Classifier, content: bytes | None) -> tuple[str, Any, Any]:
-    """What is said of an image, its probabilities by name, and its heat map."""
+    """The words for an image, its probabilities by name, and its heat map."""
     hidden = gr.Label(visible=False), gr.Image(visible=False)
     try:
         verdict = classifier.classify(content or b"")
