@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lentigo import Classifier
-from lentigo.errors import BundleError, DataError, ImageError, RunError
+from lentigo.errors import BundleError, DataError, ImageError, MissingExtraError, RunError
 from lentigo.explanation import METHODS, Explanation, draw_explanation, explain, of_verdict
 from lentigo.explanation.network import Network
 from lentigo.runtime import Bundle, is_heatmap
@@ -145,6 +145,13 @@ class TestWhatItTakes:
         for method in METHODS:
             found = explain(image, method, "red", model=network, ungradable=True)
             assert np.isfinite(found.map).all()
+
+    @pytest.mark.parametrize("missing", ["captum", "skimage"])
+    @pytest.mark.parametrize("method", ["saliency", "lime"])
+    def test_the_extra_is_named_where_it_is_missing(self, network, picture, monkeypatch, method, missing):
+        monkeypatch.setitem(sys.modules, missing, None)
+        with pytest.raises(MissingExtraError, match=r"\[explain\]"):
+            explain(picture, method, model=network)
 
     def test_no_other_object(self, picture):
         with pytest.raises(BundleError, match="not a model"):

@@ -101,6 +101,7 @@ def shap(
 
 def _captum(method: str) -> Any:
     try:
+        import skimage  # noqa: F401  # of the same extra; superpixels need it
         from captum import attr
     except ModuleNotFoundError as missing:
         raise MissingExtraError(f"The method {method}", "explain") from missing
