@@ -7,8 +7,6 @@ Intervals resample lesions.
 """
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +64,7 @@ def main() -> None:
     lines = [
         "# Similar lesions, and pictures of one lesion",
         "",
-        f"`{shlex.join(['python', *sys.argv])}`",
+        f"`python benchmarks/comparison.py ROOT --model {Path(options.model).name}`",
         "",
         f"{bundle.name} ({bundle.sha256[:12]}), {bundle.origin.data}, protocol {bundle.origin.split['protocol']}, fold "
         f"{bundle.origin.split['fold']}: {len(index):,} training images in the index, {len(test):,} test images asked. "

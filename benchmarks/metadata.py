@@ -1,26 +1,24 @@
 """What age, sex and site add to a network, and what they alone give, on the test part of its own split.
 
-python benchmarks/metadata.py ROOT [--predictions results/lentigo-s] [--seeds 5] [--out results/metadata.md]
+python benchmarks/metadata.py ROOT [--model lentigo-s] [--seeds 5] [--out results/metadata.md]
 
-The network's logits are read from its predictions, so that nothing is computed of images. For each seed the terms of
-the metadata are trained on the training part (`training.metadata`) and scaled on the validation part, as
-`lentigo fuse` does it. Differences are paired over resampled lesions.
+For each seed the terms of the metadata are trained on the training part (`training.metadata`) and scaled on
+the validation part, as `lentigo fuse` does it. Differences are paired over resampled lesions.
 """
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.metrics import roc_auc_score
 
 from common import machine, publish
 from lentigo import data
-from lentigo.evaluation import Predictions
+from lentigo.evaluation import predict_own_part
 from lentigo.evaluation.statistics.intervals import resamples
 from lentigo.export.fusion import choose_factor
+from lentigo.runtime import Bundle
+from lentigo.runtime.shipped import find_bundle
 from lentigo.training.metadata import branch_logits, clinical_inputs, known_of, train_metadata
 
 REPLICATES = 1000
@@ -28,17 +26,25 @@ MEASURES = ("balanced accuracy", "macro AUC", "AUC of melanoma")
 DX_TYPE = "how the diagnosis was confirmed (dx_type)"
 
 
-def measured(probabilities, labels, weights, melanoma):
+def weighted_auc(ranks, positive, weights):
+    """AUC of scores by their ranks [N], equal ones with one rank, images weighted."""
+    pos, neg = np.bincount(ranks, weights * positive), np.bincount(ranks, weights * ~positive)
+    return (pos * (np.cumsum(neg) - neg / 2)).sum() / (pos.sum() * neg.sum())
+
+
+class Measured:
     """The three measures of probabilities [N, K] at the balanced prior, images weighted."""
-    right = probabilities.argmax(1) == labels
-    classes = [k for k in range(probabilities.shape[1]) if weights[labels == k].sum() > 0]
-    recall = [np.average(right[labels == k], weights=weights[labels == k]) for k in classes]
-    kept = weights > 0
-    auc = {
-        k: roc_auc_score(labels[kept] == k, probabilities[kept, k], sample_weight=weights[kept])
-        for k in {*classes, melanoma}
-    }
-    return np.array([np.mean(recall), np.mean([auc[k] for k in classes]), auc[melanoma]])
+
+    def __init__(self, probabilities, labels, melanoma):
+        self.right, self.labels, self.melanoma = probabilities.argmax(1) == labels, labels, melanoma
+        self.ranks = [np.unique(column, return_inverse=True)[1] for column in probabilities.T]
+
+    def __call__(self, weights):
+        """Balanced accuracy, macro AUC and AUC of melanoma."""
+        classes = np.unique(self.labels)
+        recall = [np.average(self.right[self.labels == k], weights=weights[self.labels == k]) for k in classes]
+        auc = {k: weighted_auc(self.ranks[k], self.labels == k, weights) for k in classes}
+        return np.array([np.mean(recall), np.mean(list(auc.values())), auc[self.melanoma]])
 
 
 def shortcut(train, test, labels):
@@ -60,17 +66,16 @@ def interval(values):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
-    parser.add_argument("--predictions", type=Path, default=Path("results/lentigo-s"))
+    parser.add_argument("--model", default="lentigo-s")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     records = data.read(options.root)
-    test, validation = (
-        Predictions.load(options.predictions / f"{name}.parquet") for name in ("predictions", "validation")
-    )
+    bundle = Bundle(find_bundle(options.model), threads=1)
+    test, validation = (predict_own_part(bundle, records, part) for part in ("test", "validation"))
     split = data.split(records, test.meta["protocol"], fold=test.meta["fold"])
     if split.hash != test.meta["split_sha256"] or split.leaky:
-        raise SystemExit(f"{options.predictions}: the predictions are of another split, or of a leaky one.")
+        raise SystemExit(f"{options.model}: trained on another split of {options.root}, or on a leaky one.")
     prior = np.array(test.meta["training_prevalence"])
     melanoma = records.label_set.classes.index("mel")
     inputs = clinical_inputs(split.train)
@@ -87,8 +92,9 @@ def main() -> None:
     labels, groups = test.labels, np.asarray(test.groups)
 
     def over_seeds(found, weights):
-        return np.mean([measured(p, labels, weights, melanoma) for p in found], axis=0)
+        return np.mean([one(weights) for one in found], axis=0)
 
+    models = {name: [Measured(p, labels, melanoma) for p in found] for name, found in models.items()}
     ones = np.ones(len(labels))
     values = {name: over_seeds(found, ones) for name, found in models.items()}
     few = {name: found[:1] for name, found in models.items()}
@@ -102,12 +108,13 @@ def main() -> None:
     lines = [
         "# What age, sex and site add",
         "",
-        f"`{shlex.join(['python', *sys.argv])}`",
+        f"`python benchmarks/metadata.py ROOT --model {options.model} --seeds {options.seeds}`",
         "",
         f"{len(test)} test images of {len(set(groups.tolist()))} groups of lesions, {records.name}, protocol "
-        f"{split.protocol}, fold {split.fold} alone; the network is {test.meta['model']}, and its images were not seen "
-        f"again. {len(split.train)} training images. Values are means over {options.seeds} seeds of the metadata's "
-        f"terms; intervals (95 %) resample lesions with the first seed, {REPLICATES} times. All at the balanced prior.",
+        f"{split.protocol}, fold {split.fold} alone; the network is {bundle.name} ({bundle.sha256[:12]}), and "
+        f"stays as it is. {len(split.train)} training images. Values are means over {options.seeds} seeds of the "
+        f"metadata's terms; intervals (95 %) resample lesions with the first seed, {REPLICATES} times. All at the "
+        "balanced prior.",
         "",
         "| model | " + " | ".join(MEASURES) + " |",
         "| --- " * (1 + len(MEASURES)) + "|",
@@ -122,7 +129,7 @@ def main() -> None:
         change = values[name] - values["image alone"]
         cells = [f"{v:+.3f} ({a:+.3f} to {b:+.3f})" for v, a, b in zip(change, low, high, strict=True)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    spread = np.ptp([measured(p, labels, ones, melanoma) for p in fused], axis=0)
+    spread = np.ptp([one(ones) for one in models["image and metadata"]], axis=0)
     nothing = np.abs(branch_logits(branches[0], {k: np.full(1, -1, v.dtype) for k, v in known["t"].items()})).max()
     by_dx_type = shortcut(split.train, records.take(test.table["image_id"]), labels)
     lines += [
@@ -140,7 +147,7 @@ def main() -> None:
         f"{', '.join(f'{v:.3f}' for v in first['image and metadata'])}.",
         "- One fold and one network: other folds need networks of their own.",
         "",
-        machine("torch", "scikit-learn"),
+        machine("torch"),
     ]
     publish(lines, options.out)
 
