@@ -37,7 +37,17 @@ def test_an_image_that_is_not_gradable_has_no_heat_map(http):
     assert said["diagnosis"] is None
 
 
-@pytest.mark.parametrize(("query", "status"), [({"diagnosis": "unicorn"}, 422), ({"format": "svg"}, 422)])
+def test_other_methods_draw_another_map(http, gradable):
+    said = {m: http.post("/v1/explain", params={"method": m}, content=gradable).json() for m in ("cam", "occlusion")}
+    assert {m: answer["method"] for m, answer in said.items()} == {"cam": "cam", "occlusion": "occlusion"}
+    assert said["cam"]["result"]["raw"] == said["occlusion"]["result"]["raw"]
+    assert said["cam"]["picture"] != said["occlusion"]["picture"]
+    assert is_heatmap(base64.b64decode(said["occlusion"]["picture"]))
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [({"diagnosis": "unicorn"}, 422), ({"format": "svg"}, 422), ({"method": "lime"}, 422)]
+)
 def test_wrong_questions(http, gradable, query, status):
     assert http.post("/v1/explain", params=query, content=gradable).status_code == status
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lentigo.errors import DataError, ImageError, LentigoError
+from lentigo.explanation import draw_explanation, explain
 from lentigo.runtime import NOTICE, Classifier, Failure, Verdict
 from lentigo.runtime.codecs.header import picture_size
 from lentigo.runtime.formats import READABLE, START, sniff
@@ -79,12 +80,12 @@ class Answering:
         results = self._results(classifier, images, asked.get("prevalence"))
         if unlogged := self._logged(results, contents):
             return [unlogged] * len(contents)
-        return [self._formed(result, image, asked) for result, image in zip(results, images, strict=True)]
+        return [self._formed(result, classifier, image, asked) for result, image in zip(results, images, strict=True)]
 
-    def _formed(self, result: _Result, image: _Image, asked: Mapping[str, Any]) -> Answer:
+    def _formed(self, result: _Result, classifier: Classifier, image: _Image, asked: Mapping[str, Any]) -> Answer:
         """The answer in the form that was asked for; images that could not be read have only one."""
         if isinstance(result, Verdict) and asked.get("explain"):
-            return _explained(result, asked)
+            return _explained(result, classifier, image, asked)
         if isinstance(result, Verdict) and asked.get("fhir"):
             return _as_fhir(result, asked["fhir"])
         return Answer(_status(result, image, self._max_pixels), _decision(result), False, _json(result.to_dict()))
@@ -184,17 +185,23 @@ def _decision(result: _Result) -> str:
     return result.decision if isinstance(result, Verdict) else ""
 
 
-def _explained(verdict: Verdict, asked: Mapping[str, Any]) -> Answer:
+def _explained(verdict: Verdict, classifier: Classifier, image: _Image, asked: Mapping[str, Any]) -> Answer:
     """The verdict with its picture; the picture is drawn anew, and holds nothing of the file but its pixels."""
-    drawn = verdict.overlay(asked.get("diagnosis"))
     made = {"decision": verdict.decision, "model": verdict.model, "model_sha256": verdict.model_sha256}
-    picture = encode(drawn, made)
+    diagnosis = (asked.get("diagnosis") or verdict.top) if verdict.gradable else None
+    method = asked.get("method", "cam") if verdict.gradable else None
+    if method in (None, "cam"):
+        picture = encode(verdict.overlay(asked.get("diagnosis")), made)
+    else:
+        content = image.getvalue()
+        explanation = explain(content, method, diagnosis, model=classifier)
+        picture = encode(draw_explanation(explanation, content), {**made, "method": method})
     if asked["explain"] == "png":
         return Answer(OK, verdict.decision, False, picture)
-    diagnosis = (asked.get("diagnosis") or verdict.top) if verdict.gradable else None
     values = {
         "result": verdict.to_dict(),
         "diagnosis": diagnosis,
+        "method": method,
         "picture": base64.b64encode(picture).decode(),
     }
     return Answer(OK, verdict.decision, False, _json(values))

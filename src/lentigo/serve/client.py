@@ -101,20 +101,26 @@ class Client:
             yield from self._classify(several, prevalence)
 
     def explain(
-        self, image: ImageFile, diagnosis: str | None = None, *, prevalence: Mapping[str, float] | None = None
+        self,
+        image: ImageFile,
+        diagnosis: str | None = None,
+        *,
+        method: str = "cam",
+        prevalence: Mapping[str, float] | None = None,
     ) -> tuple[Result, bytes]:
         """The result for an image, and a PNG of the evidence for a diagnosis over it.
 
         Args:
             image: a path, or the bytes of a file.
             diagnosis: id or name; None is the most probable one.
+            method: 'cam', 'occlusion' or 'rise', as in `lentigo.explanation`.
             prevalence: as for `classify`.
 
         Raises:
             ImageError: the file can't be opened.
             ServiceError: as for `classify`.
         """
-        asked = {**self._asked(prevalence), **({"diagnosis": diagnosis} if diagnosis else {})}
+        asked = {**self._asked(prevalence), "method": method, **({"diagnosis": diagnosis} if diagnosis else {})}
         answer = ExplainedResult.model_validate(self._post("/v1/explain", [image], asked))
         return _named(answer.result, image, "0"), base64.b64decode(answer.picture)
 

@@ -115,10 +115,16 @@ async def explain(
     model: ModelName = None,
     prevalence: Prevalence = None,
     diagnosis: Annotated[str | None, Query(description="Id or name; the most probable one if not given.")] = None,
+    method: Annotated[
+        Literal["cam", "occlusion", "rise"],
+        Query(
+            description="How it is explained: by the class-activation map, or by covering parts of the image (slower)."
+        ),
+    ] = "cam",
     format: Annotated[Literal["json", "png"], Query(description="Result and picture, or the picture.")] = "json",
 ) -> Response:
     """Classify one image, and draw the evidence for a diagnosis over it."""
-    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "explain": format}
+    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "method": method, "explain": format}
     (answer,) = await _compute(request, model, task, most=1)
     return Response(answer.body, 200, None, "image/png" if format == "png" else "application/json")
 

@@ -94,6 +94,7 @@ class ExplainedResult(_Values):
 
     result: Result
     diagnosis: str | None = Field(description="The diagnosis whose evidence is drawn; null if there is no heat map.")
+    method: str | None = Field(description="How it was explained; null if there is no heat map.")
     picture: str = Field(description="PNG, base64: the image beside its heat map, or a statement that there is none.")
 
 
