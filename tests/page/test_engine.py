@@ -177,11 +177,11 @@ def test_every_operator_has_a_case():
 
 def test_an_unknown_operator_is_refused_by_name():
     graph = read_graph(SHIPPED.read_bytes())
+    square = find_square(SHIPPED.read_bytes(), graph, ["probabilities"], 96)
     last = next(n for n in graph.nodes if "probabilities" in n.outputs)
     last.op = "Mystery"
     with pytest.raises(BundleError, match=r"engine lacks Mystery"):
-        for_own_engine(graph, ["probabilities"], "image")
-    square = find_square(SHIPPED.read_bytes(), read_graph(SHIPPED.read_bytes()), ["cam"], 96)
+        for_own_engine(graph, ["probabilities"], square)
     assert for_own_engine(graph, ["cam"], square).outputs == ["cam"], "what isn't needed isn't missed"
 
 
