@@ -50,6 +50,7 @@ def test_a_network_without_maps(trained, tmp_path):
     assert not bundle.has_maps
     assert bundle.metadata.parity["largest_map_difference"] is None
     assert "can't draw heat maps" in export.summarise(bundle)
+    assert "on its test part, balanced prior: " in export.summarise(bundle)
 
 
 def test_the_command_says_what_it_made(run, trained_run, tmp_path):

@@ -1,5 +1,6 @@
 """What an export came to, for people."""
 
+from lentigo.evaluation.catalogue import PRIORS
 from lentigo.export.lite import LiteFile
 from lentigo.runtime import Bundle
 
@@ -14,7 +15,7 @@ def summarise(bundle: Bundle | LiteFile) -> str:
     lines = [f"Wrote {bundle.path} ({bundle.path.stat().st_size / 1e6:.2f} MB)."]
     for view, values in described.metrics.items():
         shown = ", ".join(f"{name} {v['value']:.3f}" for name, v in values.items() if v["value"] is not None)
-        lines.append(f"Evaluated with this file on its test part, {view.replace('_', ' ')}: {shown}.")
+        lines.append(f"Evaluated with this file on its test part, {PRIORS[view]}: {shown}.")
     if parity := described.parity:
         lines.append(
             f"Verified against the network on {parity['images']} images: probabilities differ by at most "
