@@ -4,11 +4,13 @@ import pytest
 
 from lentigo.evaluation import measure
 from lentigo.studies import STUDIES
+from lentigo.studies.cells import fill
 from lentigo.studies.sizes import size_blocks
 from lentigo.studies.variants import VariantOutcome
 from tests.evaluation import imagined
 
 STUDY = STUDIES["compressed_cnn"]
+COUNTS = dict.fromkeys(("nv", "mel", "bkl", "bcc", "akiec", "vasc", "df"), 1)
 
 
 def outcome(variant, protocol, size) -> VariantOutcome:
@@ -68,3 +70,14 @@ def test_a_form_that_was_refused_says_so_and_has_no_numbers():
     )
     text = "\n".join(size_blocks(STUDY.variants, [outcome(STUDY.variants[0], "grouped", 100), refused]))
     assert "| refused |" in text and "- MBWP + Quantization (8-bits), `grouped` 0: it differs" in text
+
+
+def test_table_8_and_section_4_hold_what_each_form_is_worth():
+    found = [outcome(variant, "grouped", 100) for variant in STUDY.variants[:-1]]
+    found.append(outcome(STUDY.variants[-1], "grouped", 1).model_copy(update={"fault": "it differs", "native": None}))
+    cells = fill(STUDY, STUDY.table("8"), [], ["grouped"], COUNTS, found).cells
+    measured = {c.row: c.measured["grouped"] for c in cells if c.column == "accuracy"}
+    assert measured.pop(STUDY.variants[0].name) is None  # of the training, which there is none of here
+    assert {value.value for value in measured.values()} == {found[1].native.get("accuracy", "diagnosis").value}
+    prototype = fill(STUDY, STUDY.table("text"), [], ["grouped"], COUNTS, found).cells
+    assert next(c for c in prototype if c.row == "F1").measured == {"grouped": None}  # refused: no number

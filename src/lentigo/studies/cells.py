@@ -7,6 +7,7 @@ from lentigo.evaluation import combine
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.studies.outcome import Outcome
 from lentigo.studies.study import Measured, Study, Table
+from lentigo.studies.variants import VariantOutcome, of_variant
 
 __all__ = ["CellValues", "TableValues", "fill", "metric_of", "of_system"]
 
@@ -44,7 +45,12 @@ class TableValues(Result):
 
 
 def fill(
-    study: Study, table: Table, outcomes: Sequence[Outcome], protocols: Sequence[str], counts: Mapping[str, int]
+    study: Study,
+    table: Table,
+    outcomes: Sequence[Outcome],
+    protocols: Sequence[str],
+    counts: Mapping[str, int],
+    variants: Sequence[VariantOutcome] = (),
 ) -> TableValues:
     """Recompute and measure the values of a table, where that can be done.
 
@@ -54,6 +60,7 @@ def fill(
         outcomes: of all trainings.
         protocols: which to show.
         counts: images of each diagnosis in the data set.
+        variants: compressed forms of the trainings.
     """
     cells = []
     for row, values in table.rows.items():
@@ -62,7 +69,7 @@ def fill(
                 continue
             key = (table.name, row, column)
             recompute, counted, measured = study.recomputed.get(key), study.counted.get(key), study.measured.get(key)
-            found = {p: _value(measured, outcomes, p) for p in protocols} if measured else {}
+            found = {p: _value(measured, outcomes, variants, p) for p in protocols} if measured else {}
             cells.append(
                 CellValues(
                     row=row,
@@ -81,7 +88,7 @@ def of_system(outcomes: Sequence[Outcome], system: str, protocol: str) -> list[O
     return [o for o in outcomes if o.system == system and o.protocol == protocol]
 
 
-def metric_of(outcomes: Sequence[Outcome], metric: str, *, honest: bool = False) -> Estimate | None:
+def metric_of(outcomes: Sequence[Outcome | VariantOutcome], metric: str, *, honest: bool = False) -> Estimate | None:
     """A metric of one system under one protocol, as the network decides or, if `honest`, as lentigo reports it.
 
     Of one training the interval is the bootstrap's over lesions; of several it is that of their mean.
@@ -89,7 +96,10 @@ def metric_of(outcomes: Sequence[Outcome], metric: str, *, honest: bool = False)
     if not outcomes:
         return None
     task = outcomes[0].task
-    found = [o.honest if honest else o.native for o in outcomes]
+    known = [o.honest if honest else o.native for o in outcomes]
+    found = [metrics for metrics in known if metrics is not None]
+    if len(found) < len(known):
+        return None  # a compressed form without a file
     if len(found) == 1:
         return found[0].get(metric, task)
     spread = combine(found).views["equal_prevalence"][task][metric]
@@ -97,7 +107,11 @@ def metric_of(outcomes: Sequence[Outcome], metric: str, *, honest: bool = False)
     return Estimate(value=spread.mean, low=spread.low, high=spread.high, note=note)
 
 
-def _value(measured: Measured, outcomes: Sequence[Outcome], protocol: str) -> Estimate | None:
+def _value(
+    measured: Measured, outcomes: Sequence[Outcome], variants: Sequence[VariantOutcome], protocol: str
+) -> Estimate | None:
+    if measured.variant:
+        return metric_of(of_variant(variants, measured.variant, protocol), measured.metric)
     own = of_system(outcomes, measured.system, protocol)
     if not own:
         return None

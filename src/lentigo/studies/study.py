@@ -181,6 +181,7 @@ class Measured:
             with the class after a dot; or 'seconds' of training, or 'milliseconds' of one image's inference.
         percent: whether the paper prints percent.
         saved_over: another system; the value is then by how much of that one's metric this one's is lower.
+        variant: the compressed form of it that is measured in its place.
         note: what a reader must know.
     """
 
@@ -188,6 +189,7 @@ class Measured:
     metric: str
     percent: bool = False
     saved_over: str = ""
+    variant: str = ""
     note: str = ""
 
 

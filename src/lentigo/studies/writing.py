@@ -85,7 +85,7 @@ def write_study(
         command=command,
         budget={"name": budget.name, "summary": budget.summary},
         data={"name": records.name, "images": len(records), "lesions": int(records.table["lesion_id"].nunique())},
-        tables=tuple(fill(study, each, outcomes, protocols, records.counts()) for each in chosen),
+        tables=tuple(fill(study, each, outcomes, protocols, records.counts(), variants) for each in chosen),
         contradictions=tuple(
             {
                 "about": check.about,
