@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--teacher", action="append", default=[], help="NETWORK=RUN_OR_BUNDLE that distillation asks")
     parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=TECHNIQUES, help="which ones")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing: the page of what is in FOLDER")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
     options = parser.parse_args()
     given, lasting, teachers = (_pairs(pairs) for pairs in (options.run, options.epochs, options.teacher))
@@ -55,6 +56,7 @@ def main() -> None:
                 options.work / network / f"fold{run.split.fold}",
                 techniques=options.techniques,
                 epochs=int(lasting[network]) if network in lasting else None,
+                measure=not options.page_only,
                 teachers=[teachers[network]] if network in teachers else [],
             ):
                 found.append(one)

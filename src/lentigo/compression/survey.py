@@ -106,6 +106,7 @@ def survey(
     gate: Gate | None = None,
     epochs: int | None = None,
     teachers: Sequence[str] = (),
+    measure: bool = True,
 ) -> Iterator[Surveyed | NotMade]:
     """Compress a run by every technique and measure each, or read what was measured before.
 
@@ -116,6 +117,7 @@ def survey(
         gate: what may be lost on the validation part; without it the defaults.
         epochs: of each fine-tuning; without it a quarter of the run's.
         teachers: runs or bundles that distillation learns from; without them the run itself.
+        measure: whether to measure what isn't there; without it that is passed over.
     """
     gate = gate or Gate()
     parent = Model(run, exported(run, folder / "fp32", run.model))
@@ -123,15 +125,23 @@ def survey(
         recipe = _recipe(technique, epochs or max(1, round(run.recipe.epochs / 4)), teachers)
         trained = sum(step.params.get("epochs", 0) for step in recipe.steps) if recipe else 0
         path = folder / f"{technique.replace(', ', '-').replace(' ', '-')}.json"
+        refused = path.with_suffix(".not-made.json")
         if path.exists() and (found := Surveyed.from_json(path.read_text(encoding="utf-8"))).fine_tuned == trained:
             yield found
+            continue
+        if refused.exists():
+            yield NotMade.from_json(refused.read_text(encoding="utf-8"))
+            continue
+        if not measure:
             continue
         note(f"{run.model}, fold {run.split.fold}: {technique}")
         try:
             model = run_steps(recipe, parent, folder) if recipe else parent
         except LentigoError as error:  # too different from its parent, a target out of reach
             reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
-            yield NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
+            without = NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
+            write_text(refused, without.to_json() + "\n")
+            yield without
             continue
         found = _measure(technique, trained, model, parent, gate)
         write_text(path, found.to_json() + "\n")
