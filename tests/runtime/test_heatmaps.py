@@ -179,8 +179,8 @@ class TestFiles:
         assert not (tmp_path / "absent.png").exists()
 
     def test_it_appears_whole_or_not_at_all(self, verdict, tmp_path, monkeypatch):
-        def fails(self, path, **how):
-            path.write_bytes(b"half")
+        def fails(self, file, **how):
+            file.write(b"half")
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("PIL.Image.Image.save", fails)
