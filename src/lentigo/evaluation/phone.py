@@ -151,7 +151,7 @@ def phone_pictures(
 
 
 class _Seen:
-    """What the model said of N pictures, and shares of them with their intervals."""
+    """What the model answered for N pictures, and shares of them with their intervals."""
 
     def __init__(
         self,
