@@ -75,7 +75,8 @@ def test_the_service_explains_when_asked(visit):
     visit.page.get_by_role("button", name="Send the photo and explain it").click()
     visit.page.wait_for_selector(".service-picture img")
     assert visit.page.evaluate("document.querySelector('.service-picture img').naturalWidth") > 100
-    assert len(visit.posts) == 1 and "/v1/explain" in visit.posts[0]
+    assert len(visit.posts) == 1 and "/v1/explain" in visit.posts[0] and "method=cam" in visit.posts[0]
+    assert visit.page.locator("#service-method option").all_inner_texts()[1:] == ["occlusion (slower)", "RISE (slower)"]
     pytest.importorskip("fhir.resources")
     assert json.loads(visit.download("Send the photo and save FHIR"))["resourceType"] == "Bundle"
 

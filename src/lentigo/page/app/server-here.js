@@ -79,12 +79,13 @@ function explaining(item) {
   if (!has("/v1/explain") || !item.verdict.gradable || item.served) return [];
   const { labels } = state.graph.model;
   const diagnosis = h("select", { id: "service-diagnosis" }, item.verdict.ranked.map(([i]) => h("option", { value: labels[i].id }, texts.name(labels[i]))));
+  const method = h("select", { id: "service-method" }, choices("/v1/explain", "method").map((name) => h("option", { value: name }, say(`method.${name}`))));
   const picture = h("div", { class: "service-picture" });
   const explain = async () => {
-    const found = await ask("/v1/explain", { format: "json", diagnosis: diagnosis.value }, form([item]));
+    const found = await ask("/v1/explain", { format: "json", diagnosis: diagnosis.value, method: method.value || "cam" }, form([item]));
     picture.replaceChildren(h("img", { src: `data:image/png;base64,${found.picture}`, alt: say("service.picture", { name: item.name }) }));
   };
-  return [h("div", { class: "asked" }, h("div", { class: "map-controls" }, h("label", { for: "service-diagnosis" }, say("result.map_for")), diagnosis), button("service.explain", explain), said(), picture)];
+  return [h("div", { class: "asked" }, h("div", { class: "map-controls" }, h("label", { for: "service-diagnosis" }, say("result.map_for")), diagnosis, h("label", { for: "service-method" }, say("service.method")), method), button("service.explain", explain), said(), picture)];
 }
 
 function documents(item) {
