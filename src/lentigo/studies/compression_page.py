@@ -1,9 +1,11 @@
 """Every compression technique on one page: a table for each network, and bytes against balanced accuracy."""
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle
 from pathlib import Path
 from statistics import fmean
+from string import ascii_lowercase
+
+from matplotlib.lines import Line2D
 
 from lentigo.atomic import write_text
 from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed
@@ -270,9 +272,16 @@ def _shown(value: Estimate | None, unit: float = 1, digits: int = 3) -> str:
 
 
 def _draw(page: SurveyPage, path: Path) -> None:
-    """Bytes of the file against balanced accuracy: filled points are measured here, hollow ones published."""
-    markers = dict(zip(dict.fromkeys(row.network for row in page.rows), "osD^", strict=False))
-    colours = dict(zip(TECHNIQUES, cycle(PALETTE), strict=False))
+    """Bytes of the file against balanced accuracy: filled points are measured here, hollow ones published.
+
+    Techniques are more than colours that can be told apart, so a colour is a network and a letter a technique.
+    """
+    networks = dict(
+        zip(dict.fromkeys(row.network for row in page.rows), zip("osD^", PALETTE, strict=False), strict=False)
+    )
+    letters = dict(
+        zip([t for t in TECHNIQUES if any(row.technique == t for row in page.rows)], ascii_lowercase, strict=False)
+    )
     with drawing():
         figure, axes = canvas(9, 5)
         axis = axes[0, 0]
@@ -281,14 +290,20 @@ def _draw(page: SurveyPage, path: Path) -> None:
             if value.value is None:
                 continue
             ends = [value.value if end is None else end for end in (value.low, value.high)]
-            axis.errorbar(
-                row.size["file"],
-                value.value,
-                yerr=[[value.value - ends[0]], [ends[1] - value.value]],
-                fmt=markers[row.network],
-                color=colours[row.technique],
-                capsize=2,
-                label=f"{row.network}, {row.technique}",
+            marker, colour = networks[row.network]
+            place = (row.size["file"], value.value)
+            error = [[value.value - ends[0]], [ends[1] - value.value]]
+            axis.errorbar(*place, yerr=error, fmt=marker, color=colour, markersize=4, elinewidth=0.6)
+            side = 5 if ord(letters[row.technique]) % 2 else -5
+            axis.annotate(
+                letters[row.technique],
+                place,
+                fontsize=7,
+                color=colour,
+                xytext=(side, 0),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                va="center",
             )
         for number, (_, size, accuracy) in enumerate(PUBLISHED, 1):
             axis.plot(size, accuracy, "o", markerfacecolor="none", color=INK)
@@ -300,5 +315,7 @@ def _draw(page: SurveyPage, path: Path) -> None:
         ticks = [0.1, 0.3, 1, 3, 10]
         axis.set_xticks([tick * MEGABYTE for tick in ticks], [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
-        axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+        keys = [Line2D([], [], marker=m, color=c, linestyle="", label=name) for name, (m, c) in networks.items()]
+        keys += [Line2D([], [], linestyle="", label=f"{letter}  {name}") for name, letter in letters.items()]
+        axis.legend(handles=keys, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         save(figure, path)
