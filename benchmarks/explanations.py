@@ -64,7 +64,8 @@ def main() -> None:
             record.flush()
     wanted = {row["image_id"] for row in rows}
     lines = [line for line in done if line["image_id"] in wanted]
-    write_page(options.out, lines, model=model, run=run, settings=all_settings(), lookup=lookup(rows[0]["path"]))
+    taken = lookup(rows[0]["path"])
+    write_page(options.out, lines, model=model, run=run, settings=all_settings(), lookup=taken, steps=STEPS)
 
 
 def lookup(path: str) -> float:

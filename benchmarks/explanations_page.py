@@ -76,7 +76,7 @@ def mean_of(values: NDArray, lines: list[dict[str, Any]], scale: str = "differen
 
 
 def write_page(
-    out: Path, lines: list[dict[str, Any]], *, model: Any, run: Any, settings: dict[str, Any], lookup: float
+    out: Path, lines: list[dict[str, Any]], *, model: Any, run: Any, settings: dict[str, Any], lookup: float, steps: int
 ) -> None:
     """Write the page and its figure."""
     found = {name: Measured(lines, name) for name in (*METHODS, *CONTROLS)}
@@ -103,7 +103,8 @@ def write_page(
         "## Faithfulness and agreement with the lesion's mask",
         "",
         "Insertion less deletion: how much higher the probability is while the most important pixels appear in a "
-        "blurred image than while the mean colour covers them; the control of noise is what chance gives. On average, "
+        f"blurred image than while the mean colour covers them, in {steps} steps each; the control of noise is what "
+        "chance gives. On average, "
         f"the lesion covers {area} of the square, which is the share of the map on it to be expected of a map without "
         "preference. Empty maps have no share on the lesion and count as misses of the pointing game.",
         "",
@@ -212,6 +213,7 @@ def draw(path: Path, found: dict[str, Measured], order: list[str]) -> None:
                     axes.plot([v.low, v.high], [y, y], color=colour)
                     axes.plot(v.value, y, "o", color=colour, markersize=4)
             axes.set_yticks(range(len(order)), order[::-1] if axes is grid.flat[0] else [""] * len(order))
+            axes.set_ylim(-0.6, len(order) - 0.4)  # the same of all, though controls have no value in some
             axes.set_title(title)
         path.parent.mkdir(parents=True, exist_ok=True)
         save(figure, path)
