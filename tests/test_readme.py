@@ -117,7 +117,7 @@ def test_every_block_is_of_a_kind_that_is_tested_here():
 def test_every_line_of_a_console_is_a_command_that_is_tested_here():
     lines = [line for language, block in BLOCK.findall(README) if language == "console" for line in block.splitlines()]
     assert lines
-    assert [line for line in lines if not line.startswith(("$ lentigo ", "$ pip install "))] == []
+    assert [line for line in lines if not line.startswith(("$ lentigo ", "$ pip install ", "$ curl "))] == []
 
 
 def test_scripts_use_public_names_alone():
@@ -134,7 +134,7 @@ def test_extras_and_targets_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
-        named = {extra for found in re.findall(r"pip install [^\n]*\[([\w,]+)\]", text) for extra in found.split(",")}
+        named = {extra for found in re.findall(r"pip install [^\s`;]*\[([\w,]+)\]", text) for extra in found.split(",")}
         assert named <= set(extras), document.name
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
         assert set(re.findall(r"(?:`|    |=\S+ )make ([\w-]+)", text)) <= set(targets), document.name

@@ -16,9 +16,9 @@ IDLE = "body:not([data-busy])"
 OVER = "body[data-state=done], body[data-state=failed]"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless chromium that downloads nothing."""
+    """A headless chromium that downloads nothing; of one module, since playwright's loop would be in others' way."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     try:
         chromium = find_chromium()

@@ -64,6 +64,6 @@ def test_card_names_the_data_sets_and_the_starting_weights(bundle_path):
     )
     assert "| clinic | 1,500 | 75% | CC BY 4.0 | not stated |" in _sources(described)
     assert describe_start(described) == (
-        "first (sha256 aaaaaaaaaaaa), trained on isic2019 (licence: not stated); these from mobilenet.safetensors "
+        "first (sha256 aaaaaaaaaaaa), trained on isic2019_84 (licence: not stated); these from mobilenet.safetensors "
         "(sha256 bbbbbbbbbbbb)"
     )

@@ -9,10 +9,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime import find_images, is_heatmap
+from lentigo.runtime.codecs.header import open_header
 from lentigo.runtime.colour import exif_of
 from lentigo.runtime.selection import select
 
@@ -138,9 +137,9 @@ def _from_name(path: Path) -> date:
 
 def _from_exif(path: Path) -> date:
     try:
-        with Image.open(path) as image:
-            taken = exif_of(image).get_ifd(_EXIF_IFD).get(_TAKEN)
-    except OSError:
+        with path.open("rb") as file:
+            taken = exif_of(open_header(file)).get_ifd(_EXIF_IFD).get(_TAKEN)
+    except Exception:  # Pillow raises many kinds for damage
         raise DataError(f"{path}: can't be read.", "Check the path and the file.") from None
     try:
         return datetime.strptime(str(taken or "").strip()[:10], "%Y:%m:%d").date()
