@@ -97,8 +97,10 @@ class TestDates:
             if taken:
                 exif.get_ifd(0x8769)[0x9003] = taken
             Image.new("RGB", (40, 40)).save(tmp_path / name, exif=exif)
-        (visit,) = comparison.read_visits([tmp_path / "a.jpg"], dates="exif")
-        assert visit.day == date(2024, 5, 31)
+            Image.new("RGB", (40, 40)).save((tmp_path / name).with_suffix(".webp"), exif=exif)
+        for name in ("a.jpg", "a.webp"):
+            (visit,) = comparison.read_visits([tmp_path / name], dates="exif")
+            assert visit.day == date(2024, 5, 31)
         with pytest.raises(DataError, match=r"b.jpg: it states no Exif date"):
             comparison.read_visits([tmp_path / "b.jpg"], dates="exif")
         with pytest.raises(DataError, match=r"c.jpg: its Exif date .* can't be read"):

@@ -11,8 +11,7 @@ from typing import Literal
 
 from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime import find_images, is_heatmap
-from lentigo.runtime.codecs.header import open_header
-from lentigo.runtime.colour import exif_of
+from lentigo.runtime.codecs.header import read_exif
 from lentigo.runtime.selection import select
 
 __all__ = ["Visit", "read_visits", "rows_of"]
@@ -137,8 +136,7 @@ def _from_name(path: Path) -> date:
 
 def _from_exif(path: Path) -> date:
     try:
-        with path.open("rb") as file:
-            taken = exif_of(open_header(file)).get_ifd(_EXIF_IFD).get(_TAKEN)
+        taken = read_exif(path.read_bytes()).get_ifd(_EXIF_IFD).get(_TAKEN)
     except Exception:  # Pillow raises many kinds for damage
         raise DataError(f"{path}: can't be read.", "Check the path and the file.") from None
     try:

@@ -13,10 +13,11 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from lentigo.errors import ImageError
 from lentigo.runtime.codecs.dicom import read_dicom_header
-from lentigo.runtime.codecs.simple import webp_size
+from lentigo.runtime.codecs.simple import read_webp, webp_size
+from lentigo.runtime.colour import exif_of
 from lentigo.runtime.formats import START, sniff
 
-__all__ = ["open_header", "picture_size"]
+__all__ = ["open_header", "picture_size", "read_exif"]
 
 # WebP is missing: libwebp makes room for all its pixels at once.
 _CLASSES: dict[str, Callable[[IO[bytes]], Image.Image]] = {
@@ -60,3 +61,17 @@ def picture_size(data: bytes) -> tuple[int, int]:
         stated = read_dicom_header(data)
         return int(stated.Columns), int(stated.Rows)
     return open_header(io.BytesIO(data)).size
+
+
+def read_exif(data: bytes) -> Image.Exif:
+    """The Exif data of a file that Pillow reads; empty if it has none.
+
+    Args:
+        data: the bytes of the file.
+
+    Raises:
+        ImageError: another format, or damage. Pillow raises others for damage.
+    """
+    kind = sniff(data[:START])
+    webp = kind is not None and kind.name == "WebP"
+    return exif_of(read_webp(data) if webp else open_header(io.BytesIO(data)))
