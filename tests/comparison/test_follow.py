@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from datetime import date
 
 import numpy as np
@@ -196,6 +197,17 @@ class TestRefused:
             comparison.read_visits(images(lesion), dates="names", masks=lesion / "masks")
         with pytest.raises(DataError, match="no masks there"):
             comparison.read_visits(images(lesion), dates="names", masks=lesion / "none")
+
+    def test_a_picture_of_another_kind_is_refused_before_any_work(self, lesion):
+        visits = comparison.read_visits(lesion.glob("20*.png"), dates="names")
+        with pytest.raises(OutputError, match=r"must end in \.png or \.jpg"):
+            comparison.follow(visits, "no such model is opened", out=lesion / "mine.gif")
+
+    def test_what_is_left_out_of_a_folder_is_said(self, lesion, capsys):
+        (lesion / "2024-01-01.txt").write_text("notes")
+        shutil.rmtree(lesion / "masks")
+        assert len(comparison.read_visits(lesion, dates="names")) == 3
+        assert "Not classified: 1 file that is not an image (.txt 1)." in capsys.readouterr().err
 
     def test_an_existing_picture(self, lesion, classifier):
         (lesion / "mine.png").write_bytes(b"mine")

@@ -1,6 +1,7 @@
 """Nearest known lesions: right, and never the image itself, a copy of it, or its lesion."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -118,12 +119,20 @@ class TestTheIndex:
         with pytest.raises(LeakError, match="trained or tuned on"):
             comparison.build_index(synthetic_root, bundle_path, tmp_path / "x.index.npz", part="all")
 
-    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 damaged", "columns"])
+    @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 damaged", "columns", "stream", "method"])
     def test_damaged_ones_are_refused(self, index_path, tmp_path, content):
         bad = tmp_path / "bad.index.npz"
         if content == "columns":
             with np.load(index_path) as found:
                 np.savez(bad, **{k: v for k, v in found.items() if k != "codes"})
+        elif content == "stream":  # the middle of the file, where a column is packed
+            whole = bytearray(index_path.read_bytes())
+            whole[len(whole) // 2 : len(whole) // 2 + 200] = bytes(200)
+            bad.write_bytes(whole)
+        elif content == "method":  # of packing, which no version of zip has
+            bad.write_bytes(
+                re.sub(rb"(PK\x01\x02.{6})..", lambda m: m[1] + b"c\0", index_path.read_bytes(), flags=re.S)
+            )
         else:
             bad.write_bytes(content)
         with pytest.raises(DataError, match="not an index of lentigo, or damaged"):

@@ -2,17 +2,18 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.errors import ImageError
-from lentigo.runtime import Bundle, Classifier, Verdict, decode, is_heatmap
+from lentigo.errors import DataError
+from lentigo.runtime import Bundle, Classifier, Verdict, decode
 from lentigo.runtime.images import ImageSource
 
-__all__ = ["Described", "content_hash", "describe", "opened", "unit"]
+__all__ = ["Described", "content_hash", "describe", "opened", "refuse_copies", "unit"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,21 @@ def describe(source: ImageSource, classifier: Classifier) -> Described:
     Raises:
         ImageError: it can't be read, or is a heat map drawn by lentigo.
     """
-    if isinstance(source, str | os.PathLike) and is_heatmap(Path(source)):
-        raise ImageError(
-            f"{source}: a heat map drawn by lentigo, not an image of a lesion.", "Name the original image."
-        )
     verdict = classifier.classify(source)
     pixels = decode(source)
     return Described(verdict, unit(classifier.bundle.embed(pixels[None]))[0], pixels)
+
+
+def refuse_copies(paths: Sequence[Path], seen: Sequence[Described]) -> None:
+    """Refuse the same picture in two places.
+
+    Raises:
+        DataError: it is there twice; both places are named.
+    """
+    known: dict[int, int] = {}
+    for i, found in enumerate(seen):
+        if (first := known.setdefault(int(content_hash(found.pixels)), i)) != i:
+            raise DataError(f"{paths[first]} and {paths[i]} are the same picture.", "Leave one of them out.")
 
 
 def unit(vectors: NDArray) -> NDArray[np.float32]:

@@ -8,10 +8,9 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from lentigo.atomic import refuse_existing
-from lentigo.comparison.described import Described, content_hash, describe, opened
+from lentigo.comparison.described import Described, describe, opened, refuse_copies
 from lentigo.comparison.measuring import Measured, measure, read_mask
-from lentigo.comparison.pictures import outlined, side_by_side
+from lentigo.comparison.pictures import outlined, picture_file, side_by_side
 from lentigo.comparison.visits import Visit
 from lentigo.errors import DataError
 from lentigo.runtime import NOTICE, Classifier
@@ -105,11 +104,10 @@ def follow(
     """
     ordered = sorted(visits, key=lambda visit: visit.day)
     _refuse_too_few(ordered)
-    if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+    picture = None if out is None else picture_file(out, overwrite=overwrite)
     classifier = opened(model)
     seen = [describe(visit.image, classifier) for visit in ordered]
-    _refuse_copies(ordered, seen)
+    refuse_copies([visit.image for visit in ordered], seen)
     masks = [None if v.mask is None else read_mask(v.mask, d.pixels.shape) for v, d in zip(ordered, seen, strict=True)]
     sizes = [None if m is None else measure(d.pixels, m) for m, d in zip(masks, seen, strict=True)]
     graded = next((i for i, d in enumerate(seen) if d.verdict.gradable), None)
@@ -121,10 +119,10 @@ def follow(
         changes.append(_change(visit, found, size, later and seen[graded or 0], first))
     hint = f"{text('comparison.follow')} {NOTICE}"
     result = FollowUp(tuple(changes), classifier.bundle.name, classifier.sha256, hint)
-    if out is not None:
+    if picture is not None:
         pictures = [d.pixels if m is None else outlined(d.pixels, m) for d, m in zip(seen, masks, strict=True)]
         captions = [[f"{c.day}  {Path(c.image).name}", *_words(c)] for c in changes]
-        side_by_side(pictures, captions, result.hint, Path(out))
+        side_by_side(pictures, captions, result.hint, picture)
     return result
 
 
@@ -137,14 +135,6 @@ def _refuse_too_few(visits: Sequence[Visit]) -> None:
                 f"{before.image} and {after.image} have one date, {before.day}.",
                 "Keep one of them, or correct the date: their order isn't known.",
             )
-
-
-def _refuse_copies(visits: Sequence[Visit], seen: Sequence[Described]) -> None:
-    known: dict[int, Visit] = {}
-    for visit, found in zip(visits, seen, strict=True):
-        other = known.setdefault(int(content_hash(found.pixels)), visit)
-        if other is not visit:
-            raise DataError(f"{other.image} and {visit.image} are the same picture.", "Leave one of them out.")
 
 
 def _change(

@@ -7,6 +7,7 @@ recognised by a hash of their pixels and by their perceptual hash, and whatever 
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["SUFFIX", "Index", "load_index"]
 
 SUFFIX = ".index.npz"
 FORMAT = 1
+_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""What a damaged archive raises besides errors of its values."""
 _COLUMNS = ("ids", "lesions", "diagnoses", "groups", "contents", "pictures", "codes", "steps")
 _MOST_BYTES = 1 << 30
 """What an index may unpack to, a guard against decompression bombs."""
@@ -121,7 +124,7 @@ def load_index(path: str | os.PathLike[str]) -> Index:
             raise DataError(f"{file}: format {version} is newer than this lentigo.", "Upgrade lentigo.")
         index = Index(**columns, **header, path=file)
         _check(index)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, *_DAMAGED) as error:
         raise DataError(f"{file}: not an index of lentigo, or damaged ({error}).", "Make it again.") from None
     return index
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.atomic import refuse_existing
 from lentigo.comparison.described import Described, content_hash, describe, opened
 from lentigo.comparison.index import Index, load_index
-from lentigo.comparison.pictures import side_by_side
+from lentigo.comparison.pictures import picture_file, side_by_side
 from lentigo.errors import DataError, ImageError
 from lentigo.runtime import NOTICE, Classifier, decode, find_images
 from lentigo.runtime.perceptual import near_duplicates, perceptual_hashes
@@ -119,8 +118,7 @@ def similar(
     known = index if isinstance(index, Index) else load_index(index)
     classifier = opened(model)
     known.refuse_other(classifier.bundle)
-    if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+    picture = None if out is None else picture_file(out, overwrite=overwrite)
     found = describe(image, classifier)
     hidden = _own(known, found, image_id or Path(image).stem, lesion_id)
     gradable = found.verdict.gradable
@@ -133,8 +131,8 @@ def similar(
         index=f"{len(known):,} images of {known.source} ({'training part' if known.part == 'train' else 'all'})",
         hint=f"{text('comparison.similar')} {NOTICE}",
     )
-    if images is not None and out is not None:
-        _draw(result, found, Path(images), Path(out))
+    if images is not None and picture is not None:
+        _draw(result, found, Path(images), picture)
     return result
 
 

@@ -5,21 +5,20 @@ is the modified z-score, with its limit of 3.5: Iglewicz and Hoaglin, How to Det
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.atomic import refuse_existing
-from lentigo.comparison.described import Described, content_hash, describe, opened, unit
-from lentigo.comparison.pictures import side_by_side
+from lentigo.comparison.described import Described, describe, opened, refuse_copies, unit
+from lentigo.comparison.pictures import picture_file, side_by_side
 from lentigo.comparison.visits import rows_of
 from lentigo.errors import DataError
 from lentigo.progress import track
 from lentigo.runtime import NOTICE, Classifier
-from lentigo.runtime.selection import select
+from lentigo.runtime.files import selected_images
 from lentigo.texts import text
 
 __all__ = ["LIMIT", "MINIMUM", "Outlier", "UglyDuckling", "scores", "ugly_duckling"]
@@ -109,12 +108,11 @@ def ugly_duckling(
     by_lesion = _lesions(lesions)
     if len(by_lesion) < MINIMUM:
         raise DataError(_too_few(len(by_lesion), "lesions"), _MORE)
-    if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+    picture = None if out is None else picture_file(out, overwrite=overwrite)
     classifier = opened(model)
     named = [(lesion, path) for lesion, paths in by_lesion.items() for path in paths]
     seen = [describe(path, classifier) for _, path in track(named, "Comparing", len(named))]
-    _refuse_copies([path for _, path in named], seen)
+    refuse_copies([path for _, path in named], seen)
     gradable: dict[str, list[tuple[Path, Described]]] = {}
     for (lesion, path), found in zip(named, seen, strict=True):
         if found.verdict.gradable:
@@ -142,10 +140,10 @@ def ugly_duckling(
         model_sha256=classifier.sha256,
         hint=f"{text('comparison.ugly_duckling')} {NOTICE}",
     )
-    if out is not None:
+    if picture is not None:
         pictures = [gradable[o.lesion][0][1].pixels for o in ordered]
         captions = [[Path(o.lesion).name, f"score {o.score:.2f}", o.decision] for o in ordered]
-        side_by_side(pictures, captions, result.hint, Path(out))
+        side_by_side(pictures, captions, result.hint, picture)
     return result
 
 
@@ -168,7 +166,7 @@ def _lesions(named: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -
     files = [named] if isinstance(named, str | os.PathLike) else list(named)
     if len(files) == 1 and Path(files[0]).suffix.lower() == ".csv":
         return _tabled(Path(files[0]))
-    return {str(path): [path] for path in select(files).files}
+    return {str(path): [path] for path in selected_images(files)}
 
 
 def _tabled(file: Path) -> dict[str, list[Path]]:
@@ -180,14 +178,6 @@ def _tabled(file: Path) -> dict[str, list[Path]]:
     for row in rows:
         found.setdefault(row.get("lesion_id") or row["image"], []).append(file.parent / row["image"])
     return found
-
-
-def _refuse_copies(paths: Sequence[Path], seen: Sequence[Described]) -> None:
-    known: dict[int, Path] = {}
-    for path, found in zip(paths, seen, strict=True):
-        other = known.setdefault(int(content_hash(found.pixels)), path)
-        if other is not path:
-            raise DataError(f"{other} and {path} are the same picture.", "Leave one of them out.")
 
 
 def _too_few(count: int, what: str) -> str:

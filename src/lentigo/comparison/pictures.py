@@ -1,5 +1,6 @@
 """Images side by side, each with a few words under it, and a sentence under all."""
 
+import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lentigo.atomic import replacing
+from lentigo.atomic import refuse_existing, replacing, writable
 from lentigo.errors import OutputError
 
-__all__ = ["outlined", "side_by_side"]
+__all__ = ["outlined", "picture_file", "side_by_side"]
 
 SIDE = 220
 GAP = 12
@@ -20,6 +21,18 @@ ACROSS = 6
 """Pictures in a row."""
 _INK, _PAPER, _OUTLINE = (28, 28, 30), (255, 255, 255), (0, 114, 178)
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Where `side_by_side` shall write, refused before any work if it can't.
+
+    Raises:
+        OutputError: another ending than .png or .jpg, the file exists, or its folder can't be written to.
+    """
+    file = refuse_existing(writable(out), overwrite=overwrite)
+    if file.suffix.lower() not in _FORMATS:
+        raise OutputError(f"{file}: the picture's name must end in .png or .jpg.", "Rename the output.")
+    return file
 
 
 def side_by_side(
@@ -31,13 +44,11 @@ def side_by_side(
         pictures: uint8 [H, W, 3] each, of any sizes; each keeps its aspect.
         captions: lines under each.
         sentence: under all of them.
-        out: .png or .jpg.
+        out: as `picture_file` gives it.
 
     Raises:
-        OutputError: another ending, or the file can't be written.
+        OutputError: the file can't be written.
     """
-    if out.suffix.lower() not in _FORMATS:
-        raise OutputError(f"{out}: the picture's name must end in .png or .jpg.", "Rename the output.")
     font = ImageFont.load_default(13)
     columns = min(len(pictures), ACROSS)
     rows = -(-len(pictures) // columns)

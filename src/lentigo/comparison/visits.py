@@ -12,7 +12,7 @@ from typing import Literal
 from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime import find_images, is_heatmap
 from lentigo.runtime.codecs.header import read_exif
-from lentigo.runtime.selection import select
+from lentigo.runtime.files import selected_images
 
 __all__ = ["Visit", "read_visits", "rows_of"]
 
@@ -67,7 +67,7 @@ def read_visits(
         what = "It is not stated where the dates are" if dates is None else f"Dates from {dates!r}"
         raise DataError(f"{what}.", "State --dates names or --dates exif, or name a CSV table of image and date.")
     day_of = _from_name if dates == "names" else _from_exif
-    found = select(files).files
+    found = selected_images(files)
     folder = None if masks is None else _masks(Path(masks))
     return [Visit(path, day_of(path), None if folder is None else _mask_of(path, folder)) for path in found]
 
