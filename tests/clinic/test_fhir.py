@@ -155,3 +155,5 @@ def test_classify_writes_it(run, lesion_jpeg, tmp_path, version):
     check_fhir(bundle, version)
     assert code == 3 and len(resources(bundle, "DiagnosticReport")) == 2
     assert run("classify", tmp_path, "--format", "fhir", "--fhir-version", "R6")[0] == 1
+    code, _, err = run("classify", tmp_path, "--fhir-version", "R5")
+    assert code == 2 and "needs --format fhir" in err

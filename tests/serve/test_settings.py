@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from lentigo.errors import DataError
-from lentigo.serve import load_settings
+from lentigo.serve import load_settings, serve
 
 
 @pytest.fixture
@@ -93,3 +93,21 @@ def test_the_verb_names_what_is_wrong(run, tmp_path, bundle_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, _, said = run("serve", bundle_path, "--port", taken.getsockname()[1])
     assert code == 1 and "address already in use" in said
+
+
+def test_the_file_is_named_where_it_is_to_blame_and_only_there(file, monkeypatch):
+    with pytest.raises(DataError, match=r"^The configuration is not valid: port"):
+        load_settings(file, port=99_999)
+    monkeypatch.setenv("LENTIGO_SERVE_QUEUE", "none")
+    with pytest.raises(DataError, match=r"^The configuration is not valid: queue"):
+        load_settings(file)
+    monkeypatch.delenv("LENTIGO_SERVE_QUEUE")
+    file.write_text("port = 99999\n")
+    with pytest.raises(DataError, match=r"serve\.toml: the configuration is not valid: port"):
+        load_settings(file)
+
+
+def test_what_the_gradio_page_does_not_use_is_refused(tmp_path):
+    (tmp_path / "keys").write_text("one\n")
+    with pytest.raises(DataError, match="doesn't use api_keys_file, audit_log"):
+        serve(ui="gradio", host="127.0.0.1", api_keys_file=tmp_path / "keys", audit_log=tmp_path / "log")

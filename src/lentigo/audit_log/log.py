@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lentigo.atomic import make_folder, write_text
 from lentigo.audit_log.lines import START, is_hash, make_line, parsed, read_anchor, side_file
@@ -30,6 +31,7 @@ class AuditLog:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        _filelock()  # what is missing is said before anything is classified
         self.path = Path(path)
         if self.path.is_dir():
             raise OutputError(f"{self.path}: this is a folder.", "Name a file.")
@@ -160,17 +162,22 @@ def _write_all(handle: int, content: bytes) -> None:
         content = content[os.write(handle, content) :]
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _filelock() -> Any:
     try:
-        from filelock import FileLock, Timeout
+        import filelock
     except ImportError as error:
         raise MissingExtraError("The audit log", "clinic") from error
+    return filelock
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    filelock = _filelock()
     make_folder(path.parent)
-    lock = FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS)
+    lock = filelock.FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS)
     try:
         lock.acquire()
-    except Timeout:
+    except filelock.Timeout:
         raise OutputError(
             f"{path}: another process has held it for {_LOCK_SECONDS} seconds.", "Stop that one."
         ) from None

@@ -49,7 +49,9 @@ def classify(
     explain: Annotated[
         Path | None, typer.Option(help="Folder for heat maps of the model's evidence. No input is overwritten.")
     ] = None,
-    fhir_version: Annotated[str, typer.Option(help="Version of FHIR: R5 or R4B.")] = "R5",
+    fhir_version: Annotated[
+        str | None, typer.Option(help="Version of FHIR with --format fhir: R5 (the default) or R4B.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier heat maps in that folder.")] = False,
 ) -> None:
     """Classify images and report risks.
@@ -60,6 +62,8 @@ def classify(
 
     from lentigo.runtime import classify_files, read_prevalence, render
 
+    if fhir_version is not None and style is not Style.fhir:
+        raise typer.BadParameter("it needs --format fhir.", param_hint="--fhir-version")
     results = classify_files(
         paths,
         model=model,
@@ -72,7 +76,7 @@ def classify(
     if style is Style.fhir:
         from lentigo.clinic import fhir_text
 
-        typer.echo(fhir_text(results, version=fhir_version), nl=False)
+        typer.echo(fhir_text(results, version=fhir_version or "R5"), nl=False)
     else:
         for text in render(results, style):
             typer.echo(text, nl=False)

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from lentigo.errors import DataError, ImageError, LentigoError
+from lentigo.audit_log import AuditLog
+from lentigo.clinic import fhir_text
+from lentigo.errors import DataError, ImageError, LentigoError, MissingExtraError
 from lentigo.explanation import draw_explanation, explain
 from lentigo.runtime import NOTICE, Classifier, Failure, Verdict
 from lentigo.runtime.codecs.header import picture_size
@@ -47,12 +49,13 @@ class Answering:
     Raises:
         BundleError: a model can't be opened.
         DataError: two models of one name.
+        MissingExtraError: the audit log needs a package that is not installed.
     """
 
     def __init__(self, models: Sequence[str], max_pixels: int, audit_log: str | None, log: Log) -> None:
         self._classifiers = [Classifier.load(model, threads=1) for model in models]
         self._max_pixels = max_pixels
-        self._audit_log = _open_log(audit_log)
+        self._audit_log = None if audit_log is None else AuditLog(audit_log)
         self._log = log
         names = [classifier.bundle.name for classifier in self._classifiers]
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -116,14 +119,6 @@ class Answering:
                 "Tell whoever runs the service.",
             )
         return None
-
-
-def _open_log(path: str | None) -> Any:
-    if path is None:
-        return None
-    from lentigo.audit_log import AuditLog  # needs the extra `clinic`
-
-    return AuditLog(path)
 
 
 def _described(classifier: Classifier) -> dict[str, Any]:
@@ -210,10 +205,10 @@ def _explained(verdict: Verdict, classifier: Classifier, image: _Image, asked: M
 def _as_fhir(verdict: Verdict, version: str) -> Answer:
     """The verdict as a Bundle of FHIR."""
     try:
-        from lentigo.clinic import fhir_text
-    except ImportError:
+        text = fhir_text([verdict], version=version)
+    except MissingExtraError:
         return fault(406, "This service has no FHIR: the extra `clinic` is not installed.", "Ask for format=json.")
-    return Answer(OK, verdict.decision, False, fhir_text([verdict], version=version).encode())
+    return Answer(OK, verdict.decision, False, text.encode())
 
 
 def _json(values: object) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from lentigo.errors import BundleError
+from lentigo.errors import BundleError, next_step, reason
 from lentigo.serve.answers import Answer
 from lentigo.serve.frames import read_frame, write_frame
 from lentigo.serve.logs import Log
@@ -77,18 +77,10 @@ class Worker:
         Raises:
             BundleError: a model can't be opened, or the process doesn't start.
         """
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lentigo.serve.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        ours.setblocking(False)
+        try:
+            process, ours = _spawned()
+        except OSError as error:
+            raise BundleError(f"A worker process can't be started: {reason(error)}.", next_step(error)) from None
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=_BUFFER)
         transport, link = await loop.create_connection(lambda: _Link(reader), sock=ours)
@@ -115,7 +107,8 @@ class Worker:
         """Answers to a batch, in order.
 
         Raises:
-            OSError, EOFError: the process died.
+            OSError, EOFError: the process died, or answered too little.
+            ValueError, KeyError, TypeError: its answer can't be understood.
             TimeoutError: it took too long.
         """
         asked = {
@@ -132,6 +125,8 @@ class Worker:
             body = content[place : place + head["size"]]
             place += head["size"]
             answers.append(Answer(head["status"], head["decision"], head["fault"], body))
+        if len(answers) != len(batch):
+            raise EOFError
         return answers
 
     async def end(self) -> None:
@@ -148,6 +143,28 @@ class Worker:
         """End the process at once."""
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGKILL)
+
+
+def _spawned() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A worker process, and this end of the socket to it."""
+    ours, theirs = socket.socketpair()
+    try:
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lentigo.serve.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    ours.setblocking(False)
+    return process, ours
 
 
 def _told(settings: Settings) -> dict[str, Any]:
@@ -181,12 +198,14 @@ class Pool:
             BundleError: a model can't be opened.
         """
         first = await Worker.start(self.settings)  # alone: if it fails, the others would say the same
-        try:
-            rest = await asyncio.gather(*(Worker.start(self.settings) for _ in range(self.settings.processes - 1)))
-        except BundleError:
-            await first.end()
-            raise
-        self.workers = [first, *rest]
+        rest = await asyncio.gather(
+            *(Worker.start(self.settings) for _ in range(self.settings.processes - 1)), return_exceptions=True
+        )
+        workers = [first, *(one for one in rest if isinstance(one, Worker))]
+        if failed := next((one for one in rest if isinstance(one, BaseException)), None):
+            await asyncio.gather(*(worker.end() for worker in workers))
+            raise failed
+        self.workers = workers
         self._tasks = [asyncio.create_task(self._serve(worker)) for worker in self.workers]
 
     @property
@@ -222,7 +241,7 @@ class Pool:
             self._busy.add(worker)
             lost = await self._compute(worker, batch) if batch else _ENDED
             self._busy.discard(worker)
-            if lost:
+            if lost and not self._stopping:
                 worker = await self._replace(worker, lost)
                 self.workers[place] = worker
 
@@ -231,7 +250,7 @@ class Pool:
         started = asyncio.get_running_loop().time()
         try:
             answers = await worker.compute(batch, self.settings.timeout)
-        except (OSError, EOFError, TimeoutError) as error:
+        except (OSError, EOFError, TimeoutError, ValueError, KeyError, TypeError) as error:
             slow = isinstance(error, TimeoutError)
             how = f"took longer than {self.settings.timeout:g} seconds" if slow else _ENDED
             step = "Downscale the image, or try again later." if slow else "Try again."

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import uvicorn
 import uvloop
 
-from lentigo.errors import LentigoError, OutputError, reason
+from lentigo.errors import DataError, LentigoError, OutputError, reason
 from lentigo.serve.app import create_app
 from lentigo.serve.logs import route_libraries
 from lentigo.serve.problems import ProblemError
@@ -41,7 +41,7 @@ def serve(
         given: settings by name; they take precedence over the environment, and that over the file.
 
     Raises:
-        DataError: the configuration is not valid.
+        DataError: the configuration is not valid, or the Gradio page has no use for a part of it.
         BundleError: a model can't be opened.
         OutputError: the address can't be used.
         MissingExtraError: Gradio is not installed.
@@ -49,6 +49,8 @@ def serve(
     named = [os.fspath(model) for model in models] if models else None
     settings = load_settings(config, models=named, **given)
     if ui == "gradio":
+        if unused := sorted(settings.model_fields_set - {"models", "host", "port"}):
+            raise DataError(f"The Gradio page doesn't use {', '.join(unused)}.", "Leave them out, or use --ui page.")
         from lentigo.serve.gradio_page import serve_gradio
 
         serve_gradio(settings)

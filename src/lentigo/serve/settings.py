@@ -135,15 +135,14 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
     """
     config = config or os.environ.get(f"{PREFIX}CONFIG") or None
     stated = {name: value for name, value in given.items() if value is not None}
-    where = "The configuration" if config is None else f"{Path(config)}: the configuration"
     unknown = {n for n in os.environ if n.startswith(PREFIX)} - {f"{PREFIX}{n}".upper() for n in Settings.model_fields}
     if foreign := unknown - {f"{PREFIX}CONFIG"}:
         name = min(foreign)
         known = [f"{PREFIX}{field}".upper() for field in (*Settings.model_fields, "config")]
         raise DataError(f"{name}: no such setting.", did_you_mean(name, known))
+    written = {} if config is None else _read(Path(config))
+    environment = {n for n in Settings.model_fields if f"{PREFIX}{n}".upper() in os.environ}
     try:
-        written = {} if config is None else _read(Path(config))
-        environment = {n for n in Settings.model_fields if f"{PREFIX}{n}".upper() in os.environ}
         return Settings(**{n: v for n, v in written.items() if n not in environment} | stated)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -152,6 +151,8 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
         hint = (
             did_you_mean(name, Settings.model_fields) if first["type"] == "extra_forbidden" else "Correct this value."
         )
+        elsewhere = name and (name not in written or name in environment | stated.keys())
+        where = "The configuration" if config is None or elsewhere else f"{Path(config)}: the configuration"
         raise DataError(f"{where} is not valid: {said}.", hint) from None
 
 

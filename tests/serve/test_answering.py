@@ -1,0 +1,29 @@
+"""A worker's answers, in this process: parts that are not installed."""
+
+import io
+import sys
+
+import pytest
+
+from lentigo.errors import MissingExtraError
+from lentigo.serve import answering
+from lentigo.serve.logs import Log
+
+
+def test_fhir_without_its_extra_is_not_acceptable_and_is_no_failure(photos, bundle_path, monkeypatch):
+    def lacking(*_, **__):
+        raise MissingExtraError("FHIR", "clinic")
+
+    monkeypatch.setattr(answering, "fhir_text", lacking)
+    said = io.StringIO()
+    worker = answering.Answering([str(bundle_path)], 10**8, None, Log(stream=said))
+    (answer,) = worker.answer({"model": 0, "names": ["a"], "fhir": "R5"}, photos[:1])
+    assert answer.status == 406
+    assert b"clinic" in answer.body
+    assert said.getvalue() == ""
+
+
+def test_an_audit_log_without_its_extra_is_refused_at_the_start(bundle_path, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    with pytest.raises(MissingExtraError, match="The audit log"):
+        answering.Answering([str(bundle_path)], 10**8, str(tmp_path / "log"), Log())
