@@ -30,6 +30,11 @@ _UNVERIFIED = "AI result, not verified by a physician"
 _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91)}
 _MEANING = 64
 """Longest meaning of a code, in characters."""
+_WITHOUT_VALUE = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
+    *("StudyID", "AccessionNumber", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+"""What the standard asks to be there, if without a value."""
 
 
 def dicom_report(verdict: Verdict) -> Any:
@@ -184,10 +189,7 @@ def _source(verdict: Verdict) -> Any:
             f"{verdict.source}: it has no {', '.join(missing)}, to which a DICOM result must refer.",
             "Export it again from its archive, or write JSON or FHIR.",
         )
-    for name in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber"):
-        if name not in image:
-            setattr(image, name, None)  # to be there without a value, as the standard asks
-    for name in ("StudyDate", "StudyTime", "ReferringPhysicianName"):
+    for name in _WITHOUT_VALUE:
         if name not in image:
             setattr(image, name, None)
     return image

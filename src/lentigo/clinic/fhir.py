@@ -4,6 +4,7 @@ Sources: HL7 FHIR R5 (5.0.0) and R4B (4.3.0): Observation, DiagnosticReport, Dev
 security label AIAST and the codes for absent data are HL7 Terminology's.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -188,14 +189,12 @@ def _image(result: Verdict | Failure) -> Resource:
     attachment: Resource = {"title": _plain(Path(result.source).name) or "image"}
     found: Resource = {"resourceType": "DocumentReference", "status": "current"}
     if content is not None:
+        digest = hashlib.sha256(content).hexdigest()
         kind = sniff(content[:START])
         attachment |= {"contentType": _MEDIA_TYPES[kind.name]} if kind and kind.name in _MEDIA_TYPES else {}
         attachment["size"] = len(content)
-    if isinstance(result, Verdict) and result.image_sha256:
-        found["identifier"] = [
-            {"system": "urn:ietf:rfc:3986", "value": f"ni:///sha-256;{_base64url(result.image_sha256)}"}
-        ]
-        found["description"] = f"SHA-256 of the file: {result.image_sha256}"
+        found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": f"ni:///sha-256;{_base64url(digest)}"}]
+        found["description"] = f"SHA-256 of the file: {digest}"
     return found | {"content": [{"attachment": attachment}]}
 
 

@@ -7,6 +7,7 @@ onnx.proto, see `onnx_file`.
 from collections.abc import Iterable, Sequence
 
 from lentigo.page.onnx_file import Graph, Node, fields, name_of, node_of
+from lentigo.runtime.fingerprints import varint
 
 __all__ = ["leading_to", "part"]
 
@@ -34,8 +35,9 @@ def part(content: bytes, graph: Graph, outputs: Sequence[str], start: str, shape
         start: the tensor that it takes.
         shape: of `start`, as float32, if it isn't an input of the whole model.
     """
-    made = {name for node in leading_to(graph.nodes, outputs, start) for name in node.outputs}
-    used = {name for node in leading_to(graph.nodes, outputs, start) for name in node.inputs} | set(outputs)
+    nodes = leading_to(graph.nodes, outputs, start)
+    made = {name for node in nodes for name in node.outputs}
+    used = {name for node in nodes for name in node.inputs} | set(outputs)
     written = b""
     for number, value in fields(content):
         written += _field(number, _graph(value, made, used, outputs, start, shape) if number == _GRAPH else value)
@@ -75,13 +77,5 @@ def _floats(name: str, shape: Sequence[int]) -> bytes:
 
 def _field(number: int, value: int | bytes) -> bytes:
     if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IdSet", "image_identity"]
+__all__ = ["IdSet", "image_identity", "varint"]
 
 _LAST_DIGITS = re.compile(r"([0-9]{1,15})([^0-9]*)$")
 _REDUCED = re.compile(r"(ISIC_[0-9]{7})_downsampled")
@@ -68,13 +68,13 @@ class IdSet:
     def encode(self) -> str:
         """As text without quotes or backslashes."""
         patterns = sorted(self.numbers)
-        content = bytearray(_varint(len(patterns)) + b"".join(patterns))
+        content = bytearray(varint(len(patterns)) + b"".join(patterns))
         for pattern in patterns:
-            content += _varint(len(self.numbers[pattern]))
+            content += varint(len(self.numbers[pattern]))
         for pattern in patterns:
             before = 0
             for number in sorted(self.numbers[pattern]):
-                content += _varint(number - before)
+                content += varint(number - before)
                 before = number
         return base64.b85encode(zlib.compress(bytes(content), 9)).decode()
 
@@ -120,7 +120,7 @@ def _numbered(ids: Iterable[str]) -> Iterator[tuple[bytes, int]]:
         yield known[key], int(digits or 0)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """Seven bits a byte, the lowest first; the eighth says that more follow."""
     found = bytearray()
     while value > 127:
@@ -130,7 +130,7 @@ def _varint(value: int) -> bytes:
 
 
 class _Varints:
-    """Reads what `_varint` wrote."""
+    """Reads what `varint` wrote."""
 
     def __init__(self, content: bytes) -> None:
         self._content, self._at = content, 0

@@ -63,7 +63,7 @@ async def read_uploads(request: Request, settings: Settings, buffered: Buffered)
     _refuse_compressed(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     body = await _read(request, settings, buffered)
-    uploads = _parts(body, options, settings) if kind == b"multipart/form-data" else [Upload(body, "image")]
+    uploads = _parts(body, options) if kind == b"multipart/form-data" else [Upload(body, "image")]
     if not uploads or not any(upload.content for upload in uploads):
         raise ProblemError(422, "The request holds no image.", "Send the bytes of an image file, or a form with files.")
     if len(uploads) > settings.max_images:
@@ -118,7 +118,7 @@ def _too_long(settings: Settings) -> ProblemError:
     )
 
 
-def _parts(body: bytes, options: dict[bytes, bytes], settings: Settings) -> list[Upload]:
+def _parts(body: bytes, options: dict[bytes, bytes]) -> list[Upload]:
     """The files of a form, whatever their fields are called; other fields are refused, not ignored."""
     boundary = options.get(b"boundary")
     if not boundary:

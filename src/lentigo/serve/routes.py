@@ -214,17 +214,16 @@ async def _compute(
     abandoned = connection.closing if connection else lambda: False
     answers = await service.compute(uploads, model, task, abandoned)
     if fault := next((answer for answer in answers if answer.fault), None):
-        raise _problem(fault.status, [fault], answers)
+        said = json.loads(fault.body)
+        raise ProblemError(fault.status, said["detail"], said["next_step"])
     if all(answer.status != 200 for answer in answers):
-        statuses = {answer.status for answer in answers}
-        raise _problem(statuses.pop() if len(statuses) == 1 else 422, answers, answers)
+        raise _none_read(answers)
     return answers
 
 
-def _problem(status: int, said: Sequence[Answer], answers: Sequence[Answer]) -> ProblemError:
+def _none_read(answers: Sequence[Answer]) -> ProblemError:
     """The problem of a request without any result."""
-    values = [json.loads(answer.body) for answer in said]
-    if said[0].fault:
-        return ProblemError(status, values[0]["detail"], values[0]["next_step"])
+    values = [json.loads(answer.body) for answer in answers]
+    statuses = {answer.status for answer in answers}
     detail = values[0]["error"] if len(values) == 1 else f"None of the {len(answers)} images could be read."
-    return ProblemError(status, detail, "", results=values)
+    return ProblemError(statuses.pop() if len(statuses) == 1 else 422, detail, "", results=values)

@@ -38,7 +38,8 @@ def occlusion(
     starts = _starts(size, side, max(1, round(stride * size)))
     places = [(top, left) for top in starts for left in starts]
     whole = answers(model, [square], target)[0]
-    covered = (_covered(square, top, left, side) for top, left in places)
+    fill = fill_of(square)
+    covered = (_covered(square, fill, top, left, side) for top, left in places)
     drops = whole - answers(model, covered, target)
     total, count = np.zeros((size, size)), np.zeros((size, size))
     for (top, left), drop in zip(places, drops, strict=True):
@@ -52,7 +53,9 @@ def _starts(size: int, side: int, stride: int) -> list[int]:
     return sorted({*range(0, size - side + 1, stride), size - side})
 
 
-def _covered(square: NDArray[np.float32], top: int, left: int, side: int) -> NDArray[np.float32]:
+def _covered(
+    square: NDArray[np.float32], fill: NDArray[np.float32], top: int, left: int, side: int
+) -> NDArray[np.float32]:
     covered = square.copy()
-    covered[top : top + side, left : left + side] = fill_of(square)
+    covered[top : top + side, left : left + side] = fill
     return covered

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lentigo.errors import ImageError, MissingExtraError, install_command
+from lentigo.errors import ImageError, install_command
 from lentigo.runtime.codecs.jpeg import read_jpeg
 from lentigo.runtime.codecs.limits import MAX_PIXELS, damaged, refuse_size, refuse_unused_range
 
@@ -43,7 +43,8 @@ TRANSFER_SYNTAXES = tuple(sorted(_NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | {_RLE
 """UIDs of the transfer syntaxes that are read."""
 
 HEATMAP = "lentigo heat map"
-"""What the Derivation Description of lentigo's own secondary captures starts with."""
+"""What marks lentigo's own pictures: a PNG's `Software`, and what a JPEG's comment or the Derivation Description of a
+secondary capture starts with."""
 
 _EXPORT = "Export the image as PNG or JPEG from its viewer or archive."
 _AGAIN = "Send or export it again."
@@ -101,7 +102,7 @@ def is_dicom_heatmap(data: bytes) -> bool:
         return False
     try:
         return str(read_dicom_header(data).get("DerivationDescription", "")).startswith(HEATMAP)
-    except (ImageError, MissingExtraError):
+    except ImageError:
         return False
 
 
