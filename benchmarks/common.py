@@ -2,8 +2,12 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
+
+from PIL import Image
 
 
 def machine(*more: str) -> str:
@@ -22,6 +26,12 @@ def publish(lines: list[str], out: Path | None) -> None:
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
+
+
+def pixels_of(files: Iterable[str | Path | IO[bytes]]) -> str:
+    """Width and height of images: copies of one data set differ in them, and models do on the copies."""
+    sizes = {Image.open(path).size for path in files}
+    return ", ".join(f"{width}x{height} pixels" for width, height in sorted(sizes)[:3])
 
 
 def spread(values: list[float], unit: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import machine, publish
+from common import machine, pixels_of, publish
 from lentigo import data
 from lentigo.comparison.building import index_of
 from lentigo.comparison.described import unit
@@ -31,10 +31,10 @@ def balanced(values, labels, weights):
     return np.mean([np.average(values[labels == k], weights=weights[labels == k]) for k in kept])
 
 
-def with_interval(statistic, labels, groups, form="{:.3f}"):
+def with_interval(statistic, labels, groups):
     drawn = [statistic(w) for block in resamples(labels, groups, REPLICATES, 0) for w in block]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{form} ({form} to {form})".format(statistic(np.ones(len(labels))), low, high)
+    return f"{statistic(np.ones(len(labels))):.3f} ({low:.3f} to {high:.3f})"
 
 
 def quantile(values, weights, share):
@@ -66,9 +66,10 @@ def main() -> None:
         "",
         f"`python benchmarks/comparison.py ROOT --model {Path(options.model).name}`",
         "",
-        f"{bundle.name} ({bundle.sha256[:12]}), {bundle.origin.data}, protocol {bundle.origin.split['protocol']}, fold "
+        f"{bundle.name} ({bundle.sha256[:12]}), {bundle.origin.data} ({pixels_of(test.table['path'])}), "
+        f"protocol {bundle.origin.split['protocol']}, fold "
         f"{bundle.origin.split['fold']}: {len(index):,} training images in the index, {len(test):,} test images asked. "
-        f"Intervals (95 %) resample lesions {REPLICATES} times.",
+        f"Intervals (95 %) are percentiles of {REPLICATES} resamples of lesions.",
         "",
         "## How often do similar known lesions share the diagnosis?",
         "",

@@ -45,12 +45,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
     options = parser.parse_args()
     given, lasting, teachers = (_pairs(pairs) for pairs in (options.run, options.epochs, options.teacher))
+    if both := sorted(set(given) & set(_pairs(options.folds))):
+        parser.error(f"{both[0]}: --run names one fold's run, so --folds has no say.")
     folds = {network: tuple(map(int, text.split(","))) for network, text in _pairs(options.folds).items()}
     limits, records = budget(options.budget), data.read(options.root)
     found: list[Surveyed | NotMade] = []
     for network in options.networks:
         own = replace(limits, folds=folds.get(network, limits.folds))
-        for run in runs(network, given.get(network), records, own, options.work):
+        for run in runs(network, given.get(network), records, own, options.work, train=not options.page_only):
             for one in survey(
                 run,
                 options.work / network / f"fold{run.split.fold}",
@@ -67,13 +69,20 @@ def _pairs(given: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in given)
 
 
-def runs(network: str, given: str | None, records: data.Records, limits: Budget, work: Path) -> Iterator[training.Run]:
+def runs(
+    network: str, given: str | None, records: data.Records, limits: Budget, work: Path, *, train: bool
+) -> Iterator[training.Run]:
+    """The run that was given, or one of each fold, trained if it must and may be."""
     if given:
         yield training.load_run(given)
         return
     for fold in limits.folds:
-        split = data.split(records, fold=fold)
         out = work / network / f"fold{fold}" / "run"
+        if not train:
+            if (out / "network.safetensors").exists():
+                yield training.load_run(out)
+            continue
+        split = data.split(records, fold=fold)
         resume = (out / "recipe.json").exists()
         yield training.train(network, split, recipe(network, split, limits), out=out, resume=resume)
 

@@ -53,12 +53,14 @@ def main() -> None:
     run = load_run(options.run, data=options.data)
     model = open_model(run)
     rows = chosen(run, options.lesions)
-    done = _lines(options.record)
+    # Of another network, other parameters or other steps a record says nothing here.
+    key = json.loads(json.dumps({"model": model.sha256, "settings": all_settings(), "steps": STEPS}))
+    done = [line for line in _lines(options.record) if line["key"] == key]
     with options.record.open("a", encoding="utf-8") as record:
         for i, row in enumerate(track(rows, "Explaining", len(rows))):
             if row["image_id"] in {line["image_id"] for line in done}:
                 continue
-            line = row | measured(model, row, options.masks, closer=i < options.closer)
+            line = row | {"key": key} | measured(model, row, options.masks, closer=i < options.closer)
             done.append(line)
             record.write(json.dumps(line) + "\n")
             record.flush()

@@ -3,7 +3,8 @@
 python benchmarks/metadata.py ROOT [--model lentigo-s] [--seeds 5] [--out results/metadata.md]
 
 For each seed the terms of the metadata are trained on the training part (`training.metadata`) and scaled on
-the validation part, as `lentigo fuse` does it. Differences are paired over resampled lesions.
+the validation part, where the temperature is fitted anew too, as `lentigo fuse` does it. Differences are paired over
+resampled lesions.
 """
 
 import argparse
@@ -12,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
-from common import machine, publish
+from common import machine, pixels_of, publish
 from lentigo import data
 from lentigo.evaluation import predict_own_part
+from lentigo.evaluation.calibration import fit_temperature
 from lentigo.evaluation.statistics.intervals import resamples
-from lentigo.export.fusion import choose_factor
+from lentigo.export.fusion import choose_factor, image_logits
 from lentigo.runtime import Bundle
 from lentigo.runtime.shipped import find_bundle
 from lentigo.training.metadata import branch_logits, clinical_inputs, known_of, train_metadata
@@ -80,13 +82,15 @@ def main() -> None:
     melanoma = records.label_set.classes.index("mel")
     inputs = clinical_inputs(split.train)
     known = {part: known_of(records.take(p.table["image_id"]), inputs) for part, p in (("v", validation), ("t", test))}
-    image = {part: np.log(np.maximum(p.probabilities, 1e-30)) for part, p in (("v", validation), ("t", test))}
+    image = {part: image_logits(bundle, p) for part, p in (("v", validation), ("t", test))}
     branches = [train_metadata(split.train, inputs, seed) for seed in range(options.seeds)]
     factors, fused, alone = [], [], []
     for branch in branches:
         terms = {part: branch_logits(branch, known[part]) for part in known}
         factors.append(choose_factor(image["v"], terms["v"], validation.labels, prior))
-        fused.append(softmax(image["t"] + factors[-1] * terms["t"], axis=1))
+        logits = {part: image[part] + factors[-1] * terms[part] for part in image}
+        temperature = fit_temperature(logits["v"], validation.labels, prevalence=prior)
+        fused.append(softmax(logits["t"] / temperature, axis=1))
         alone.append(softmax(terms["t"], axis=1))
     models = {"image alone": [test.probabilities], "image and metadata": fused, "metadata alone": alone}
     labels, groups = test.labels, np.asarray(test.groups)
@@ -110,11 +114,12 @@ def main() -> None:
         "",
         f"`python benchmarks/metadata.py ROOT --model {options.model} --seeds {options.seeds}`",
         "",
-        f"{len(test)} test images of {len(set(groups.tolist()))} groups of lesions, {records.name}, protocol "
+        f"{len(test)} test images of {len(set(groups.tolist()))} groups of lesions, {records.name} "
+        f"({pixels_of(records.table['path'])}), protocol "
         f"{split.protocol}, fold {split.fold} alone; the network is {bundle.name} ({bundle.sha256[:12]}), and "
         f"stays as it is. {len(split.train)} training images. Values are means over {options.seeds} seeds of the "
         f"metadata's terms; intervals (95 %) resample lesions with the first seed, {REPLICATES} times. All at the "
-        "balanced prior.",
+        "balanced prior; intervals are percentiles.",
         "",
         "| model | " + " | ".join(MEASURES) + " |",
         "| --- " * (1 + len(MEASURES)) + "|",

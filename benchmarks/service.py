@@ -9,6 +9,7 @@ python benchmarks/service.py --out results [--data FOLDER] [--minutes 10] [--aga
 
 import argparse
 import asyncio
+import io
 import json
 import multiprocessing
 import os
@@ -24,7 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import machine
+from common import machine, pixels_of
+from lentigo.runtime import Bundle
+from lentigo.runtime.shipped import find_bundle
 from service_fuzz import fuzz
 from service_load import Connection, every, lentigo_service, load, memory, processes, started
 
@@ -78,6 +81,9 @@ def load_stage(options: argparse.Namespace, bodies: list[bytes]) -> dict[str, An
     seconds = options.seconds
     found: dict[str, Any] = {"cores": cores, "load_before": os.getloadavg()[0], "images": len(bodies)}
     found["bytes"] = statistics.mean(map(len, bodies))
+    shipped = Bundle(find_bundle(), threads=1)
+    found |= {"seconds": seconds, "pixels": pixels_of(map(io.BytesIO, bodies))}
+    found["model"] = f"{shipped.name} ({shipped.sha256[:12]})"
     found["in_process"] = {
         "one at a time, one process": ceiling(bodies, seconds, 1, 1),
         f"batches of 4, {cores} processes": ceiling(bodies, seconds, cores, 4),
@@ -216,7 +222,8 @@ def of_load(found: dict[str, Any]) -> list[str]:
         "## Load",
         "",
         f"Loopback, {found['cores']} cores for service and clients together, {found['images']} JPEGs of HAM10000, "
-        f"{found['bytes'] / 1000:.1f} kB on average; model that ships; load average before {found['load_before']:.1f}.",
+        f"{found['pixels']}, {found['bytes'] / 1000:.1f} kB on average; {found['model']}; {found['seconds']:g} s for "
+        f"each row; load average before {found['load_before']:.1f}.",
         "",
         "| (a) in process | images/s |",
         "|---|---|",

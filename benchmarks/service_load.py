@@ -197,12 +197,12 @@ def processes(parent: int) -> list[int]:
 
 
 def memory(parent: int) -> float:
-    """Megabytes of a process and its children; what several share is counted once (PSS)."""
+    """Millions of bytes of a process and its children; what several share is counted once (PSS)."""
     total = 0
     for pid in (parent, *processes(parent)):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1000
+    return 1024 * total / 1e6  # the kernel counts in KiB
 
 
 def every(seconds: float, what: Callable[[], float], until: Callable[[], bool]) -> list[float]:

@@ -22,3 +22,5 @@ def test_what_was_refused_is_read_and_not_tried_again(trained_run, bundle_path, 
     assert distil == {"epochs": 3, "teachers": ("t.onnx",)}
     assert list(survey(trained_run, tmp_path, techniques=["fp16"], measure=False)) == []
     assert len(tried) == 1
+    list(survey(trained_run, tmp_path, techniques=["structured, distilled"], epochs=4, teachers=["t.onnx"]))
+    assert len(tried) == 2  # more epochs may do what fewer could not

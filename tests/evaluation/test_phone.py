@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.phone import PhonePictures, phone_pictures
 from lentigo.runtime import Bundle
 
@@ -52,6 +52,11 @@ def test_tones_are_those_of_the_table(found):
 def test_it_is_read_back_and_said_in_one_sentence(found):
     assert PhonePictures.from_json(found.to_json()) == found
     assert found.sentence().startswith("12 pictures taken with phones")
+
+
+def test_pictures_that_the_model_has_seen_are_refused(bundle_path, synthetic_root):
+    with pytest.raises(LeakError, match="has seen"):
+        phone_pictures(bundle_path, synthetic_root)
 
 
 def test_data_without_pictures_is_refused(bundle_path, tmp_path):

@@ -18,7 +18,7 @@ from lentigo.training.batches import EpochShuffle, epoch_positions
 from lentigo.training.hooks import BatchContext
 from lentigo.training.inputs import PixelInput
 from lentigo.training.learner import Learner
-from lentigo.training.sources import SourceMix
+from lentigo.training.sources import SourceMix, main_prior
 
 RECIPE = training.Recipe(size=16, epochs=1, batch_size=16)
 
@@ -55,6 +55,17 @@ def split(roots) -> data.Split:
 def joined_run(split, tmp_path_factory) -> training.Run:
     recipe = RECIPE.replaced(source_shares={"clinic": 0.75, "other": 0.25})
     return training.train("compact", split, recipe, out=tmp_path_factory.mktemp("joined") / "run")
+
+
+def test_the_prior_is_that_of_the_main_data_set_and_known_where_that_one_is_tested(split):
+    order = split.train.label_set.classes
+    own = split.train.labels[split.train.source_numbers == 0]
+    assert main_prior(split.train) == pytest.approx(np.bincount(own, minlength=len(order)) / len(own))
+    tested = data.split(split.records, "external")
+    assert set(tested.test.table["data_set"]) == {"clinic"}
+    found = dict(zip(order, main_prior(tested.train), strict=True))
+    assert found["bcc"] == pytest.approx(0.5, abs=0.1)
+    assert sum(found.values()) == pytest.approx(1)
 
 
 @pytest.fixture(scope="module")

@@ -89,12 +89,14 @@ class NotMade(Result):
 
     Attributes:
         technique, network, fold: which.
+        fine_tuned: epochs that it was to train further.
         reason: why.
     """
 
     technique: str
     network: str
     fold: int
+    fine_tuned: int = 0
     reason: str
 
 
@@ -120,7 +122,7 @@ def survey(
         measure: whether to measure what isn't there; without it that is passed over.
     """
     gate = gate or Gate()
-    parent = Model(run, exported(run, folder / "fp32", run.model))
+    parent = None
     for technique in (t for t in TECHNIQUES if t in techniques):
         recipe = _recipe(technique, epochs or max(1, round(run.recipe.epochs / 4)), teachers)
         trained = sum(step.params.get("epochs", 0) for step in recipe.steps) if recipe else 0
@@ -130,16 +132,21 @@ def survey(
             yield found
             continue
         if refused.exists():
-            yield NotMade.from_json(refused.read_text(encoding="utf-8"))
-            continue
+            earlier = NotMade.from_json(refused.read_text(encoding="utf-8"))
+            if earlier.fine_tuned == trained:
+                yield earlier
+                continue
         if not measure:
             continue
+        parent = parent or Model(run, exported(run, folder / "fp32", run.model))
         note(f"{run.model}, fold {run.split.fold}: {technique}")
         try:
             model = run_steps(recipe, parent, folder) if recipe else parent
         except LentigoError as error:  # too different from its parent, a target out of reach
             reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
-            without = NotMade(technique=technique, network=run.model, fold=run.split.fold, reason=reason)
+            without = NotMade(
+                technique=technique, network=run.model, fold=run.split.fold, fine_tuned=trained, reason=reason
+            )
             write_text(refused, without.to_json() + "\n")
             yield without
             continue

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lentigo import data
 from lentigo.errors import DataError
 from lentigo.evaluation.metrics.confusion import ratio
+from lentigo.evaluation.predict import refuse_seen
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
 from lentigo.evaluation.statistics.intervals import bootstrap
@@ -108,10 +109,12 @@ def phone_pictures(
     Raises:
         BundleError: no such bundle.
         DataError: the data can't be read, there is no mapping, or no image can be read.
+        LeakError: the bundle has seen some of these pictures.
     """
     classifier = Classifier.load(model)
     read = data.read(root)
     records = read.mapped(find_mapping(classifier.labels, read.label_set))
+    refuse_seen(classifier.bundle, records)
     verdicts = list(classifier.classify_many(records.table["path"]))
     usable = np.array([not isinstance(v, Failure) for v in verdicts])
     if not usable.any():

@@ -28,7 +28,7 @@ from lentigo.runtime.clinical import encode
 if TYPE_CHECKING:
     from lentigo.training import Run
 
-__all__ = ["own_part", "predict", "predict_files", "predict_own_part", "predict_part"]
+__all__ = ["own_part", "predict", "predict_files", "predict_own_part", "predict_part", "refuse_seen"]
 
 Part = Literal["validation", "test"]
 LATENCY_IMAGES = 20
@@ -75,18 +75,9 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
         DataError: other labels than the model's, or no image can be read.
     """
     _refuse_other_labels(model, records)  # before hours of predicting what has no truth
-    table, origin = records.table, model.origin
-    seen = origin.seen(records.ids) | origin.seen(table["lesion_id"])
-    if seen.any():
-        free = sorted(set(table["source"].dropna()) - set(table.loc[seen, "source"].dropna()))
-        take = f", or a source that it has not seen (--source {' or '.join(free)})" if free else ""
-        raise LeakError(
-            f"{model.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
-            f"{listed(records.ids[seen].tolist())}.",
-            f"Use its own test part (--own-test){take}, or other data.",
-        )
-    renamed = refuse_overlap(model.name, origin.data, origin.pictures, records)
-    knows_lesions = bool((table["lesion_id"] != table["image_id"]).any())
+    renamed = refuse_seen(model, records)
+    origin = model.origin
+    knows_lesions = bool((records.table["lesion_id"] != records.table["image_id"]).any())
     meta = {
         "protocol": "external",
         "leaky": False,
@@ -97,6 +88,25 @@ def predict(model: Predictor, records: data.Records) -> Predictions:
         "knows_lesions": knows_lesions,
     }
     return predict_files(model, records, meta)
+
+
+def refuse_seen(model: Predictor, records: data.Records) -> str:
+    """Refuse images that a model has seen; returns how images under other ids were compared, in words.
+
+    Raises:
+        LeakError: as in `predict`.
+    """
+    table, origin = records.table, model.origin
+    seen = origin.seen(records.ids) | origin.seen(table["lesion_id"])
+    if seen.any():
+        free = sorted(set(table["source"].dropna()) - set(table.loc[seen, "source"].dropna()))
+        take = f", or a source that it has not seen (--source {' or '.join(free)})" if free else ""
+        raise LeakError(
+            f"{model.name} has seen {int(seen.sum())} of these {len(records)} images or their lesions: "
+            f"{listed(records.ids[seen].tolist())}.",
+            f"Use its own test part (--own-test){take}, or other data.",
+        )
+    return refuse_overlap(model.name, origin.data, origin.pictures, records)
 
 
 def predict_own_part(

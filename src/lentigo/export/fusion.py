@@ -12,6 +12,7 @@ from scipy.special import log_softmax, softmax
 
 from lentigo import data
 from lentigo.errors import BundleError
+from lentigo.evaluation import Predictions
 from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.predict import own_part
 from lentigo.export.assemble import checked_path
@@ -71,7 +72,7 @@ def fuse(
     branch = train_metadata(train, inputs, seed)
     validation = predict_part_of(records, base, "validation")
     shown = records.take(validation.table["image_id"])
-    image = base.metadata.temperature * np.log(np.maximum(validation.probabilities, 1e-30))
+    image = image_logits(base, validation)
     terms = branch_logits(branch, known_of(shown, inputs))
     prior = np.array(base.metadata.training_prevalence)
     factor = choose_factor(image, terms, validation.labels, prior)
@@ -90,6 +91,14 @@ def fuse(
         return check_parity(draft, before, own_part(base, records))  # type: ignore[arg-type]  # predict is all it needs
 
     return recalibrate(graph, metadata, records, target, verify)
+
+
+def image_logits(bundle: Bundle, predictions: Predictions) -> NDArray[np.float64]:
+    """The logits [N, K] at the balanced prior, before the temperature, that a bundle's probabilities came from.
+
+    They are known but for a constant of each image, which no probability depends on.
+    """
+    return bundle.metadata.temperature * np.log(np.maximum(predictions.probabilities, 1e-30))
 
 
 def choose_factor(

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 
@@ -27,7 +26,7 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.resume import check_same, recorded_recipe, recorded_run
 from lentigo.training.run import Run, environment
 from lentigo.training.soft_labels import SoftLabels
-from lentigo.training.sources import check_shares, describe_sources
+from lentigo.training.sources import check_shares, describe_sources, main_prior
 from lentigo.training.stages import fit_in_stages
 from lentigo.training.starting import Start, find_parent, start
 from lentigo.training.students import check_student, find_store, with_store
@@ -295,8 +294,6 @@ def _describe(
     store: SoftLabels | None,
 ) -> Run:
     train = pixels.readable(split.train)
-    main = train.labels[train.source_numbers == 0]
-    counts = np.bincount(main, minlength=len(train.label_set))
     colours = _normalisation(recipe, model, begun) or normalise.measure(pixels.of(train))
     return Run(
         path=folder,
@@ -314,7 +311,7 @@ def _describe(
         label_set=train.label_set,
         outside=split.records.outside,
         sources=describe_sources(train, recipe.source_shares, recipe.seed),
-        prior=tuple((counts / counts.sum()).tolist()),
+        prior=main_prior(train),
         environment=environment(),
         soft_labels=store.provenance() if store else {},
     )

@@ -13,7 +13,7 @@ from lentigo import data
 from lentigo.errors import RunError
 from lentigo.labels import LabelMapping, LabelSet
 
-__all__ = ["RunSource", "SourceMix", "check_shares", "describe_sources", "source_mix"]
+__all__ = ["RunSource", "SourceMix", "check_shares", "describe_sources", "main_prior", "source_mix"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -112,6 +112,16 @@ def source_mix(shares: Mapping[str, float], train: data.Records, seed: int) -> S
         raise RunError(f"The training part has no image of {empty[0]}.", "Omit that data set, and its share.")
     counts = [max(1, round(own[0] * shares[name] / shares[names[0]])) for name in names]
     return SourceMix(sources, (int(own[0]), *counts[1:]), seed)
+
+
+def main_prior(train: data.Records) -> tuple[float, ...]:
+    """Share of each diagnosis among training images of the main data set, the one that is validated and tested.
+
+    Under the protocol 'external' the main one may be what is tested, and then of all training images.
+    """
+    main = train.labels[train.source_numbers == 0]
+    counts = np.bincount(main if len(main) else train.labels, minlength=len(train.label_set))
+    return tuple((counts / counts.sum()).tolist())
 
 
 def describe_sources(train: data.Records, shares: Mapping[str, float], seed: int) -> tuple[RunSource, ...]:
