@@ -26,7 +26,7 @@ from lentigo.studies.compression_page import write_survey
 from lentigo.studies.jobs import images_an_epoch, recipe_for
 
 COMPACT = training.Recipe(size=64, epochs=60)
-"""The recipe of the network that ships; the budget cuts its epochs."""
+"""The recipe of the 64 px network that shipped first; the budget cuts its epochs."""
 CPU_EPOCHS = 20
 
 
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=TECHNIQUES, help="which ones")
     parser.add_argument("--page-only", action="store_true", help="measure nothing: the page of what is in FOLDER")
+    parser.add_argument("--note", action="append", default=[], help="a paragraph of the page; repeatable")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of compression.md")
     options = parser.parse_args()
     given, lasting, teachers = (_pairs(pairs) for pairs in (options.run, options.epochs, options.teacher))
@@ -62,7 +63,7 @@ def main() -> None:
                 teachers=[teachers[network]] if network in teachers else [],
             ):
                 found.append(one)
-                write_survey(found, command(options), options.out)
+                write_survey(found, command(options), options.out, options.note)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

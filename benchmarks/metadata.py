@@ -16,7 +16,7 @@ from scipy.special import softmax
 from common import machine, pixels_of, publish
 from lentigo import data
 from lentigo.evaluation import predict_own_part
-from lentigo.evaluation.calibration import fit_temperature
+from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.statistics.intervals import resamples
 from lentigo.export.fusion import choose_factor, image_logits
 from lentigo.runtime import Bundle

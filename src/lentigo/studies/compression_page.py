@@ -71,6 +71,7 @@ class SurveyPage(Result):
         test_images: of the folds' test parts, by network.
         rows: what was measured.
         not_made: what gave no file, and why.
+        notes: what a reader must know besides.
     """
 
     command: str
@@ -78,10 +79,20 @@ class SurveyPage(Result):
     test_images: dict[str, int]
     rows: tuple[Row, ...]
     not_made: tuple[NotMade, ...]
+    notes: tuple[str, ...] = ()
 
 
-def write_survey(found: Sequence[Surveyed | NotMade], command: str, out: Path) -> Path:
-    """Write compression.json, compression.md and compression.svg into a folder; returns the page's path."""
+def write_survey(
+    found: Sequence[Surveyed | NotMade], command: str, out: Path, notes: Sequence[str] = ()
+) -> Path:
+    """Write compression.json, compression.md and compression.svg into a folder; returns the page's path.
+
+    Args:
+        found: what was measured, and what wasn't made.
+        command: what made it.
+        out: the folder.
+        notes: what a reader must know besides, a paragraph each.
+    """
     measured = [s for s in found if isinstance(s, Surveyed)]
     parents = [s for s in measured if s.technique == FP32]
     names = dict.fromkeys(s.network for s in parents)
@@ -91,7 +102,12 @@ def write_survey(found: Sequence[Surveyed | NotMade], command: str, out: Path) -
         test_images={n: sum(_images(s) for s in parents if s.network == n) for n in names},
         rows=rows_of(measured),
         not_made=tuple(s for s in found if isinstance(s, NotMade)),
+        notes=tuple(notes),
     )
+    return _write(page, out)
+
+
+def _write(page: SurveyPage, out: Path) -> Path:
     write_text(out / "compression.json", page.to_json() + "\n")
     _draw(page, out / "compression.svg")
     return write_text(out / "compression.md", "\n\n".join(_blocks(page)) + "\n")
@@ -172,6 +188,7 @@ def _blocks(page: SurveyPage) -> Iterator[str]:
         "percentage points. Epochs more: of fine-tuning after the training; longer ones would give back more. "
         f"Times are medians on one thread of a machine that does other work: {machine}."
     )
+    yield from page.notes
     yield "\n".join(f"- **{name}**: {text}" for name, text in FOOTINGS.items())
     for network in dict.fromkeys(row.network for row in page.rows):
         rows = [row for row in page.rows if row.network == network]
