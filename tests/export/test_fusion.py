@@ -125,6 +125,7 @@ class TestTables:
             ("name,age\na.jpg,5\n", "'image' is missing"),
             ("image,age\na.jpg,5\na.jpg,6\n", "line 3: a.jpg is named twice"),
             ("image,age\na.jpg\n", "another number of cells"),
+            ("image,age,age\na.jpg,5,50\n", "two columns are called 'age'"),
         ],
     )
     def test_what_is_refused(self, tmp_path, text, words):

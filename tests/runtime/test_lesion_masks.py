@@ -1,5 +1,7 @@
 """Masks: read strictly, found by the image's name, and what share of a map lies on them."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,5 +88,8 @@ class TestFiles:
         assert find_mask(tmp_path, "else/c.jpg").name == "c_mask.png"
         assert find_mask(tmp_path, "else/d.jpg") is None
         assert find_mask(tmp_path, tmp_path / "b.png") is None  # an image is not its own mask
+        shutil.copy(tmp_path / "b.png", tmp_path / "b_mask.png")
+        with pytest.raises(DataError, match=r"b.jpg: 2 masks of it in .*: b_mask.png, b.png"):
+            find_mask(tmp_path, "else/b.jpg")
         with pytest.raises(DataError, match="no such folder"):
             find_mask(tmp_path / "none", "a.jpg")

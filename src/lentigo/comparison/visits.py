@@ -1,6 +1,5 @@
 """Images of one lesion with their dates: from a CSV table, from file names or from Exif, as the user states."""
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime import find_images, is_heatmap
 from lentigo.runtime.codecs.header import read_exif
 from lentigo.runtime.files import selected_images
+from lentigo.runtime.tables import read_table
 
 __all__ = ["Visit", "read_visits", "rows_of"]
 
@@ -91,25 +91,15 @@ def rows_of(file: Path, required: Sequence[str], known: Sequence[str]) -> list[d
     """The rows of a CSV table, cells stripped.
 
     Raises:
-        DataError: it can't be read, lacks a column or has an unknown one, has no row, or a row of another width.
+        DataError: as `read_table`, or it lacks a column, has an unknown one, or no row.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text in UTF-8"
-        raise DataError(f"{file}: can't be read ({reason}).", "Name a CSV table.") from None
-    reader = csv.DictReader(text.splitlines())
-    header = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
+    header, lines = read_table(file)
     if missing := [name for name in required if name not in header]:
         raise DataError(f"{file}: the column {missing[0]!r} is missing.", f"Columns: {', '.join(known)}.")
     if unknown := [name for name in header if name not in known]:
         raise DataError(f"{file}: unknown column {unknown[0]!r}.", did_you_mean(unknown[0], known))
     rows = []
-    for number, row in enumerate(reader, 2):
-        if None in row or None in row.values():
-            raise DataError(f"{file}, line {number}: another number of cells than the header.", "Correct the line.")
-        cells = {name: value.strip() for name, value in row.items()}
+    for number, cells in lines:
         if empty := [name for name in required if not cells[name]]:
             raise DataError(f"{file}, line {number}: {empty[0]!r} is empty.", "Fill it in, or remove the line.")
         rows.append(cells)

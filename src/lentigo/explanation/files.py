@@ -15,7 +15,7 @@ from lentigo.explanation.result import Explanation
 from lentigo.progress import track
 from lentigo.runtime.files import planned_pictures, selected_images
 from lentigo.runtime.heat_panels import STYLES
-from lentigo.runtime.lesion_masks import OnLesion, find_mask, read_mask
+from lentigo.runtime.lesion_masks import OnLesion, find_mask, mask_folder, read_mask
 
 __all__ = ["ExplainedFile", "explain_files"]
 
@@ -94,7 +94,7 @@ def explain_files(
         opened.labels.find(target)
     files = selected_images(paths)
     if masks is not None:
-        find_mask(masks, files[0])
+        mask_folder(masks)
     pictures = {} if out is None else planned_pictures(files, Path(out), overwrite=overwrite)
 
     def results() -> Iterator[ExplainedFile]:

@@ -177,7 +177,7 @@ class Classifier:
             try:
                 read[i] = (_name(source), *_read(source))
             except ImageError as error:
-                results[i] = self._failure(source, error)
+                results[i] = self.failure(source, error)
             if sum(pixels.size for _, _, pixels in read.values()) >= 3 * _BATCH_PIXELS:
                 results |= self._batches(read, stated)
                 read.clear()
@@ -195,7 +195,7 @@ class Classifier:
                 outputs = self._run(np.stack([read[i][2] for i in group]), first)
             except ImageError as error:
                 alone = {i: self._batches({i: read[i]}, stated)[i] for i in group if len(group) > 1}
-                results |= alone or {group[0]: self._failure(first, error)}
+                results |= alone or {group[0]: self.failure(first, error)}
                 continue
             results |= {i: self._verdict(*read[i], outputs, k, stated) for k, i in enumerate(group)}
         return results
@@ -203,7 +203,8 @@ class Classifier:
     def _stated(self, prevalence: Mapping[str, float] | None) -> dict[str, float] | None:
         return None if prevalence is None else check_prevalence(prevalence, self.labels)
 
-    def _failure(self, source: ImageSource, error: ImageError) -> Failure:
+    def failure(self, source: ImageSource, error: ImageError) -> Failure:
+        """The row of an image that could not be read."""
         return Failure(_name(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
 
     def _run(self, images: NDArray[np.uint8], name: str, known: Mapping[str, NDArray] | None = None) -> Outputs:

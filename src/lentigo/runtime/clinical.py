@@ -5,7 +5,6 @@ Nothing is guessed: an age such as '85+', or a site that the model was not train
 suspected or treated, is known only afterwards, and is refused by name.
 """
 
-import csv
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime.metadata import OptionalInput
+from lentigo.runtime.tables import read_table
 
 __all__ = ["FORBIDDEN", "encode", "read_clinical"]
 
@@ -62,14 +62,7 @@ def read_clinical(table: str | os.PathLike[str], inputs: Sequence[OptionalInput]
     file = Path(table)
     if not inputs:
         raise DataError("This model takes no metadata.", "Use one that was fused with them: lentigo fuse.")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text in UTF-8"
-        raise DataError(f"{file}: can't be read ({reason}).", "Name a CSV table.") from None
-    reader = csv.DictReader(lines)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
+    header, rows = read_table(file)
     if "image" not in header:
         raise DataError(f"{file}: the column 'image' is missing.", "Name each image's file in it.")
     declared = {one.name: one for one in inputs}
@@ -77,10 +70,8 @@ def read_clinical(table: str | os.PathLike[str], inputs: Sequence[OptionalInput]
         if name != "image":
             refuse_name(name, declared, str(file))
     found: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(reader, 2):
-        if None in row or None in row.values():
-            raise DataError(f"{file}, line {number}: another number of cells than the header.", "Correct the line.")
-        image = row.pop("image").strip()
+    for number, row in rows:
+        image = row.pop("image")
         if not image or image in found:
             what = f"{image} is named twice" if image else "the image is empty"
             raise DataError(f"{file}, line {number}: {what}.", "Keep one line for each image.")

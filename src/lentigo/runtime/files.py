@@ -14,6 +14,7 @@ from lentigo.runtime.classifier import Classifier
 from lentigo.runtime.clinical import read_clinical
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.heatmap_files import SUFFIX, is_heatmap, refuse_to_replace
+from lentigo.runtime.prevalence import check_prevalence
 from lentigo.runtime.selection import Selection, select
 from lentigo.runtime.shipped import find_bundle
 from lentigo.runtime.verdict import Verdict
@@ -92,8 +93,8 @@ def classify_files(
     find_bundle(model)  # report a mistyped name before anything is read
     files = selected_images(paths)
     pictures = {} if explain is None else planned_pictures(files, Path(explain), overwrite=overwrite)
-    # With many images each thread computes one; with one image all threads share it.
-    classifier = Classifier.load(model, threads=1 if len(files) > 1 else 0)
+    # With many images each thread computes one; one image, or one after the other, has all threads.
+    classifier = Classifier.load(model, threads=1 if len(files) > 1 and metadata is None else 0)
     if metadata is None:
         results = classifier.classify_many(
             [sys.stdin.buffer if file == STDIN else file for file in files], prevalence=prevalence
@@ -110,6 +111,7 @@ def _with_metadata(
 ) -> Iterator[Verdict | Failure]:
     """A result for each file, with what a table knows of it by its name."""
     rows = read_clinical(table, classifier.bundle.metadata.inputs)
+    stated = None if prevalence is None else check_prevalence(prevalence, classifier.labels)
     names = Counter(file.name for file in files)
     if twice := [name for name, count in names.items() if count > 1 and name in rows]:
         raise DataError(f"{table}: {names[twice[0]]} images are called {twice[0]}.", "Classify their folders apart.")
@@ -120,12 +122,11 @@ def _with_metadata(
     note(f"Metadata are known for {len(rows)} of {len(files)} images.")
 
     def one(file: Path) -> Verdict | Failure:
+        source = sys.stdin.buffer if file == STDIN else file
         try:
-            source = sys.stdin.buffer if file == STDIN else file
-            return classifier.classify(source, prevalence=prevalence, clinical=rows.get(file.name))
+            return classifier.classify(source, prevalence=stated, clinical=rows.get(file.name))
         except ImageError as error:
-            bundle = classifier.bundle
-            return Failure(str(file), str(error), bundle.name, classifier.sha256, classifier.labels.classes)
+            return classifier.failure(source, error)
 
     return map(one, files)
 

@@ -11,7 +11,7 @@ from lentigo.errors import DataError
 from lentigo.runtime.heat import central, heat
 from lentigo.runtime.images import ImageSource, decode
 
-__all__ = ["OnLesion", "find_mask", "on_lesion", "read_mask"]
+__all__ = ["OnLesion", "find_mask", "mask_folder", "on_lesion", "read_mask"]
 
 _NAMES = ("{}_segmentation.png", "{}_mask.png", "{}.png")
 """What a mask of an image is called, as HAM10000 and ISIC do, and otherwise."""
@@ -90,16 +90,31 @@ def read_mask(source: ImageSource, size: tuple[int, int] | None = None) -> NDArr
     return found
 
 
-def find_mask(folder: str | os.PathLike[str], image: str | os.PathLike[str]) -> Path | None:
-    """The file of an image's mask: NAME_segmentation.png, NAME_mask.png or NAME.png in the folder; None without one.
+def mask_folder(folder: str | os.PathLike[str]) -> Path:
+    """A folder of masks.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: it isn't there.
     """
     place = Path(folder)
     if not place.is_dir():
         raise DataError(f"{place}: there is no such folder of masks.", "Check the path.")
+    return place
+
+
+def find_mask(folder: str | os.PathLike[str], image: str | os.PathLike[str]) -> Path | None:
+    """The file of an image's mask: NAME_segmentation.png, NAME_mask.png or NAME.png in the folder; None without one.
+
+    Raises:
+        DataError: there is no such folder, or several masks are there.
+    """
+    place = mask_folder(folder)
     stem = Path(os.fsdecode(image)).stem
     candidates = [place / pattern.format(stem) for pattern in _NAMES]
     own = Path(os.path.realpath(image))
-    return next((c for c in candidates if c.is_file() and Path(os.path.realpath(c)) != own), None)
+    found = [c for c in candidates if c.is_file() and Path(os.path.realpath(c)) != own]
+    if len(found) > 1:
+        raise DataError(
+            f"{image}: {len(found)} masks of it in {place}: {', '.join(c.name for c in found)}.", "Keep one of them."
+        )
+    return found[0] if found else None

@@ -82,9 +82,7 @@ class SurveyPage(Result):
     notes: tuple[str, ...] = ()
 
 
-def write_survey(
-    found: Sequence[Surveyed | NotMade], command: str, out: Path, notes: Sequence[str] = ()
-) -> Path:
+def write_survey(found: Sequence[Surveyed | NotMade], command: str, out: Path, notes: Sequence[str] = ()) -> Path:
     """Write compression.json, compression.md and compression.svg into a folder; returns the page's path.
 
     Args:
