@@ -24,7 +24,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
 def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Where `side_by_side` shall write, refused before any work if it can't.
+    """Where `side_by_side` is to write, refused before any work if it can't.
 
     Raises:
         OutputError: another ending than .png or .jpg, the file exists, or its folder can't be written to.

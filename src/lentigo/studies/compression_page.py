@@ -289,7 +289,7 @@ def _shown(value: Estimate | None, unit: float = 1, digits: int = 3) -> str:
 def _draw(page: SurveyPage, path: Path) -> None:
     """Bytes of the file against balanced accuracy: filled points are measured here, hollow ones published.
 
-    Techniques are more than colours that can be told apart, so a colour is a network and a letter a technique.
+    There are more techniques than colours that differ enough, so a colour is a network and a letter a technique.
     """
     networks = dict(
         zip(dict.fromkeys(row.network for row in page.rows), zip("osD^", PALETTE, strict=False), strict=False)
