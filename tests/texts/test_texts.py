@@ -1,4 +1,5 @@
 import re
+from importlib.resources import files
 
 import pytest
 
@@ -31,6 +32,35 @@ def test_every_decision_and_diagnosis_has_its_texts(language):
     assert all(f"decision.{decision}" in found for decision in DECISIONS)
     for diagnosis in (*DIAGNOSES.values(), *FURTHER.values()):
         assert f"name.{diagnosis.name}" in found and f"plain.{diagnosis.name}" in found
+
+
+def spoken() -> str:
+    """The code of all that speaks from the catalogue: Python's modules and the page's."""
+    found, folders = [], [files("lentigo")]
+    while folders:
+        for entry in folders.pop().iterdir():
+            if entry.is_dir():
+                folders.append(entry)
+            elif entry.name.endswith((".py", ".js")):
+                found.append(entry.read_text(encoding="utf-8"))
+    return "\n".join(found)
+
+
+def test_every_text_is_used_and_every_text_asked_for_exists():
+    """Keys stand in quotes; a family is asked for by its first words (`name.${...}`, "page.does" with numbers)."""
+    code, found = spoken(), set(texts.catalogue())
+    quoted = set(re.findall(r"""["'`]([\w.]+)["'`]""", code))
+    families = set(re.findall(r"`(\w[\w.]*)\.\$\{", code)) | {key for key in quoted if f"{key}.1" in found}
+    refused = set(re.findall(r'Refusal\("([\w.]+)"', code))
+    used = quoted | {f"{key}.step" for key in refused}
+    assert [key for key in found if key not in used and not any(key.startswith(f"{f}.") for f in families)] == []
+    asked = set(re.findall(r'\b(?:say|english|text)\("([a-z]\w*\.[\w. ]+)"', code)) | refused
+    # A refusal's next step: a key of its own, or the service's own words.
+    asked |= {
+        f"{key}.step" for key in re.findall(r'Refusal\("([\w.]+)"(?:, \{[^}]*\})?\)', code) if key != "service.refused"
+    }
+    assert asked - found == set()
+    assert all(any(key.startswith(f"{family}.") for key in found) for family in families)
 
 
 def test_the_runtime_speaks_from_the_catalogue():
