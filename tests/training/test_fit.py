@@ -102,6 +102,37 @@ training.train("compact", data.split(data.read({str(synthetic_root)!r})),
     assert_same(whole, resumed)
 
 
+class _Stop(pl.Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_started_from_weights_resumes_without_them(whole, split, tmp_path):
+    recipe = training.Recipe(size=16, epochs=2, batch_size=32)
+    unbroken = training.train("compact", split, recipe, out=tmp_path / "unbroken", weights=whole.path)
+    with pytest.raises(KeyboardInterrupt):
+        training.train("compact", split, recipe, out=tmp_path / "run", weights=whole.path, callbacks=(_Stop(1),))
+    resumed = training.train("compact", split, out=tmp_path / "run", resume=True)
+    assert_same(unbroken, resumed)
+    assert resumed.start == unbroken.start
+    assert training.train("compact", split, out=tmp_path / "run", resume=True).finished
+
+
+def test_before_the_first_epoch_has_ended_the_weights_are_named_again(whole, split, tmp_path):
+    recipe = training.Recipe(size=16, epochs=1, batch_size=32)
+    with pytest.raises(KeyboardInterrupt):
+        training.train("compact", split, recipe, out=tmp_path / "run", weights=whole.path, callbacks=(_Stop(0),))
+    with pytest.raises(RunError, match=f"{whole.path.name}.*--weights"):
+        training.train("compact", split, out=tmp_path / "run", resume=True)
+    assert training.train("compact", split, out=tmp_path / "run", resume=True, weights=whole.path).finished
+
+
 def test_resuming_a_finished_run_changes_nothing(whole, split):
     before = (whole.path / "network.safetensors").stat().st_mtime_ns
     training.train("compact", split, RECIPE, out=whole.path, resume=True)

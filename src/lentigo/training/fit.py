@@ -28,7 +28,7 @@ from lentigo.training.run import Run, environment
 from lentigo.training.soft_labels import SoftLabels
 from lentigo.training.sources import check_shares, describe_sources, main_prior
 from lentigo.training.stages import fit_in_stages
-from lentigo.training.starting import Start, find_parent, start
+from lentigo.training.starting import Start, find_parent, recorded_start, start
 from lentigo.training.students import check_student, find_store, with_store
 from lentigo.training.views import ReplayedInput
 
@@ -66,7 +66,8 @@ def train(
             from.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead, or from a finished run of the
-            same network; its output layer is left out where it learned other classes.
+            same network; its output layer is left out where it learned other classes. To resume, neither is needed
+            once an epoch has ended.
         resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
         callbacks: of Lightning, besides the recipe's, such as one that prunes a hopeless trial.
@@ -104,7 +105,10 @@ def train(
     network = models.build(model, num_classes=recipe.outputs(split.records.label_set), **options)
     if recipe.frozen_base and not isinstance(network, Transfer):
         raise RunError(f"{model} has no pretrained base to freeze.", "Set frozen_base to false.")
-    begun = start(network, model, options, recipe, split, weights=file, pretrained=pretrained)
+    if old and old.start and file is None and not pretrained:
+        begun = recorded_start(old)
+    else:
+        begun = start(network, model, options, recipe, split, weights=file, pretrained=pretrained)
     if old:
         check_same(old, {"start": _plain(dict(begun.record))}, split)
         if old.finished:

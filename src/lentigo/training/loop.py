@@ -20,6 +20,7 @@ from lentigo.training.devices import Device, find_device
 from lentigo.training.history import History, Lines, settled
 from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.learner import Learner
+from lentigo.training.precision import strided_depthwise_in_float32
 from lentigo.training.recipe import Recipe
 
 __all__ = ["SCORE", "DivergedError", "fit"]
@@ -104,7 +105,8 @@ def fit(
         learner.network.compile()
     learner.train()  # Lightning leaves the mode as it is; frozen batch norms stay in inference mode
     checkpoint = _checked(place / "last.ckpt")
-    with _quiet(), _interruptible(trainer, folder), _explained(recipe):
+    depthwise = strided_depthwise_in_float32(learner.network, torch.device(trainer.strategy.root_device))
+    with _quiet(), _interruptible(trainer, folder), _explained(recipe), depthwise:
         trainer.fit(learner, train, validation, ckpt_path=checkpoint, weights_only=True)
     kept = best.best_model_path if recipe.keep == "best" else last.best_model_path
     state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]

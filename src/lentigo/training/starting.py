@@ -18,7 +18,7 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run, load_run, started_from
 from lentigo.training.soft_labels import refuse_leak
 
-__all__ = ["Start", "find_parent", "start"]
+__all__ = ["Start", "find_parent", "recorded_start", "start"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,21 @@ def find_parent(weights: Path | None) -> Run | None:
     folder = weights if weights.is_dir() else weights.parent
     named = weights.is_dir() or weights.name == "network.safetensors"
     return load_run(folder) if named and (weights.is_dir() or (folder / "recipe.json").is_file()) else None
+
+
+def recorded_start(old: Run) -> Start:
+    """What an interrupted run started from; its weights of now are in its checkpoint.
+
+    Raises:
+        RunError: they aren't, so that those of the start are needed again.
+    """
+    if old.finished or (not old.recipe.frozen_base and any(old.path.glob("checkpoints/*/last.ckpt"))):
+        return Start(old.start, Normalisation(old.mean, old.std))
+    # Neither before the end of the first epoch, nor where a head alone is trained: the base is in no checkpoint.
+    raise RunError(
+        f"{old.path}: to resume this run, the weights that it started from are needed: {old.start['source']}.",
+        "Name them again: --weights FILE_OR_RUN, or --pretrained for those of the network's library.",
+    )
 
 
 def start(
