@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from lentigo import data, export, training
 from lentigo.errors import DataWarning, LeakError, RunError
@@ -203,6 +204,16 @@ def test_a_training_starts_from_a_run_with_other_labels(pretrained, roots, tmp_p
 def test_weights_of_a_run_of_the_same_labels_are_all_taken(pretrained, tmp_path):
     started = training.train("compact", pretrained.split, RECIPE, out=tmp_path / "run", weights=pretrained.path)
     assert started.start["left_out"] == 0
+
+
+def test_a_network_that_is_cut_shorter_starts_from_the_blocks_of_a_run(split, tmp_path, capsys):
+    name, recipe = "torchvision/mobilenet_v2", RECIPE.model_copy(update={"size": 32})
+    longer = training.train(name, split, recipe, out=tmp_path / "longer", options={"blocks": 3})
+    shorter = training.train(name, split, recipe, out=tmp_path / "a", options={"blocks": 2}, weights=longer.path)
+    assert "its outputs see another block" in capsys.readouterr().err
+    assert shorter.start["tensors"] == len(load_file(shorter.path / "network.safetensors")) - 2
+    with pytest.raises(RunError, match=r"mobilenet_v2 \(blocks=2\), which don't fit .*blocks=3.*or with more blocks"):
+        training.train(name, split, recipe, out=tmp_path / "b", options={"blocks": 3}, weights=shorter.path)
 
 
 def test_a_starting_run_that_has_seen_the_test_part_is_refused(pretrained, roots, tmp_path):

@@ -66,7 +66,8 @@ def train(
             from.
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead, or from a finished run of the
-            same network; its output layer is left out where it learned other classes. To resume, neither is needed
+            same network, or of the same with more blocks; its output layer is left out then, and where it learned
+            other classes. To resume, neither is needed
             once an epoch has ended.
         resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.

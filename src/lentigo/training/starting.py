@@ -120,20 +120,21 @@ def _from_run(
     same = parent.recipe.outputs(parent.label_set) == recipe.outputs(split.records.label_set) and (
         parent.classes == recipe.learned(split.records.label_set)
     )
-    outputs = set() if same else _output_layer(model, options, recipe.outputs(split.records.label_set))
-    used = {key: value for key, value in given.items() if key not in outputs}
+    shorter = _shorter(parent, model, options)
+    outputs = set() if same and not shorter else _output_layer(model, options, recipe.outputs(split.records.label_set))
+    used = {key: value for key, value in given.items() if key not in outputs and (key in own or not shorter)}
     wrong = sorted({k for k in own if k not in outputs} ^ used.keys())
     wrong = wrong or sorted(k for k, v in used.items() if v.shape != own[k].shape)
     if wrong:
         raise RunError(
             f"{file}: these are weights of {_named(parent.model, parent.options)}, which don't fit "
             f"{_named(model, options)}: {wrong[0]}{f' and {len(wrong) - 1} more' if len(wrong) > 1 else ''}.",
-            "Start from a run of the same network with the same options.",
+            "Start from a run of the same network with the same options, or with more blocks.",
         )
     network.load_state_dict(used, strict=False)
     if outputs:
-        left_out = ", ".join(sorted(outputs))
-        note(f"{parent.path}: it learned {parent.classes.name}; {left_out} starts from random weights instead.")
+        why = "its outputs see another block" if shorter else f"it learned {parent.classes.name}"
+        note(f"{parent.path}: {why}; {', '.join(sorted(outputs))} starts from random weights instead.")
     record = {
         "source": parent.path.resolve().name,
         "sha256": parent.network_sha256,
@@ -153,6 +154,14 @@ def _from_run(
         },
     }
     return Start(record, Normalisation(parent.mean, parent.std))
+
+
+def _shorter(parent: Run, model: str, options: Mapping[str, object]) -> bool:
+    """Whether a network is that of a run with fewer blocks, and nothing else."""
+    before, now = dict(parent.options), dict(options)
+    had, has = before.pop("blocks", None), now.pop("blocks", None)
+    fewer = isinstance(has, int) and (had is None or (isinstance(had, int) and has < had))
+    return parent.model == model and before == now and fewer
 
 
 def _output_layer(model: str, options: Mapping[str, object], outputs: int) -> set[str]:
