@@ -181,8 +181,8 @@ class TestRefused:
         [
             (np.zeros((120, 120)), "the mask is empty"),
             (np.full((120, 120), 255), "covers the whole image"),
-            (np.full((60, 120), 255), "has 120x60 pixels, its image 120x120"),
-            (np.tile(np.linspace(0, 255, 120), (120, 1)), "more than two values"),
+            (np.full((60, 120), 255), "the mask is 120x60, its image 120x120"),
+            (np.tile(np.linspace(0, 255, 120), (120, 1)), "other colours than black and white"),
         ],
     )
     def test_masks_that_do_not_fit(self, lesion, classifier, mask, words):

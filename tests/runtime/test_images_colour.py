@@ -12,7 +12,7 @@ import skimage
 from PIL import Image, ImageCms
 
 from lentigo.errors import ImageError
-from lentigo.runtime.colour import ADOBE_RGB_GAMMA, ADOBE_RGB_PRIMARIES, SRGB_PRIMARIES, make_profile
+from lentigo.runtime.colour import ADOBE_RGB_GAMMA, ADOBE_RGB_PRIMARIES, SRGB_PRIMARIES, cielab, make_profile
 from lentigo.runtime.images import decode
 from tests.runtime.made import PROPHOTO, encode, grey_profile, ink_profile, png, tiff
 
@@ -272,3 +272,10 @@ def test_many_threads_may_share_a_profile(adobe):
     alone = decode(data)
     with ThreadPoolExecutor(8) as pool:
         assert all(np.array_equal(pixels, alone) for pixels in pool.map(decode, [data] * 64))
+
+
+def test_cielab_of_known_colours():
+    """Reference values of CIE 15 for sRGB under D65."""
+    rgb = np.array([[255, 255, 255], [0, 0, 0], [255, 0, 0], [0, 0, 255], [119, 119, 119]], dtype=np.uint8)
+    expected = [[100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [50.03, 0, 0]]
+    assert cielab(rgb) == pytest.approx(np.array(expected), abs=0.05)

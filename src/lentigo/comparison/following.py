@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from lentigo.comparison.described import Described, describe, opened, refuse_copies
-from lentigo.comparison.measuring import Measured, measure, read_mask
+from lentigo.comparison.measuring import Measured, lesion_in, measure
 from lentigo.comparison.pictures import outlined, picture_file, side_by_side
 from lentigo.comparison.visits import Visit
 from lentigo.errors import DataError
@@ -108,7 +108,7 @@ def follow(
     classifier = opened(model)
     seen = [describe(visit.image, classifier) for visit in ordered]
     refuse_copies([visit.image for visit in ordered], seen)
-    masks = [None if v.mask is None else read_mask(v.mask, d.pixels.shape) for v, d in zip(ordered, seen, strict=True)]
+    masks = [None if v.mask is None else lesion_in(v.mask, d.pixels.shape) for v, d in zip(ordered, seen, strict=True)]
     sizes = [None if m is None else measure(d.pixels, m) for m, d in zip(masks, seen, strict=True)]
     graded = next((i for i, d in enumerate(seen) if d.verdict.gradable), None)
     sized = next((i for i, s in enumerate(sizes) if s is not None), None)

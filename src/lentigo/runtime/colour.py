@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from lentigo.errors import ImageError
 
-__all__ = ["ADOBE_RGB_PRIMARIES", "SRGB_PRIMARIES", "exif_of", "make_profile", "to_rgb"]
+__all__ = ["ADOBE_RGB_PRIMARIES", "SRGB_PRIMARIES", "cielab", "exif_of", "make_profile", "to_rgb"]
 
 Primaries = tuple[float, ...]
 """CIE x and y of white, red, green and blue."""
@@ -25,6 +25,10 @@ Primaries = tuple[float, ...]
 SRGB_PRIMARIES: Primaries = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 ADOBE_RGB_PRIMARIES: Primaries = (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 ADOBE_RGB_GAMMA = 563 / 256
+
+# IEC 61966-2-1: linear sRGB to XYZ, over the white point D65.
+_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_TO_XYZ /= _TO_XYZ.sum(axis=1, keepdims=True)
 
 _EXPORT = "Export the image again, in sRGB."
 _EXIF_IFD, _INTEROPERABILITY_IFD = 0x8769, 0xA005
@@ -175,3 +179,13 @@ def _build(profile: Any, mode: str) -> ImageCms.ImageCmsTransform:
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
+
+
+def cielab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """CIELAB of sRGB pixels, D65: L* of 0 to 100, a*, b*; [..., 3] to [..., 3] (CIE 15:2018)."""
+    levels = np.arange(256) / 255
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
+    xyz = linear @ _TO_XYZ.T
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lentigo import data
-from lentigo.errors import ImageError
+from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
-from lentigo.runtime import decode
+from lentigo.runtime.colour import cielab
+from lentigo.runtime.lesion_masks import find_mask, read_mask
 
-__all__ = ["BANDS", "LIMITS", "band", "cielab", "individual_typology_angle", "skin_tones"]
+__all__ = ["BANDS", "LIMITS", "band", "individual_typology_angle", "skin_tones"]
 
 Mask = NDArray[np.bool_]
 
@@ -41,20 +42,6 @@ BLACK = 10.0
 LEAST = 0.02
 """Smallest share of the image that must be skin."""
 
-# IEC 61966-2-1: linear sRGB to XYZ, over the white point D65.
-_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-_TO_XYZ /= _TO_XYZ.sum(axis=1, keepdims=True)
-
-
-def cielab(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """CIELAB of sRGB pixels, D65: L* of 0 to 100, a*, b*; [..., 3] to [..., 3] (CIE 15:2018)."""
-    levels = np.arange(256) / 255
-    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[rgb]
-    xyz = linear @ _TO_XYZ.T
-    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
-    x, y, z = np.moveaxis(f, -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
-
 
 def individual_typology_angle(lightness: float, yellow: float) -> float:
     """ITA in degrees from L* and b*, for b* above 0: skin under white light is yellowish."""
@@ -69,7 +56,7 @@ def band(ita: float) -> str:
 def skin_tones(records: data.Records) -> pd.DataFrame:
     """Estimate the ITA of each image.
 
-    The skin is what is outside the lesion mask, `masks/<image_id>_segmentation.png` where the data set has it, and
+    The skin is what is outside the lesion mask, such as `masks/<image_id>_segmentation.png`, where there is one, and
     otherwise a ring along the border. A mask that leaves no skin gives no estimate (in HAM10000 those of ISIC_0026042
     and ISIC_0029819, which cover the whole image, among them), nor does skin with a b* of 0 or less: there the formula
     says nothing, and its arctangent would jump to dark.
@@ -85,15 +72,14 @@ def skin_tones(records: data.Records) -> pd.DataFrame:
 
 
 def _estimate(records: data.Records, image_id: str, path: str) -> dict[str, object]:
-    mask_path = next((p for p in _mask_paths(records.root, image_id) if p.is_file()), None)
-    row: dict[str, object] = {"image_id": image_id, "how": "mask" if mask_path else "border ring", "reason": ""}
+    row: dict[str, object] = {"image_id": image_id, "how": "border ring", "reason": ""}
     try:
         image = records.decode(path)
-        lesion = None if mask_path is None else decode(mask_path)[..., 0] > 127
-    except ImageError as error:
-        return row | {"reason": str(error)}
-    if lesion is not None and lesion.shape != image.shape[:2]:
-        return row | {"reason": f"the mask has another size: {mask_path}"}
+        mask_path = _mask_path(records.root, path)
+        row["how"] = "mask" if mask_path else "border ring"
+        lesion = None if mask_path is None else read_mask(mask_path, image.shape[:2])
+    except (DataError, ImageError) as error:
+        return row | {"reason": error.message}
     lab = cielab(image)
     skin = (_ring(image) if lesion is None else ~_widen(lesion)) & (lab[..., 0] > BLACK)
     row["skin"] = float(skin.mean())
@@ -107,8 +93,10 @@ def _estimate(records: data.Records, image_id: str, path: str) -> dict[str, obje
     return row | {"ita": ita, "band": band(ita)}
 
 
-def _mask_paths(root: Path, image_id: str) -> list[Path]:
-    return [Path(root) / folder / f"{image_id}_segmentation.png" for folder in MASK_FOLDERS]
+def _mask_path(root: Path, image: str) -> Path | None:
+    """An image's mask in the first of the folders that has one."""
+    folders = [Path(root) / name for name in MASK_FOLDERS]
+    return next((mask for folder in folders if folder.is_dir() and (mask := find_mask(folder, image))), None)
 
 
 def _widen(lesion: Mask) -> Mask:
