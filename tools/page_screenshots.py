@@ -17,7 +17,7 @@ from lentigo.page.browser import find_chromium
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "docs" / "page"
-EXAMPLE = ROOT / "src" / "lentigo" / "page" / "examples" / "1.jpg"
+EXAMPLE = ROOT / "src" / "lentigo" / "page" / "examples" / "1.webp"
 WIDTHS = {1280: 900, 390: 844}
 
 

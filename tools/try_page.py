@@ -35,7 +35,7 @@ def draw() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = synthetic.make(Path(folder) / "lesions", lesions=60, width=320, height=240) / "images"
         for name, image in LESIONS.items():
-            Image.open(images / f"{image}.jpg").save(EXAMPLES / f"{name}.jpg", quality=65, optimize=True)
+            Image.open(images / f"{image}.jpg").save(EXAMPLES / f"{name}.webp", quality=65, method=6)
 
 
 if __name__ == "__main__":

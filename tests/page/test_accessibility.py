@@ -7,7 +7,7 @@ import pytest
 
 from tests.page.conftest import Pocket
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.jpg"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
 
 
 @pytest.fixture(scope="module")

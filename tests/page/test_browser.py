@@ -27,7 +27,7 @@ def classifier() -> Classifier:
 def lesions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The page's own examples and their mirror images; the third one is out of distribution."""
     folder, made = tmp_path_factory.mktemp("lesions"), []
-    for path in sorted((Path(page_package).parent / "examples").glob("*.jpg")):
+    for path in sorted((Path(page_package).parent / "examples").glob("*.webp")):
         for name, turn in (("", None), ("-mirrored", Image.Transpose.FLIP_LEFT_RIGHT)):
             image = Image.open(path)
             made.append(folder / f"{path.stem}{name}.jpg")

@@ -133,10 +133,15 @@ HARNESS = """
 import { Graph } from "./graph.js";
 import { makeKernel } from "./kernel.js";
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-window.compute = async (model, wasm) => {
+window.compute = async (model, wasm, image = [0], dims = [1]) => {
   const graph = new Graph(bytes(model), makeKernel(wasm));
-  const { out } = await graph.run({ data: new Float32Array(1), dims: [1] });
-  return { dims: out.dims, data: Array.from(out.data), kernel: graph.kernel.name };
+  const run = () => graph.run({ data: Float32Array.from(image), dims });
+  const first = Array.from((await run()).out.data);
+  await run();
+  const held = graph.kernel.memory.end;
+  const { out } = await run();
+  const same = out.data.every((v, i) => v === first[i]) && graph.kernel.memory.end === held;
+  return { dims: out.dims, data: Array.from(out.data), kernel: graph.kernel.name, nodes: graph.nodes.length, same };
 };
 """
 
@@ -168,6 +173,82 @@ def test_every_operator_computes_what_onnx_runtime_does(engine, monkeypatch, was
         assert found["kernel"] == ("wasm-simd" if wasm else "javascript")
         assert found["dims"] == list(expected.shape), name
         np.testing.assert_allclose(found["data"], expected.ravel(), rtol=2e-5, atol=2e-5, err_msg=name)
+
+
+def levels(before: str, after: str, scale: float, zero: np.generic, constants: dict) -> list[onnx.NodeProto]:
+    """A quantization and its reverse."""
+    names = [f"{after}.scale", f"{after}.zero"]
+    constants |= dict(zip(names, (np.float32(scale), zero), strict=True))
+    return [
+        helper.make_node("QuantizeLinear", [before, *names], [f"{after}.q"]),
+        helper.make_node("DequantizeLinear", [f"{after}.q", *names], [after]),
+    ]
+
+
+def network(channels: int, height: int, width: int) -> onnx.ModelProto:
+    """What networks are made of, one after another, with channels and sides that divide by nothing."""
+    wide = 2 * channels + 1
+    c = {
+        "w0": normal(wide, channels, 3, 3) / 3,
+        "w1": normal(wide, 1, 3, 3) / 2,
+        "b1": normal(wide),
+        "w2": normal(channels, wide, 1, 1) / 3,
+        "w3": normal(2 * channels, 1, 2, 3),
+        "w4": normal(2 * channels, 2, 1, 1),
+        "w5": normal(7, 2 * channels, 1, 1),
+        "low": np.float32(-1),
+        "least": np.float32(-50),
+        "high": np.float32(2),
+        "zero": np.float32(0),
+        "axes": whole(2, 3),
+    }
+    conv = {"pads": [1, 1, 1, 1]}
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["a"], **conv),
+        helper.make_node("Clip", ["a", "low", "high"], ["b"]),
+        *levels("b", "c", 0.05, np.uint8(9), c),
+        helper.make_node("Max", ["c", "zero"], ["d"]),
+        helper.make_node("Conv", ["d", "w1", "b1"], ["e"], group=wide, **conv),
+        helper.make_node("Relu", ["e"], ["f"]),
+        helper.make_node("Conv", ["f", "w2"], ["g"]),
+        helper.make_node("Identity", ["g"], ["same"]),
+        *levels("g", "h", 0.11, np.int8(-3), c),
+        helper.make_node("Add", ["h", "same"], ["i"]),
+        *levels("i", "j", 0.2, np.uint8(100), c),
+        helper.make_node("Conv", ["j", "w3"], ["k"], group=channels, strides=[2, 2], pads=[0, 1, 1, 1]),
+        helper.make_node("Conv", ["k", "w4"], ["l"], group=channels),
+        helper.make_node("Conv", ["l", "w5"], ["m"], strides=[2, 1]),
+        helper.make_node("ReduceMean", ["m", "axes"], ["n"]),
+        helper.make_node("Add", ["m", "n"], ["o"]),
+        helper.make_node("Clip", ["o", "least"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, channels, height, width])],
+        [helper.make_empty_tensor_value_info("out")],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in c.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.mark.parametrize("wasm", [True, False], ids=["wasm", "javascript"])
+@pytest.mark.parametrize("shape", [(3, 9, 7), (8, 12, 12), (5, 3, 2), (13, 21, 5)])
+def test_what_is_computed_in_one_go_is_what_onnx_runtime_computes_in_many(engine, monkeypatch, shape, wasm):
+    """Convolutions with their limits and levels; again and again, since memory is used again, and no more of it."""
+    monkeypatch.setattr("lentigo.page.packing._FEW", 10**9)
+    model, image = network(*shape), normal(1, *shape)
+    exact = onnxruntime.SessionOptions()  # or it would merge nodes too
+    exact.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    (expected,) = onnxruntime.InferenceSession(model.SerializeToString(), exact).run(None, {"image": image})
+    packed_model = base64.b64encode(packed(read_graph(model.SerializeToString()), {"out": "out"}, {})).decode()
+    asked = [packed_model, wasm, image.ravel().tolist(), list(image.shape)]
+    found = engine.evaluate("(asked) => window.compute(...asked)", asked)
+    assert found["dims"] == list(expected.shape) and found["same"]
+    assert found["nodes"] == 11, "limits and levels are part of what they follow"
+    data = np.reshape(found["data"], expected.shape)
+    # A value on the border between two levels may fall to either side.
+    assert np.mean(np.abs(data - expected) > 1e-3) < 0.05, np.abs(data - expected).max()
 
 
 def test_every_operator_has_a_case():

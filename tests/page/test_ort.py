@@ -13,7 +13,7 @@ from tests.page.conftest import Pocket
 from tests.page.test_browser import assert_same
 
 SHIPPED = shipped_models()["lentigo-s"]
-EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.jpg"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
 
 
 @pytest.fixture

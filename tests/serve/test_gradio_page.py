@@ -10,7 +10,7 @@ from lentigo.runtime import Classifier
 from lentigo.serve import serve
 from tests.page.conftest import browser  # noqa: F401  # a fixture
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.jpg"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
 
 
 @pytest.fixture(scope="module")

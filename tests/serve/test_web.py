@@ -13,7 +13,7 @@ from lentigo.runtime import Classifier
 from tests.page.conftest import IDLE, READY, Pocket, browser  # noqa: F401  # a fixture
 from tests.serve.conftest import Running, running
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.jpg"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_all_results_of_the_service(visit):
     wrong = {"name": "wrong.jpg", "mimeType": "", "buffer": b"no image"}
     visit.choose(*({"name": p.name, "mimeType": "", "buffer": p.read_bytes()} for p in EXAMPLES), wrong)
     found = json.loads(visit.download("All results of the service"))["results"]
-    assert [r["source"] for r in found] == ["1.jpg", "2.jpg", "3.jpg", "wrong.jpg"]
+    assert [r["source"] for r in found] == ["1.webp", "2.webp", "3.webp", "wrong.jpg"]
     assert [bool(r["error"]) for r in found] == [False, False, False, True]
 
 

@@ -166,9 +166,9 @@ def _json(values: Any) -> str:
 
 
 def _examples() -> list[str]:
-    """Synthetic lesions, drawn by `lentigo.data.sources.synthetic`, as JPEG in base 64."""
+    """Synthetic lesions, drawn by `lentigo.data.sources.synthetic`, as WebP in base 64."""
     found = sorted(files("lentigo.page").joinpath("examples").iterdir(), key=lambda file: file.name)
-    return [base64.b64encode(file.read_bytes()).decode() for file in found if file.name.endswith(".jpg")]
+    return [base64.b64encode(file.read_bytes()).decode() for file in found if file.name.endswith(".webp")]
 
 
 def _read(name: str) -> str:

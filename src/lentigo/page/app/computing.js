@@ -1,7 +1,8 @@
 // Operators that compute, by their ONNX names. Each takes its inputs, attributes, and what the graph gives it.
 
-import { convolve } from "./conv.js";
+import { convolve, sumOf } from "./conv.js";
 import { transpose } from "./moving.js";
+import { limit } from "./plain.js";
 import { clamp, operator } from "./registry.js";
 import { axisOf, broadcast, broadcastDims, empty, floats, size, stridesOf, tensor, walk } from "./tensors.js";
 
@@ -19,7 +20,14 @@ function pairwise(loop) {
 
 const many = (f) => (inputs) => inputs.reduce((a, b) => f([a, b]));
 
-operator("Add", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] + y[i]; }));
+const plainSum = pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] + y[i]; });
+operator("Add", ([a, b], _, { node, kernel }) => {
+  const resident = sumOf(a, b, node, kernel);
+  if (resident) return resident;
+  const out = plainSum([a, b]);
+  if (node.limited) limit(out.data, 0, out.data.length, node.bounds, node.levels);
+  return out;
+});
 operator("Sub", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] - y[i]; }));
 operator("Mul", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] * y[i]; }));
 operator("Div", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] / y[i]; })); // integers: cut by their array

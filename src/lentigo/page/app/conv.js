@@ -1,121 +1,131 @@
-// Convolution: columns of pixels packed for the kernel's matrix product; depthwise ones directly.
+// Convolution and the sum of two tensors, in the kernel's memory with channels last.
 
-import { floats } from "./tensors.js";
+import { Resident } from "./memory.js";
+
+const CACHED = 4096; // floats of rows that are multiplied in one go, to stay in the processor's nearest cache
+const ceil = (n, by) => Math.ceil(n / by) * by;
 
 function geometry(x, w, a) {
-  const [kh, kw] = w.dims.slice(2);
+  const [kh, kw] = w.dims.slice(2), groups = a.group ?? 1;
   const [sh, sw] = a.strides ?? [1, 1], [dh, dw] = a.dilations ?? [1, 1], [top, left, bottom, right] = a.pads ?? [0, 0, 0, 0];
-  const [, , h, width] = x.dims;
-  const oh = Math.floor((h + top + bottom - dh * (kh - 1) - 1) / sh) + 1;
-  const ow = Math.floor((width + left + right - dw * (kw - 1) - 1) / sw) + 1;
-  return { kh, kw, sh, sw, dh, dw, top, left, oh, ow, h, width };
+  const [, c, h, width] = x.dims, m = w.dims[0] / groups, depthwise = groups > 1 && groups === c && m === 1;
+  const high = h + top + bottom, wide = width + left + right;
+  const oh = Math.floor((high - dh * (kh - 1) - 1) / sh) + 1, ow = Math.floor((wide - dw * (kw - 1) - 1) / sw) + 1;
+  const stride = x.stride ?? (depthwise ? ceil(c, 4) : c), filled = depthwise ? ceil(c, 4) : (groups - 1) * m + ceil(m, 8);
+  // A row of the filter is one run of floats where its taps are neighbours.
+  const joined = !depthwise && groups === 1 && dw === 1, across = joined ? 1 : kw;
+  return {
+    kh, kw, sh, sw, dh, dw, top, left, high, wide, oh, ow, h, width, c, m, groups, depthwise, stride, filled, outStride: ceil(filled, 4),
+    padded: top + left + bottom + right > 0, whole: kh * kw * sh * sw === 1, across, k: depthwise ? 1 : joined ? (kw - 1) * stride + c : c / groups,
+  };
 }
 
-// For each tap of the filter and each output pixel the place of its input pixel in a channel, or -1 in the padding.
-function sources(g) {
-  const table = new Int32Array(g.kh * g.kw * g.oh * g.ow);
-  let i = 0;
-  for (let ky = 0; ky < g.kh; ky++) {
-    for (let kx = 0; kx < g.kw; kx++) {
-      for (let oy = 0; oy < g.oh; oy++) {
-        const y = oy * g.sh - g.top + ky * g.dh;
-        for (let ox = 0; ox < g.ow; ox++) {
-          const x = ox * g.sw - g.left + kx * g.dw;
-          table[i++] = y < 0 || y >= g.h || x < 0 || x >= g.width ? -1 : y * g.width + x;
-        }
+// Where each run of a filter begins, in bytes from its first pixel on.
+function offsets(g) {
+  return Int32Array.from({ length: g.kh * g.across }, (_, i) => 4 * g.stride * (Math.floor(i / g.across) * g.dh * g.wide + (i % g.across) * g.dw));
+}
+
+// Weights as the kernel reads them, see there.
+function packed(w, g) {
+  const taps = g.kh * g.kw, own = g.c / g.groups;
+  if (g.depthwise) {
+    const out = new Float32Array(ceil(g.c, 4) * taps);
+    for (let i = 0; i < g.c * taps; i++) {
+      const channel = Math.floor(i / taps);
+      out[(channel >> 2) * taps * 4 + (i % taps) * 4 + (channel & 3)] = w.data[i];
+    }
+    return out;
+  }
+  const runs = g.kh * g.across, group = ceil(g.m, 8) * runs * g.k, out = new Float32Array(g.groups * group);
+  for (let row = 0, i = 0; row < g.groups * g.m; row++) {
+    const member = row % g.m, to = Math.floor(row / g.m) * group + (member >> 3) * runs * g.k * 8 + (member & 7);
+    for (let channel = 0; channel < own; channel++) {
+      for (let tap = 0; tap < taps; tap++, i++) {
+        const run = g.across === 1 ? Math.floor(tap / g.kw) : tap, at = g.across === 1 ? (tap % g.kw) * g.stride + channel : channel;
+        out[to + (run * g.k + at) * 8] = w.data[i];
       }
     }
-  }
-  return table;
-}
-
-// Weights of each group as [mBlocks][k][4], biases padded to blocks of 4; both stay in the kernel's memory.
-function kept(w, bias, groups, memory) {
-  const m = w.dims[0] / groups, k = w.data.length / w.dims[0], blocks = Math.ceil(m / 4);
-  const places = [];
-  for (let g = 0; g < groups; g++) {
-    const packed = new Float32Array(blocks * k * 4), shifts = new Float32Array(blocks * 4);
-    for (let row = 0; row < m; row++) {
-      const from = (g * m + row) * k, to = (row >> 2) * k * 4 + (row & 3);
-      for (let i = 0; i < k; i++) packed[to + 4 * i] = w.data[from + i];
-      shifts[row] = bias ? bias.data[g * m + row] : 0;
-    }
-    places.push([memory.keep(packed), memory.keep(shifts)]);
-  }
-  return { places, m, k, blocks };
-}
-
-// Tap by tap, each over the rows and columns where its input pixel lies inside.
-function depthwise(x, w, bias, g, low) {
-  const [n, c] = x.dims, multiplier = w.dims[0] / c, out = floats([n, w.dims[0], g.oh, g.ow]), xs = x.data, sums = out.data;
-  const first = (pad, at, stride) => Math.max(0, Math.ceil((pad - at) / stride));
-  const end = (pad, at, stride, extent, count) => Math.min(count, Math.floor((extent - 1 + pad - at) / stride) + 1);
-  for (let plane = 0; plane < n * w.dims[0]; plane++) {
-    const channel = plane % w.dims[0], from = (Math.floor(plane / w.dims[0]) * c + Math.floor(channel / multiplier)) * g.h * g.width;
-    const to = plane * g.oh * g.ow, last = to + g.oh * g.ow;
-    if (bias) sums.fill(bias.data[channel], to, last);
-    for (let ky = 0, tap = channel * g.kh * g.kw; ky < g.kh; ky++) {
-      const y0 = first(g.top, ky * g.dh, g.sh), y1 = end(g.top, ky * g.dh, g.sh, g.h, g.oh);
-      for (let kx = 0; kx < g.kw; kx++, tap++) {
-        const weight = w.data[tap], x0 = first(g.left, kx * g.dw, g.sw), x1 = end(g.left, kx * g.dw, g.sw, g.width, g.ow);
-        for (let oy = y0; oy < y1; oy++) {
-          let at = from + (oy * g.sh - g.top + ky * g.dh) * g.width + x0 * g.sw - g.left + kx * g.dw;
-          for (let p = to + oy * g.ow + x0, stop = to + oy * g.ow + x1; p < stop; p++, at += g.sw) sums[p] += weight * xs[at];
-        }
-      }
-    }
-    if (low > -Infinity) for (let p = to; p < last; p++) if (sums[p] < low) sums[p] = low;
   }
   return out;
+}
+
+function shifts(bias, g) {
+  const each = g.depthwise ? g.c : ceil(g.m, 8), out = new Float32Array(g.depthwise ? ceil(g.c, 4) : g.groups * each);
+  if (bias) bias.data.forEach((v, i) => { out[g.depthwise ? i : Math.floor(i / g.m) * each + (i % g.m)] = v; });
+  return out;
+}
+
+const limitsOf = ({ bounds }) => Float32Array.from({ length: 20 }, (_, i) => bounds[i >> 2]);
+
+// What doesn't depend on the pixels, made once for images of a size.
+function planned(x, w, bias, attributes, node, memory) {
+  const shape = [...x.dims, x.stride].join();
+  if (node.cache.shape === shape) return node.cache;
+  const g = geometry(x, w, attributes);
+  return (node.cache = {
+    shape, g, w: memory.keep(packed(w, g)), bias: memory.keep(shifts(bias, g)), table: memory.keep(offsets(g)), limits: memory.keep(limitsOf(node)),
+    room: (x.dims[0] * g.high * g.wide + 3 * g.sw + 1) * g.stride,
+  });
+}
+
+// The pixels of all images, each with its border of zeros, at `place`.
+function spread(x, g, place, memory) {
+  const f = memory.floats, [n] = x.dims, { stride, c } = g;
+  f.fill(0, place >> 2, (place >> 2) + n * g.high * g.wide * stride);
+  const start = (image, y) => (place >> 2) + ((image * g.high + g.top + y) * g.wide + g.left) * stride;
+  if (x.stride) {
+    for (let image = 0, from = x.place >> 2; image < n; image++) {
+      for (let y = 0; y < g.h; y++, from += g.width * stride) f.copyWithin(start(image, y), from, from + g.width * stride);
+    }
+    return;
+  }
+  const values = x.data;
+  for (let image = 0, i = 0; image < n; image++) {
+    for (let channel = 0; channel < c; channel++) {
+      for (let y = 0; y < g.h; y++) {
+        for (let to = start(image, y) + channel, end = to + g.width * stride; to < end; to += stride) f[to] = values[i++];
+      }
+    }
+  }
 }
 
 // x [N, C, H, W], w [M, C / groups, kh, kw], bias [M] or nothing; `node` states what values are limited to, and its cache
 // keeps what doesn't depend on the pixels.
 export function convolve(x, w, bias, attributes, node, kernel) {
-  const out = product(x, w, bias, attributes, node, kernel), { high } = node, values = out.data;
-  if (high < Infinity) for (let i = 0; i < values.length; i++) if (values[i] > high) values[i] = high;
+  const { memory } = kernel, plan = planned(x, w, bias, attributes, node, memory), { g } = plan;
+  const [n] = x.dims, out = new Resident(memory, [n, w.dims[0], g.oh, g.ow], g.outStride);
+  const direct = x.stride && !g.padded && g.sw === 1, place = direct ? x.place : memory.take(plan.room);
+  if (!direct) spread(x, g, place, memory);
+  if (g.filled < g.outStride) memory.floats.fill(0, out.place >> 2, (out.place >> 2) + out.room);
+  const levels = +node.levels, steps = [4 * g.sw * g.stride, 4 * g.outStride], blocks = Math.ceil(g.m / 8);
+  const run = (from, to, rows) => {
+    const fours = Math.ceil(rows / 4);
+    if (g.depthwise) return kernel.depthwise(from, plan.w, to, plan.bias, Math.ceil(g.c / 4), fours, g.kh * g.kw, plan.table, ...steps, plan.limits, levels);
+    for (let group = 0; group < g.groups; group++) {
+      const own = 4 * group * g.m, block = 8 * blocks * 4;
+      kernel.product(from + 4 * group * (g.c / g.groups), plan.w + group * block * g.k * g.kh * g.across, to + own, plan.bias + group * block,
+        blocks, fours, g.k, g.kh * g.across, plan.table, ...steps, plan.limits, levels);
+    }
+  };
+  // What a run writes past its last row, the next one overwrites.
+  if (g.whole && !g.padded) {
+    const rows = Math.max(4, Math.floor(CACHED / g.k) & -4), all = n * g.oh * g.ow;
+    for (let row = 0; row < all; row += rows) run(place + row * steps[0], out.place + row * steps[1], Math.min(rows, all - row));
+  } else {
+    for (let row = 0; row < n * g.oh; row++) {
+      const image = Math.floor(row / g.oh), y = image * g.high + (row % g.oh) * g.sh;
+      run(place + y * g.wide * g.stride * 4, out.place + row * g.ow * steps[1], g.ow);
+    }
+  }
+  if (!direct) memory.give(place, plan.room);
   return out;
 }
 
-function product(x, w, bias, attributes, { low, cache }, kernel) {
-  const groups = attributes.group ?? 1, g = geometry(x, w, attributes);
-  const [n, c] = x.dims;
-  if (groups > 1 && groups === c) return depthwise(x, w, bias, g, low);
-  const memory = kernel.memory;
-  const { places, m, k, blocks } = (cache.kept ??= kept(w, bias, groups, memory));
-  const shape = x.dims.join();
-  if (cache.shape !== shape) {
-    cache.shape = shape;
-    cache.table = sources(g);
-    const columns = n * g.oh * g.ow;
-    cache.columns = Int32Array.from({ length: columns }, (_, i) => (i >> 3) * k * 8 + (i & 7));
-  }
-  const { table, columns } = cache;
-  const pixels = g.oh * g.ow, plane = g.h * g.width, taps = g.kh * g.kw, nBlocks = Math.ceil(columns.length / 8), wide = 8 * nBlocks;
-  const b = (memory.kept + 15) & ~15, result = b + 4 * nBlocks * k * 8;
-  memory.reserve(b, nBlocks * k * 8 + blocks * 4 * wide);
-  const out = floats([n, w.dims[0], g.oh, g.ow]), f = memory.floats, xs = x.data, perGroup = c / groups;
-  for (let group = 0; group < groups; group++) {
-    for (let image = 0; image < n; image++) {
-      const firstColumn = image * pixels;
-      for (let channel = 0; channel < perGroup; channel++) {
-        const from = (image * c + group * perGroup + channel) * plane;
-        for (let tap = 0; tap < taps; tap++) {
-          const row = tap * pixels, to = (b >> 2) + (channel * taps + tap) * 8;
-          for (let p = 0; p < pixels; p++) {
-            const at = table[row + p];
-            f[to + columns[firstColumn + p]] = at < 0 ? 0 : xs[from + at];
-          }
-        }
-      }
-    }
-    kernel.gemm(places[group][0], b, result, places[group][1], blocks, nBlocks, k, low);
-    for (let image = 0; image < n; image++) {
-      for (let row = 0; row < m; row++) {
-        const at = (result >> 2) + row * wide + image * pixels;
-        out.data.set(f.subarray(at, at + pixels), ((image * groups + group) * m + row) * pixels);
-      }
-    }
-  }
+// The sum of two tensors of one shape, within the node's limits; undefined where they don't both lie in the memory.
+export function sumOf(a, b, node, kernel) {
+  if (!a.stride || a.stride !== b.stride || a.dims.join() !== b.dims.join()) return undefined;
+  const { memory } = kernel, out = new Resident(memory, a.dims, a.stride);
+  node.cache.limits ??= memory.keep(limitsOf(node));
+  kernel.sum(a.place, b.place, out.place, (a.pixels * a.stride) >> 2, node.cache.limits, +node.levels);
   return out;
 }

@@ -1,5 +1,6 @@
 // Operators between types of numbers: casts, and the levels of quantized networks.
 
+import { rounded } from "./plain.js";
 import { operator } from "./registry.js";
 import { axisOf, floats, size, tensor } from "./tensors.js";
 
@@ -18,17 +19,17 @@ operator("DequantizeLinear", ([x, scale, zero], { axis = 1 }) => {
   stretches(x, scale, zero, axis, (start, end, factor, offset) => { for (let i = start; i < end; i++) to[i] = (from[i] - offset) * factor; });
   return out;
 });
-// Adding and taking away this number rounds a float to a whole one, halves to the even neighbour, as ONNX has it.
-const ROUNDER = 1.5 * 2 ** 23, FAR = 2 ** 20;
+// The least and the greatest level of a quantization, by the type of its zero.
+export const levelsOf = (zero) => (zero instanceof Int8Array ? { low: -128, high: 127 } : { low: 0, high: 255 });
+
 // Followed by nothing but its reverse (`node.back`, see graph.js), it gives floats again at once.
 operator("QuantizeLinear", ([x, scale, zero], { axis = 1 }, { node }) => {
-  const signed = !!zero && zero.data instanceof Int8Array, low = signed ? -128 : 0, high = signed ? 127 : 255;
-  const from = x.data, to = node.back && node.overwrites ? from : new (node.back ? Float32Array : signed ? Int8Array : Uint8Array)(from.length);
+  const { low, high } = levelsOf(zero?.data), from = x.data;
+  const to = new (node.back ? Float32Array : low < 0 ? Int8Array : Uint8Array)(from.length);
   stretches(x, scale, zero, axis, (start, end, factor, offset) => {
     const [gain, shift] = node.back ? [factor, offset] : [1, 0];
     for (let i = start; i < end; i++) {
-      const exact = from[i] / factor, near = Math.fround(exact < -FAR ? -FAR : exact > FAR ? FAR : exact);
-      const level = Math.fround(near + ROUNDER) - ROUNDER + offset;
+      const level = rounded(from[i] / factor) + offset;
       to[i] = ((level < low ? low : level > high ? high : level) - shift) * gain;
     }
   });

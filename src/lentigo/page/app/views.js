@@ -27,12 +27,12 @@ export function startView() {
       h("div", {}, h("h3", {}, say("page.cannot")), list("page.cannot", 3, { source: model.source }))),
     config.examples.length > 0 && h("div", { class: "examples" }, h("p", { class: "faint" }, say("page.examples")),
       h("div", { class: "thumbs" }, config.examples.map((data, i) => h("button", { type: "button", class: "thumb", onclick: () => act.add([exampleFile(data, i)]) },
-        h("img", { src: `data:image/jpeg;base64,${data}`, alt: say("page.example", { n: i + 1 }), width: 96, height: 96 }))))),
+        h("img", { src: `data:image/webp;base64,${data}`, alt: say("page.example", { n: i + 1 }), width: 96, height: 96 }))))),
   ];
 }
 
 function exampleFile(data, i) {
-  return new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], `synthetic-${i + 1}.jpg`, { type: "image/jpeg" });
+  return new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], `synthetic-${i + 1}.webp`, { type: "image/webp" });
 }
 
 export function workView() {
