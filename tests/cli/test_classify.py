@@ -109,7 +109,7 @@ class TestHeatmaps:
         assert run("classify", folder, "--model", bundle_path, "--explain", folder, "--overwrite")[0] == 0
         code, _, err = run("classify", folder / "a.heatmap.png", "--model", bundle_path)
         assert code == 1
-        assert "heat map drawn by lentigo" in err
+        assert "picture drawn by lentigo" in err
 
 
 def test_standard_input(run, bundle_path, photo, monkeypatch):

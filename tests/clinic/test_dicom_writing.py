@@ -68,7 +68,7 @@ def test_a_report_is_preliminary_and_holds_every_probability(verdict):
 def test_a_heat_map_is_never_classified(lenient, verdict, tmp_path):
     path = write_dicom(dicom_heatmap(verdict), tmp_path / "a.dcm")
     for source in (path, path.read_bytes()):
-        with pytest.raises(ImageError, match="heat map drawn by lentigo"):
+        with pytest.raises(ImageError, match="picture drawn by lentigo"):
             lenient.classify(source)
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from lentigo import comparison
 from lentigo.comparison.measuring import measure
-from lentigo.errors import DataError, OutputError
+from lentigo.errors import DataError, ImageError, OutputError
+from lentigo.runtime import is_heatmap
 
 SKIN, BROWN = (224, 172, 140), (120, 70, 50)
 
@@ -215,6 +216,15 @@ class TestRefused:
             comparison.follow(
                 comparison.read_visits(lesion.glob("20*.png"), dates="names"), classifier, out=lesion / "mine.png"
             )
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_picture_of_a_comparison_is_never_taken_for_a_lesion(lesion, classifier, ending):
+    picture = lesion / f"comparison.{ending}"
+    comparison.follow(comparison.read_visits(lesion.glob("20*.png"), dates="names"), classifier, out=picture)
+    assert is_heatmap(picture)
+    with pytest.raises(ImageError, match="a picture drawn by lentigo"):
+        classifier.classify(picture)
 
 
 def test_the_command_line(lesion, bundle_path, run):

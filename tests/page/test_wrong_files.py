@@ -73,7 +73,7 @@ FILES = {
     "scan.dcm": (bytes(128) + b"DICM" + bytes(600), "DICOM"),
     "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
     "layers.psd": (b"8BPS" + bytes(600), "Photoshop"),
-    "map.png": (heatmap(), "heat map"),
+    "map.png": (heatmap(), "picture drawn by lentigo"),
     "huge.png": (huge(), "64000000"),
 }
 NOT_GRADABLE = {

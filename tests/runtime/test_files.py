@@ -105,8 +105,8 @@ class TestHeatmaps:
         next(folder.glob("0.heatmap.png")).rename(folder / "renamed.jpg")
         results = list(classify_files([folder], model=bundle_path))
         assert len(results) == 5
-        assert "Not classified: 4 heat maps drawn by lentigo." in capsys.readouterr().err
-        with pytest.raises(ImageError, match=r"renamed\.jpg: a heat map drawn by lentigo"):
+        assert "Not classified: 4 pictures drawn by lentigo." in capsys.readouterr().err
+        with pytest.raises(ImageError, match=r"renamed\.jpg: a picture drawn by lentigo"):
             classify_files([folder / "renamed.jpg"], model=bundle_path)
 
     def test_inputs_are_never_overwritten(self, bundle_path, folder, photo):

@@ -147,7 +147,7 @@ class TestFiles:
             with Image.open(renamed) as image:
                 assert image.text["Software"] == "lentigo heat map"
             for source in (renamed, str(renamed), renamed.read_bytes(), renamed.open("rb"), Image.open(renamed)):
-                with pytest.raises(ImageError, match="heat map drawn by lentigo"):
+                with pytest.raises(ImageError, match="picture drawn by lentigo"):
                     classifier.classify(source)
 
     def test_a_jpeg_of_it_is_recognised_too(self, verdict):

@@ -48,7 +48,7 @@ def describe(source: ImageSource, classifier: Classifier) -> Described:
     """An image's verdict, embedding and pixels.
 
     Raises:
-        ImageError: it can't be read, or is a heat map drawn by lentigo.
+        ImageError: it can't be read, or is a picture drawn by lentigo.
     """
     verdict = classifier.classify(source)
     pixels = decode(source)

@@ -41,7 +41,7 @@ def lesion_in(source: str | os.PathLike[str], shape: tuple[int, ...]) -> NDArray
         DataError: as `runtime.lesion_masks.read_mask`, it can't be read, or it covers the whole image.
     """
     try:
-        mask = read_mask(source, shape[:2])
+        mask = read_mask(source, (shape[0], shape[1]))
     except ImageError as error:
         raise DataError(error.message, error.hint) from None
     if mask.all():

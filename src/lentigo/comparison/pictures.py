@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lentigo.atomic import refuse_existing, replacing, writable
 from lentigo.errors import OutputError
+from lentigo.runtime.heatmap_files import mark, save
 
 __all__ = ["outlined", "picture_file", "side_by_side"]
 
@@ -20,7 +21,7 @@ LINE = 17
 ACROSS = 6
 """Pictures in a row."""
 _INK, _PAPER, _OUTLINE = (28, 28, 30), (255, 255, 255), (0, 114, 178)
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+_ENDINGS = (".png", ".jpg", ".jpeg")
 
 
 def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -30,7 +31,7 @@ def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
         OutputError: another ending than .png or .jpg, the file exists, or its folder can't be written to.
     """
     file = refuse_existing(writable(out), overwrite=overwrite)
-    if file.suffix.lower() not in _FORMATS:
+    if file.suffix.lower() not in _ENDINGS:
         raise OutputError(f"{file}: the picture's name must end in .png or .jpg.", "Rename the output.")
     return file
 
@@ -38,7 +39,7 @@ def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
 def side_by_side(
     pictures: Sequence[NDArray[np.uint8]], captions: Sequence[Sequence[str]], sentence: str, out: Path
 ) -> Path:
-    """Write a picture of pictures.
+    """Write a picture of pictures, with the tag of heat maps, so that it is never taken for a lesion.
 
     Args:
         pictures: uint8 [H, W, 3] each, of any sizes; each keeps its aspect.
@@ -68,8 +69,10 @@ def side_by_side(
             draw.text((left, top + SIDE + 2 + k * LINE), _fitted(line, font), fill=_INK, font=font)
     for k, line in enumerate(words):
         draw.text((GAP, GAP + rows * cell + k * LINE), line, fill=_INK, font=font)
+    if out.suffix.lower() == ".png":
+        return save(sheet, out, {"picture": "comparison"})
     with replacing(out) as partial:
-        sheet.save(partial, _FORMATS[out.suffix.lower()])
+        mark(sheet).save(partial, "JPEG")
     return out
 
 

@@ -42,7 +42,7 @@ def explain(
         parameters: of the method.
 
     Raises:
-        ImageError: the image can't be read, is a heat map drawn by lentigo, or is not gradable.
+        ImageError: the image can't be read, is a picture drawn by lentigo, or is not gradable.
         BundleError: unknown model, or one without what the method needs.
         RunError: not a finished run, no layer with spatial maps, or a method that looks inside a bundle.
         DataError: no such method, parameter or diagnosis.
@@ -57,7 +57,7 @@ def explain(
     if hasattr(image, "read") and not isinstance(image, Image.Image):
         image = contents_of(cast(IO[bytes], image))  # it can be read only once
     if is_heatmap(image):
-        raise ImageError(f"{name}: a heat map drawn by lentigo, not an image of a lesion.", "Use the original image.")
+        raise ImageError(f"{name}: a picture drawn by lentigo, not an image of a lesion.", "Use the original image.")
     pixels = decode(image)
     outputs = opened.predict(pixels[None])
     if not ungradable:

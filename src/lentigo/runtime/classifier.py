@@ -103,7 +103,7 @@ class Classifier:
                 takes it; what is left out is missing.
 
         Raises:
-            ImageError: the image can't be read, or is a heat map drawn by lentigo.
+            ImageError: the image can't be read, or is a picture drawn by lentigo.
             DataError: the prevalence is incomplete or impossible, or clinical values that the model doesn't take.
         """
         known = {} if clinical is None else encode(self.bundle.metadata.inputs, [clinical])
@@ -276,7 +276,7 @@ def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
             raise ImageError(f"{name}: {error.message}", error.hint) from None
     if is_heatmap(kept):
         raise ImageError(
-            f"{name}: a heat map drawn by lentigo, not an image of a lesion.",
+            f"{name}: a picture drawn by lentigo, not an image of a lesion.",
             "Classify the original image.",
         )
     try:

@@ -69,7 +69,7 @@ def classify_files(
 ) -> FileResults:
     """Classify files, all images in folders, and what patterns match, in order.
 
-    Other files in folders, and heat maps drawn by lentigo, are left out and counted on standard error.
+    Other files in folders, and pictures drawn by lentigo, are left out and counted on standard error.
 
     Args:
         paths: files, folders, patterns such as 'clinic/*.jpg', or '-' for an image on standard input.
@@ -182,17 +182,17 @@ def _is_named(path: str | os.PathLike[str]) -> bool:
 
 
 def _without_heatmaps(found: list[Path]) -> list[Path]:
-    """The files except heat maps, which are counted on standard error."""
+    """The files except pictures that lentigo drew, which are counted on standard error."""
     files = [file for file in found if file == STDIN or not is_heatmap(file)]
     left_out = len(found) - len(files)
     if not files:
         raise ImageError(
-            f"{found[0]}: a heat map drawn by lentigo, not an image of a lesion"
+            f"{found[0]}: a picture drawn by lentigo, not an image of a lesion"
             + (f", and so are {left_out - 1} more." if left_out > 1 else "."),
             "Classify the original images.",
         )
     if left_out:
-        note(f"Not classified: {left_out} heat {'map' if left_out == 1 else 'maps'} drawn by lentigo.")
+        note(f"Not classified: {left_out} {'picture' if left_out == 1 else 'pictures'} drawn by lentigo.")
     return files
 
 

@@ -1,4 +1,4 @@
-"""Heat-map files: tagged so that none is mistaken for a lesion, written atomically, never over other files."""
+"""Pictures that lentigo draws, such as heat maps: tagged, so that none is mistaken for a lesion, and written whole."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from lentigo.errors import OutputError
 from lentigo.runtime.codecs.dicom import HEATMAP, is_dicom_heatmap
 from lentigo.runtime.formats import START, sniff
 
-__all__ = ["SUFFIX", "encode", "is_heatmap", "refuse_to_replace", "save"]
+__all__ = ["SUFFIX", "encode", "is_heatmap", "mark", "refuse_to_replace", "save"]
 
 SUFFIX = ".heatmap.png"
 """Suffix of heat-map files."""
@@ -24,7 +24,7 @@ _KINDS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
 
 
 def is_heatmap(source: object) -> bool:
-    """Whether an image carries the heat-map tag, regardless of its name; False for what can't be read.
+    """Whether lentigo drew an image, by its tag and regardless of its name; False for what can't be read.
 
     Args:
         source: a path, the bytes of a file, or a Pillow image; False for anything else.
