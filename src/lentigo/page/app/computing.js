@@ -8,19 +8,34 @@ import { axisOf, broadcast, broadcastDims, empty, floats, size, stridesOf, tenso
 
 const each = (x, f) => tensor(x.data.map(f), x.dims);
 
-// Two tensors, element by element. The loops are written out: a loop that calls a function of its own for each
-// element is several times as slow once it has met several functions.
+// How many numbers in a row a tensor spread to `dims` gives each of its own to; 0 where that isn't so.
+function stretch(t, dims) {
+  const own = [...new Array(dims.length - t.dims.length).fill(1), ...t.dims];
+  let axis = dims.length, run = 1;
+  while (axis > 0 && own[axis - 1] === 1) run *= dims[--axis];
+  return own.slice(0, axis).every((d, i) => d === dims[i]) ? run : 0;
+}
+
+// Two tensors, element by element, in stretches over which each gives either all of its numbers or one. The loops are
+// written out: one that calls a function of its own for each element is several times as slow once it has met several
+// functions. They go from `at` to `end`, in x from `i` on in steps of `di`, in y from `j` on in steps of `dj`.
 function pairwise(loop) {
   return ([a, b]) => {
-    const dims = broadcastDims(a.dims, b.dims), out = empty(a, dims);
-    loop(broadcast(a, dims).data, broadcast(b, dims).data, out.data, out.data.length);
+    const dims = broadcastDims(a.dims, b.dims), out = empty(a, dims), total = out.data.length;
+    const operand = (t) => {
+      const run = stretch(t, dims);
+      return run ? { data: t.data, run, step: +(run === 1) } : { data: broadcast(t, dims).data, run: 1, step: 1 };
+    };
+    const x = operand(a), y = operand(b), short = Math.min(x.run, y.run), long = Math.max(x.run, y.run);
+    const n = short > 1 ? short : long > 1 ? long : total;
+    for (let at = 0; at < total; at += n) loop(x.data, Math.floor(at / x.run), x.step, y.data, Math.floor(at / y.run), y.step, out.data, at, at + n);
     return out;
   };
 }
 
 const many = (f) => (inputs) => inputs.reduce((a, b) => f([a, b]));
 
-const plainSum = pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] + y[i]; });
+const plainSum = pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = x[i] + y[j]; });
 operator("Add", ([a, b], _, { node, kernel }) => {
   const resident = sumOf(a, b, node, kernel);
   if (resident) return resident;
@@ -28,12 +43,12 @@ operator("Add", ([a, b], _, { node, kernel }) => {
   if (node.limited) limit(out.data, 0, out.data.length, node.bounds, node.levels);
   return out;
 });
-operator("Sub", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] - y[i]; }));
-operator("Mul", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] * y[i]; }));
-operator("Div", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = x[i] / y[i]; })); // integers: cut by their array
-operator("Pow", pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = y[i] === 2 ? x[i] * x[i] : x[i] ** y[i]; }));
-operator("Max", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.max(x[i], y[i]); })));
-operator("Min", many(pairwise((x, y, out, n) => { for (let i = 0; i < n; i++) out[i] = Math.min(x[i], y[i]); })));
+operator("Sub", pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = x[i] - y[j]; }));
+operator("Mul", pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = x[i] * y[j]; }));
+operator("Div", pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = x[i] / y[j]; })); // integers: cut by their array
+operator("Pow", pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = y[j] === 2 ? x[i] * x[i] : x[i] ** y[j]; }));
+operator("Max", many(pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = Math.max(x[i], y[j]); })));
+operator("Min", many(pairwise((x, i, di, y, j, dj, out, at, end) => { for (; at < end; at++, i += di, j += dj) out[at] = Math.min(x[i], y[j]); })));
 
 operator("Relu", ([x]) => {
   const out = empty(x, x.dims), from = x.data, to = out.data;

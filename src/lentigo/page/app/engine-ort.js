@@ -8,11 +8,6 @@ class Session {
       [name, new ort.Tensor(kind, kind === "int64" ? BigInt64Array.of(BigInt(value)) : Float32Array.of(value), [1])]));
   }
 
-  warm() {
-    const side = this.model.size;
-    setTimeout(() => this.run({ data: new Float32Array(3 * side * side), dims: [1, 3, side, side] }), 50);
-  }
-
   // As Graph.run; a calculation that has begun can't be stopped, so `pause` is awaited before it alone.
   async run(square, pause) {
     if (pause) await pause(0);

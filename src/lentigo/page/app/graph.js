@@ -3,7 +3,7 @@
 import "./computing.js";
 import "./moving.js";
 import { OPERATORS } from "./registry.js";
-import { floats, tensor } from "./tensors.js";
+import { tensor } from "./tensors.js";
 import { levelsOf } from "./types.js";
 
 const MAKERS = new Set(["Conv", "Add"]); // what follows them can be computed with them
@@ -114,15 +114,6 @@ export class Graph {
     const inputs = node.inputs.map((i) => (i < 0 ? undefined : values.get(i)));
     const out = OPERATORS.get(node.op)(inputs, node.attributes, { node, kernel: this.kernel });
     return inputs.includes(out) ? tensor(out.data, out.dims) : out;
-  }
-
-  // Some calculations on nothing, so that the first image finds everything compiled.
-  async warm() {
-    const side = this.model.size, rest = () => new Promise((resolve) => setTimeout(resolve, 20));
-    for (let times = 0; times < 3; times++) {
-      await rest();
-      await this.run(floats([1, 3, side, side]));
-    }
   }
 
   // Outputs by name for a square float32 [1, 3, S, S], values 0 to 255. `pause` is awaited now and then, so that a

@@ -10,10 +10,12 @@ import { reportOf } from "./report.js";
 import { resultView } from "./result.js";
 import { discover } from "./server.js";
 import { asJson, checkPrevalence, judge } from "./verdict.js";
-import { failView, headerView, shownShare, startView, workView } from "./views.js";
+import { exampleFile, failView, headerView, shownShare, startView, workView } from "./views.js";
 import { classifyOne, work } from "./work.js";
 
 const PATIENCE = 180; // ms before a state of its own says that something is going on: shorter ones would only flicker
+
+const WARMINGS = 5, WARMING = 1500; // times, ms
 
 let counter = 0;
 
@@ -39,12 +41,11 @@ function add(files) {
     state.comparing = false;
     state.current = added[0].id;
   }
-  render();
-  if (added.length) start();
+  if (added.length && state.graph && !state.work) start();
+  else render();
 }
 
 async function start() {
-  if (!state.graph || state.work) return;
   const control = new AbortController();
   state.work = { control, key: "work.title", share: 0, item: null };
   const timer = setTimeout(() => { state.slow = true; render(); }, PATIENCE);
@@ -178,6 +179,19 @@ async function classify(file) {
   return { verdict: asJson(item.name, item.verdict, state.graph.model, texts.english), outputs: item.outputs };
 }
 
+// What a verdict needs is run on an example while nothing else happens, so that the first image finds it compiled.
+async function warm() {
+  const [data] = config.examples, until = performance.now() + WARMING;
+  const idle = () => new Promise((resolve) => (globalThis.requestIdleCallback ? requestIdleCallback(resolve, { timeout: 100 }) : setTimeout(resolve, 20)));
+  for (let times = 0; data && times < WARMINGS && performance.now() < until && !state.items.length; times++) {
+    await idle();
+    const item = { file: exampleFile(data, 0), name: "" };
+    await classifyOne(item, state.graph, null, new AbortController().signal, () => {});
+    resultView(item, state, state.graph.model, texts, actionsFor(item));
+    setTimeout(() => URL.revokeObjectURL(item.url), 10_000);
+  }
+}
+
 async function main() {
   Object.assign(act, { add, clear, compare, open, render });
   globalThis.lentigo = Object.freeze({ classify, get model() { return state.graph?.model; }, get engine() { return state.graph?.engine; } });
@@ -193,7 +207,7 @@ async function main() {
   render();
   document.documentElement.dataset.ready = Math.round(performance.now());
   if (state.graph) {
-    state.graph.warm();
+    warm().catch(() => {}); // whatever fails here fails again, and is said, when an image is chosen
     await discover();
   }
 }

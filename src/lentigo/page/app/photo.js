@@ -17,6 +17,16 @@ function canvasOf(width, height) {
   return { canvas, context };
 }
 
+let strip = null;
+
+// One canvas for the strips of all photos.
+function stripOf(width, height) {
+  strip ??= canvasOf(width, height);
+  if (strip.canvas.width !== width || strip.canvas.height !== height) Object.assign(strip.canvas, { width, height });
+  Object.assign(strip.context, { imageSmoothingEnabled: false, fillStyle: "white" });
+  return strip.context;
+}
+
 // Standard deviations over a grid of pixels that suffices to detect a blank square.
 class Spread {
   constructor(side) {
@@ -76,11 +86,9 @@ export async function readPhoto(file, size, pause) {
   try {
     const { width, height } = bitmap, { left, top, side } = centralSquare(width, height);
     const square = new Square(side, size), spread = new Spread(side), rows = Math.max(1, Math.min(side, Math.floor(STRIP / side)));
-    const { context } = canvasOf(side, rows);
-    context.imageSmoothingEnabled = false;
     for (let y = 0; y < side; y += rows) {
       const n = Math.min(rows, side - y);
-      context.fillStyle = "white";
+      const context = stripOf(side, rows);
       context.fillRect(0, 0, side, n);
       context.drawImage(bitmap, left, top + y, side, n, 0, 0, side, n);
       const rgba = context.getImageData(0, 0, side, n).data;

@@ -4,6 +4,7 @@ import { asDataUrl, h } from "./dom.js";
 import { crc32 } from "./formats.js";
 import { overlaid } from "./heat.js";
 import { details, diagnoses, headline, risks } from "./result.js";
+import { mapValues } from "./viewer.js";
 
 const STYLE = "body{font:15px/1.5 system-ui,sans-serif;color:#1c1a18;max-width:46rem;margin:2rem auto;padding:0 1rem}" +
   "h1{font-size:1.3rem}h2{font-size:1.2rem;margin:1rem 0 .3rem}h3{font-size:1rem;margin:1.4rem 0 .3rem}img{width:100%;max-width:34rem;display:block;margin:.8rem 0 .3rem}.badge>span{margin-right:.4em}.risk{margin-bottom:.8rem}" +
@@ -24,8 +25,9 @@ async function markedPng(canvas) {
 
 export async function reportOf(item, model, texts, made) {
   const { verdict, view } = item, say = texts.say, title = say("result.report_title", { name: item.name });
-  const canvas = await overlaid(item.picture, view?.values, view?.side, view?.opacity ?? 0, view?.contour, !item.served);
-  const map = view?.values ? `${say("result.map_for")}: ${texts.name(model.labels[view.label])}. ` : "";
+  const values = view && mapValues(item);
+  const canvas = await overlaid(item.picture, values, view?.side, view?.opacity ?? 0, view?.contour, !item.served);
+  const map = values ? `${say("result.map_for")}: ${texts.name(model.labels[view.label])}. ` : "";
   const body = h("body", {},
     h("h1", {}, title), h("p", { class: "notice" }, say("notice")),
     headline(item, model, texts),

@@ -27,10 +27,18 @@ export function walk(from, dims, strides, offset = 0) {
     to.data[0] = from.data[offset];
     return to;
   }
-  const last = dims[rank - 1], step = strides[rank - 1], place = new Array(rank).fill(0);
+  // The last axes that lie one behind the other are one run.
+  let first = rank - 1, last = dims[first];
+  const step = strides[first], place = new Array(rank).fill(0);
+  while (first > 0 && strides[first - 1] === last * step) last *= dims[--first];
   for (let i = 0; i < total; ) {
-    for (let j = 0, at = offset; j < last; j++, at += step) to.data[i++] = from.data[at];
-    for (let axis = rank - 2; axis >= 0; axis--) {
+    if (step === 1) {
+      to.data.set(from.data.subarray(offset, offset + last), i);
+      i += last;
+    } else {
+      for (let j = 0, at = offset; j < last; j++, at += step) to.data[i++] = from.data[at];
+    }
+    for (let axis = first - 1; axis >= 0; axis--) {
       offset += strides[axis];
       if (++place[axis] < dims[axis]) break;
       offset -= strides[axis] * dims[axis];

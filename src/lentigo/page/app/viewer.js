@@ -6,6 +6,14 @@ import { centralSquare } from "./square.js";
 
 const SIDE = 480;
 
+// The values of the map of a result for the diagnosis that is shown, computed when they are first needed.
+export function mapValues({ cam, view }) {
+  if (view.of !== view.label) Object.assign(view, { of: view.label, values: heat(cam, view.label, SIDE), side: SIDE });
+  return view.values;
+}
+
+const known = (view) => view.of === view.label;
+
 // A box that keeps its place while the image loads: `item` has name, picture and the size of the photo.
 export function imageBox(item, texts) {
   const { width, height } = item.photo, { left, top, side } = centralSquare(width, height);
@@ -32,19 +40,19 @@ export function viewer(item, model, texts) {
   const printed = h("p", { class: "print-only" }); // where the controls, which say it on screen, are left out
   const show = () => {
     printed.textContent = view.values ? `${texts.say("result.map_for")}: ${texts.name(model.labels[view.label])}` : "";
-    base.classList.toggle("grey", view.opacity > 0 && !!view.values);
+    const drawn = known(view) && !!view.values, expected = drawn || !known(view);
+    base.classList.toggle("grey", view.opacity > 0 && expected);
     map.style.opacity = view.opacity;
-    line.hidden = !view.contour || !view.values;
-    map.hidden = !view.values;
-    empty.hidden = !!view.values;
+    line.hidden = !view.contour || !drawn;
+    map.hidden = !drawn;
+    empty.hidden = expected;
     scale.style.setProperty("--opacity", view.opacity);
   };
   const change = () => {
-    view.values = heat(cam, view.label, SIDE);
-    view.side = SIDE;
-    if (view.values) {
-      paintHeat(map, view.values, SIDE);
-      paintContour(line, view.values, SIDE);
+    const values = mapValues(item);
+    if (values) {
+      paintHeat(map, values, SIDE);
+      paintContour(line, values, SIDE);
     }
     show();
   };
@@ -59,6 +67,11 @@ export function viewer(item, model, texts) {
     h("label", { for: "map-label" }, texts.say("result.map_for")), chooser,
     h("label", { for: "map-opacity" }, texts.say("result.opacity")), slider,
     h("label", { class: "check" }, contour, texts.say("result.contour")));
-  change();
+  if (known(view)) {
+    change();
+  } else {
+    show();
+    requestAnimationFrame(() => setTimeout(change)); // the words first
+  }
   return h("figure", { class: "viewer" }, box, h("figcaption", {}, controls, printed, scale, empty, h("p", { class: "faint" }, texts.say("result.square"))));
 }

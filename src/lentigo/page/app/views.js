@@ -31,7 +31,7 @@ export function startView() {
   ];
 }
 
-function exampleFile(data, i) {
+export function exampleFile(data, i) {
   return new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], `synthetic-${i + 1}.webp`, { type: "image/webp" });
 }
 

@@ -9,7 +9,7 @@ const BREATH = 24;
 class Stopped extends Error {}
 
 let last = 0;
-const breath = () => new Promise((resolve) => setTimeout(resolve));
+const breath = () => globalThis.scheduler?.yield?.() ?? new Promise((resolve) => setTimeout(resolve));
 
 // Gives the page a moment if it has had none for a while, and stops where that is wanted.
 async function pause(signal) {
@@ -22,9 +22,8 @@ async function pause(signal) {
 
 // Reads and classifies an item with a file; it gets photo, outputs, cam, picture, url, times, verdict and status.
 export async function classifyOne(item, graph, prevalence, signal, tell) {
-  const start = performance.now();
+  const start = (last = performance.now()); // waiting for the file's bytes is a moment for the page too
   tell("work.reading", 0);
-  await breath();
   const photo = await readPhoto(item.file, graph.model.size, (share) => { tell("work.reading", 0.8 * share); return pause(signal); });
   const read = performance.now();
   tell("work.computing", 0.8);
