@@ -1,19 +1,22 @@
-"""How long one image takes each model that ships: pixels of HAM10000's size in, all outputs out, on one thread.
+"""What one image costs each model that ships: operations, and how long it takes, from pixels to all outputs.
 
-What is stated is the processor's time, which other programs on the machine hardly change, without decoding the file.
+What is timed is the processor's time, which other programs on the machine hardly change, without decoding the file. The
+result stands in the package beside the models: `lentigo models` and README show it, each for the very file measured.
 
-python benchmarks/latency.py [--repeats 200] [--out results/speed/latency.json]
+python benchmarks/latency.py [--repeats 200] [--out src/lentigo/weights/costs.json]
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
 from common import machine
+from lentigo.atomic import write_text
+from lentigo.evaluation.cost import account
 from lentigo.runtime import Bundle, shipped_models
+from lentigo.runtime.costs import COSTS, Cost, Costs
 
 HEIGHT, WIDTH = 450, 600
 
@@ -29,25 +32,32 @@ def milliseconds(bundle: Bundle, repeats: int) -> list[float]:
     return sorted(times[10:])
 
 
-def measured(path: Path, repeats: int) -> dict[str, object]:
+def measured(path: Path, repeats: int) -> Cost:
     bundle = Bundle(path, threads=1)
     times = milliseconds(bundle, repeats)
-    median = times[len(times) // 2]
-    return {"sha256": bundle.sha256, "median_ms": median, "min_ms": times[0], "p90_ms": times[int(0.9 * repeats)]}
+    return Cost(
+        sha256=bundle.sha256,
+        macs=dict(account(bundle, image=(HEIGHT, WIDTH)).macs),
+        median_ms=times[len(times) // 2],
+        min_ms=times[0],
+        p90_ms=times[int(0.9 * repeats)],
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=Path("results/speed/latency.json"))
+    parser.add_argument("--out", type=Path, default=COSTS)
     options = parser.parse_args()
-    found = {
-        "what": f"processor time of one image uint8 [1, {HEIGHT}, {WIDTH}, 3], one thread",
-        "n": options.repeats,
-        "machine": machine(),
-        "models": {name: measured(path, options.repeats) for name, path in shipped_models().items()},
-    }
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    found = Costs(
+        command=f"python benchmarks/latency.py --repeats {options.repeats}",
+        what=f"processor time of one image uint8 [1, {HEIGHT}, {WIDTH}, 3], one thread",
+        image=(HEIGHT, WIDTH),
+        n=options.repeats,
+        machine=machine(),
+        models={name: measured(path, options.repeats) for name, path in shipped_models().items()},
+    )
+    write_text(options.out, found.model_dump_json(indent=2) + "\n")
     print(options.out.read_text(encoding="utf-8"), end="")
 
 

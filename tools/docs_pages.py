@@ -47,10 +47,15 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """List the API's pages."""
+    """List the API's pages, and the cards of the models that ship."""
+    cards = sorted((ROOT / "docs").glob("lentigo-*/README.md"))
+    listed = {
+        "API": [{f"lentigo.{name}": f"api/{name}.md"} for name in PACKAGES],
+        "Model cards": [{path.parent.name: f"{path.parent.name}/README.md"} for path in cards],
+    }
     for entry in config.nav or []:
-        if isinstance(entry, dict) and "API" in entry:
-            entry["API"] = [{f"lentigo.{name}": f"api/{name}.md"} for name in PACKAGES]
+        if isinstance(entry, dict) and (name := next(iter(entry))) in listed:
+            entry[name] = listed[name]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:

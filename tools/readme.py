@@ -2,21 +2,19 @@
 
 python tools/readme.py
 
-The models' figures are those of the bundles' own metadata, the count of `lentigo.evaluation.cost.account`, and
-results/speed/latency.json, which benchmarks/latency.py measures. The leak study's
-table stands in results/leakage.md. The picture is what `lentigo classify --explain` draws
-for a synthetic lesion.
+The models' figures are those of the bundles' own metadata and of src/lentigo/weights/costs.json, which
+benchmarks/latency.py counts and measures. The leak study's table stands in results/leakage.md. The picture is what
+`lentigo classify --explain` draws for a synthetic lesion.
 """
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from lentigo.data.sources import synthetic
-from lentigo.evaluation.cost import account
 from lentigo.render import markdown
 from lentigo.runtime import Bundle, classify_files, shipped_models
+from lentigo.runtime.costs import Cost, read_costs
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -52,24 +50,31 @@ def leak_table() -> str:
 
 def model_table() -> str:
     """A row for each model that ships, and how the figures came about."""
-    speed = json.loads((ROOT / "results" / "speed" / "latency.json").read_text(encoding="utf-8"))
+    costs = read_costs()
     bundles = [Bundle(path, threads=1) for path in shipped_models().values()]
-    head = ("model", "file", "parameters", "MACs of the network", *METRICS.values(), "latency")
-    rows = [row(bundle, speed["models"][bundle.name]["median_ms"]) for bundle in bundles]
+    head = ("model", "file", "parameters", "MACs of the graph", *METRICS.values(), "latency")
+    found = {bundle.name: costs.of(bundle.sha256) if costs else None for bundle in bundles}
+    rows = [row(bundle, found[bundle.name]) for bundle in bundles]
     notes = [
         f"{b.name}: {b.metadata.split['images']['test']:,} test images of {b.metadata.source}, "
-        f"protocol {b.metadata.split['protocol']}, fold {b.metadata.split['fold']}; crop and resize of an image of "
-        f"600x450 pixels take {account(b.path).macs['preprocessing'] / 1e6:.0f} M MACs more."
+        f"protocol {b.metadata.split['protocol']}, fold {b.metadata.split['fold']}{resize(found[b.name])}."
         for b in bundles
     ]
-    return (
-        f"{markdown.table(head, rows)}\n\n"
-        f"{' '.join(notes)} At the balanced prior, with intervals of 95 %. "
-        f"Latency: median {speed['what']}, n = {speed['n']}; {speed['machine']}."
+    measured = (
+        f" MACs and latency are of an image of {costs.image[1]}x{costs.image[0]} pixels; latency: median {costs.what}, "
+        f"n = {costs.n}; {costs.machine}."
+        if costs
+        else ""
     )
+    return f"{markdown.table(head, rows)}\n\n{' '.join(notes)} At the balanced prior, with intervals of 95 %.{measured}"
 
 
-def row(bundle: Bundle, latency: float) -> list[str]:
+def resize(cost: Cost | None) -> str:
+    """What crop and resize take of the operations."""
+    return f"; crop and resize take {cost.macs['preprocessing'] / 1e6:.0f} M of its MACs" if cost else ""
+
+
+def row(bundle: Bundle, cost: Cost | None) -> list[str]:
     """What one model takes and reaches."""
     described = bundle.metadata
     measured = described.metrics.get("equal_prevalence", {})
@@ -77,15 +82,19 @@ def row(bundle: Bundle, latency: float) -> list[str]:
         bundle.name,
         f"{bundle.path.stat().st_size / 1e6:.2f} MB",
         f"{described.parameters:,}",
-        f"{account(bundle.path).macs['network'] / 1e6:.0f} M",
+        f"{cost.total_macs / 1e6:.0f} M" if cost else "not counted",
         *(interval(measured.get(metric)) for metric in METRICS),
-        f"{latency:.1f} ms",
+        f"{cost.median_ms:.1f} ms" if cost else "not measured",
     ]
 
 
-def interval(value: dict[str, float] | None) -> str:
-    """A metric with its interval."""
-    return "not measured" if value is None else f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+def interval(found: dict[str, float | None] | None) -> str:
+    """A metric, with its interval where it has one."""
+    if found is None or found["value"] is None:
+        return "not measured"
+    if found.get("low") is None:
+        return f"{found['value']:.3f}"
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def draw() -> None:

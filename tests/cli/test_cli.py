@@ -13,6 +13,7 @@ from lentigo.cli import app
 from lentigo.data.sources import load_manifests, synthetic
 from lentigo.errors import RunError
 from lentigo.runtime import Bundle, shipped_models
+from lentigo.runtime.costs import read_costs
 
 
 def test_help_names_every_verb():
@@ -97,7 +98,10 @@ def test_models_lists_what_ships(run):
             for metric, found in values.items():
                 assert f"{metric} {found['value']:.3f}" in out
         assert described.licence in out
-    assert [line for line in out.splitlines() if not line.startswith(" ")] == ["lentigo-s (default)"]
+        cost = read_costs().of(Bundle(path).sha256)
+        assert f"{cost.total_macs / 1e6:.1f} M MACs" in out and f"{cost.median_ms:.1f} ms: median" in out
+    names = [line for line in out.splitlines() if not line.startswith(" ")]
+    assert names == [f"{name} (default)" if name == "lentigo-s" else name for name in shipped_models()]
 
 
 def test_describe_and_audit_leave_a_page(run, synthetic_root, tmp_path):

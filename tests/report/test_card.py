@@ -11,7 +11,7 @@ from lentigo.report import report
 from lentigo.report.card import _sources, model_card
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
-from lentigo.runtime.shipped import describe_start
+from lentigo.runtime.origins import describe_start
 from tests.evaluation.imagined import make
 
 

@@ -21,6 +21,7 @@ from lentigo.export.refit import DRAFT_TEMPERATURE, recalibrate
 from lentigo.labels import LabelSet
 from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, IdSet, OODThreshold
 from lentigo.runtime.metadata import FORMAT, Fingerprints
+from lentigo.runtime.origins import citations, licences
 from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
 from lentigo.training.run import public_start
@@ -78,7 +79,7 @@ def checked_path(path: Path) -> Path:
 
 def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
     """What is known before anything is measured."""
-    split = run.split
+    split, licence = run.split, licences(run.source, run.licence, run.start)
     return BundleMetadata(
         format=FORMAT,
         name=name,
@@ -100,8 +101,8 @@ def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:
         metrics={},
         parity={},
         fingerprints=fingerprints(split, run.taught | run.started_from[1]),
-        licence=f"Weights: {run.licence}. Code: Apache-2.0." if run.licence else "Code: Apache-2.0.",
-        citation=run.citation,
+        licence=f"Weights: {licence}. Code: Apache-2.0." if licence else "Code: Apache-2.0.",
+        citation=citations(run.citation, run.start),
         notice=NOTICE,
         environment=dict(run.environment),
     )

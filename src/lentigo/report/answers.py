@@ -12,6 +12,7 @@ from lentigo.report.sections.mistakes import confusion
 from lentigo.report.subject import Subject
 from lentigo.report.words import number
 from lentigo.runtime import NOTICE
+from lentigo.runtime.origins import citations
 
 __all__ = ["ANSWERS"]
 
@@ -24,11 +25,14 @@ def _data_source(subject: Subject) -> str | None:
     if subject.bundle is None:
         return f"Evaluated on {subject.data}." if subject.predictions.meta.get("data") else None
     described = subject.bundle.metadata
-    return f"Trained on {described.source}; evaluated on {subject.data}. {described.citation}".strip()
+    cited = citations(described.citation, described.start)
+    return f"Trained on {described.source}; evaluated on {subject.data}. {cited}".strip()
 
 
 def _citation(subject: Subject) -> str | None:
-    return (subject.bundle.metadata.citation or None) if subject.bundle else None
+    if subject.bundle is None:
+        return None
+    return citations(subject.bundle.metadata.citation, subject.bundle.metadata.start) or None
 
 
 def _preprocessing(subject: Subject) -> str | None:

@@ -16,7 +16,8 @@ from lentigo.report.first_screen import first_screen
 from lentigo.report.subject import Subject
 from lentigo.runtime import Bundle
 from lentigo.runtime.metadata import BundleMetadata
-from lentigo.runtime.shipped import describe_start
+from lentigo.runtime.origins import citations, describe_start, starts
+from lentigo.runtime.shipped import shipped_models
 
 __all__ = ["model_card"]
 
@@ -54,10 +55,15 @@ def _front_matter(subject: Subject, bundle: Bundle) -> dict[str, object]:
         "pipeline_tag": "image-classification",
         "language": "en",
         "tags": ["dermoscopy", "skin-lesion", *melanoma, "onnx", "medical-research", described.network, *leaky],
-        "datasets": [described.source],
+        "datasets": list(dict.fromkeys([described.source, *_before(described)])),
         "metrics": ["accuracy", "roc_auc"],
         "model-index": [{"name": described.name, "results": [_result(subject)]}],
     }
+
+
+def _before(described: BundleMetadata) -> list[str]:
+    """Data that its starting weights had learned from."""
+    return [str(start["run"]["data"]) for start in starts(described.start) if start.get("run")]
 
 
 def _licence(text: str) -> str:
@@ -89,6 +95,7 @@ def _body(subject: Subject, bundle: Bundle) -> str:
     described = bundle.metadata
     first = "\n".join(f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject))
     recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
+    cited = citations(described.citation, described.start)
     names = ", ".join(f"{label.name} (`{label.id}`)" for label in described.labels.labels)
     return f"""# {described.name}
 
@@ -104,7 +111,7 @@ probabilities of {names}, at the balanced prior: as if all were equally common.
 ```python
 from lentigo import Classifier
 
-verdict = Classifier.load("{bundle.path.name}").classify("lesion.jpg")
+verdict = Classifier.load("{_loaded_as(bundle)}").classify("lesion.jpg")
 print(verdict.diagnoses, verdict.next_step)
 ```
 
@@ -120,7 +127,7 @@ and anything that the list above names as missing.
 {summarise(subject.metrics)}{_phone(subject, bundle)}
 ## Training
 
-Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.split.items())}. {described.citation}
+Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.split.items())}. {cited}
 
 {_sources(described)}The weights started from {describe_start(described)}.
 
@@ -137,6 +144,11 @@ Environment: {", ".join(f"{k} {v}" for k, v in described.environment.items())}.
 
 SHA-256 of the bundle: `{bundle.sha256}`
 """
+
+
+def _loaded_as(bundle: Bundle) -> str:
+    """The name of a model that ships; else the file's, which a reader has to have."""
+    return bundle.name if shipped_models().get(bundle.name) == bundle.path else bundle.path.name
 
 
 def _phone(subject: Subject, bundle: Bundle) -> str:

@@ -3,16 +3,23 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from lentigo.errors import BundleError
 from lentigo.runtime.bundle import Bundle
+from lentigo.runtime.costs import read_costs
 from lentigo.runtime.decisions import BALANCED_PRIOR, TRAINING_PREVALENCE
-from lentigo.runtime.metadata import BundleMetadata
+from lentigo.runtime.origins import describe_start
 from lentigo.runtime.packed import SUFFIX as PACKED
 from lentigo.runtime.verdict import NOTICE
 
-__all__ = ["DEFAULT", "describe", "describe_models", "describe_start", "find_bundle", "shipped_models"]
+__all__ = [
+    "DEFAULT",
+    "describe",
+    "describe_models",
+    "find_bundle",
+    "licence_file",
+    "shipped_models",
+]
 
 DEFAULT = "lentigo-s"
 """The default model."""
@@ -26,6 +33,11 @@ def shipped_models() -> dict[str, Path]:
     """Bundles in the package, by name."""
     found = [path for path in sorted(_FOLDER.iterdir()) if path.name.endswith(_SUFFIXES)]
     return {path.name.rpartition(".onnx")[0]: path for path in found}
+
+
+def licence_file(name: str) -> Path:
+    """Where the licence of a shipped model's weights is stated."""
+    return _FOLDER / f"{name}.LICENCE.txt"
 
 
 def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
@@ -50,12 +62,13 @@ def find_bundle(model: str | os.PathLike[str] | None = None) -> Path:
     if path.exists() or path.name.endswith(_SUFFIXES) or not isinstance(model, str):
         return path
     near = get_close_matches(model.lower(), shipped, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Give a path, or one of: {', '.join(shipped) or 'none ships'}."
-    raise BundleError(f"No model {model!r}.", hint)
+    nearest = f"Did you mean {near[0]!r}? " if near else ""
+    ships = f"What ships: {', '.join(shipped)}." if shipped else "None ships with this installation."
+    raise BundleError(f"No model {model!r}.", f"{nearest}{ships} Or give the path of a bundle.")
 
 
 def describe(bundle: Bundle) -> str:
-    """A summary of a model: size, training data, measured performance, licence."""
+    """A summary of a model: size, operations, latency, training data, measured performance, licence."""
     described = bundle.metadata
     measured = [
         f"  performance on its test part at {_VIEWS.get(view, view)}: "
@@ -66,7 +79,8 @@ def describe(bundle: Bundle) -> str:
     lines = [
         described.name,
         f"  {described.network}, {described.parameters:,} parameters, {size / 1e6:.2f} MB ({size:,} bytes), "
-        f"{described.size}x{described.size} pixels",
+        f"{described.size}x{described.size} pixels, {described.precision}",
+        f"  {_describe_cost(bundle)}",
         f"  trained on {described.source}, protocol {described.split['protocol']}, fold {described.split['fold']}",
         f"  weights started from {describe_start(described)}",
         *(f"  {source['name']}: licence {source['licence'] or 'not stated'}" for source in described.sources),
@@ -77,23 +91,24 @@ def describe(bundle: Bundle) -> str:
     return "\n".join(lines) + "\n"
 
 
-def describe_start(described: BundleMetadata) -> str:
-    """The weights that a model's training started from, and what those had started from."""
-    start: Any = described.start
-    found = []
-    while start:
-        sha256 = f" (sha256 {str(start['sha256'])[:12]})" if start.get("sha256") else ""
-        run = start.get("run", {})
-        learned = f", trained on {run['data']} (licence: {run['licence'] or 'not stated'})" if run else ""
-        found.append(f"{start['source']}{sha256}{learned}")
-        start = start.get("parent_start") or run.get("start")
-    return "; these from ".join(found) or "random numbers"
+def _describe_cost(bundle: Bundle) -> str:
+    """Operations and latency, of this very file or not at all."""
+    costs = read_costs()
+    cost = costs.of(bundle.sha256) if costs else None
+    if costs is None or cost is None:
+        return "operations and latency: not measured for this file; `lentigo cost FILE --measure` does it here"
+    height, width = costs.image
+    return (
+        f"{cost.total_macs / 1e6:.1f} M MACs for an image of {width}x{height} pixels, "
+        f"{cost.macs['network'] / 1e6:.1f} M of them the network's; {cost.median_ms:.1f} ms: median {costs.what}, "
+        f"n = {costs.n}; {costs.machine}"
+    )
 
 
 def describe_models() -> str:
     """The summary of each model that ships."""
     texts = []
     for name, path in shipped_models().items():
-        text = describe(Bundle(path, threads=1))
-        texts.append(text.replace("\n", " (default)\n", 1) if name == DEFAULT else text)
+        summary = describe(Bundle(path, threads=1)).partition("\n")[2]
+        texts.append(f"{name}{' (default)' if name == DEFAULT else ''}\n{summary}")
     return "".join(texts) or "No model ships with this installation.\n"
