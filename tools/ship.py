@@ -60,7 +60,7 @@ def lacking() -> Iterator[str]:
         if not card.is_file() or sha256 not in card.read_text(encoding="utf-8"):
             yield (
                 f"{name}: the model card (lentigo evaluate {name} --data ROOT --own-test --out results/{name}; "
-                f"lentigo report results/{name} --bundle {name} --data ROOT --out docs/{name})"
+                f"lentigo report results/{name} --bundle {name} --out docs/{name})"
             )
 
 

@@ -1,0 +1,72 @@
+"""Make a model that ships from a run: its bundle in 8 bits in the package, and what is measured of it in results/NAME.
+
+python tools/make_model.py RUN NAME --data FOLDER --work FOLDER [--keep 0.03] [--packed]
+
+--data is the data set that it was trained on, --keep the share of the layers that the scan finds most sensitive, which
+stay in 32 bits, and --packed writes NAME.onnx.zst. Interrupted, it starts again; the files are the same.
+tools/ship.py then writes what goes with it.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lentigo import compression, evaluation, export, training
+from lentigo.atomic import write_text
+from lentigo.evaluation import predict_own_part
+from lentigo.report import report
+from lentigo.runtime import Bundle
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = ROOT / "src" / "lentigo" / "weights"
+
+
+def main() -> None:
+    """Do all of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the images")
+    parser.add_argument("--work", type=Path, required=True, help="folder for files in between")
+    parser.add_argument("--keep", type=float, default=0.03, help="share of the layers that stay in 32 bits")
+    parser.add_argument("--packed", action="store_true", help="write NAME.onnx.zst")
+    asked = parser.parse_args()
+    run = training.load_run(asked.run, data=asked.data)
+    path = bundle(run, asked.name, asked.work, asked.keep, asked.packed)
+    measure(path, run, asked.data, ROOT / "results" / asked.name)
+
+
+def bundle(run: training.Run, name: str, work: Path, keep: float, packed: bool) -> Path:
+    """The run's network in 8 bits, in the package; its path there."""
+    (work / "int8").mkdir(parents=True, exist_ok=True)
+    exact = export.bundle(run, work / f"{name}.onnx")
+    scan = compression.sensitivity(exact, run.records)
+    small = work / "int8" / f"{name}.onnx"
+    compression.quantize(exact, run.records, small, keep=scan.keep(keep) if keep else (), name=name)
+    if packed:
+        packed_file = small.with_suffix(".onnx.zst")
+        export.convert(small, packed_file)
+        small = packed_file
+    for old in WEIGHTS.glob(f"{name}.onnx*"):
+        old.unlink()
+    print(f"{name}: {small.stat().st_size:,} bytes", flush=True)
+    return Path(shutil.copy(small, WEIGHTS / small.name))
+
+
+def measure(path: Path, run: training.Run, root: Path, results: Path) -> None:
+    """Evaluate the file on its own test part, with its history, OOD rejection and card."""
+    evaluation.evaluate(path, root=root, own_test=True, robustness=True, out=results)
+    opened = Bundle(path, threads=1)
+    predict_own_part(opened, run.records, "validation").save(results / "validation.parquet")
+    shutil.copy(run.path / "log" / "metrics.csv", results / "training.csv")
+    write_text(results / "recipe.json", json.dumps(run.recipe.to_dict(), indent=2) + "\n")
+    ood = [sys.executable, str(ROOT / "benchmarks" / "ood.py"), str(path), str(root), "--out", str(results)]
+    subprocess.run(ood, check=True)
+    report([results / "predictions.parquet"], ROOT / "docs" / results.name, bundle=str(path))
+
+
+if __name__ == "__main__":
+    main()
