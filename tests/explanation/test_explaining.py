@@ -135,7 +135,7 @@ class TestWhatItTakes:
     def test_no_heat_map_is_explained(self, network, picture, tmp_path):
         drawn = draw_explanation(explain(picture, model=network), picture)
         assert is_heatmap(drawn)
-        with pytest.raises(ImageError, match="heat map"):
+        with pytest.raises(ImageError, match="drawn by lentigo"):
             explain(drawn, model=network)
 
     @pytest.mark.parametrize("image", [np.full((16, 16, 3), 90, np.uint8), np.zeros((8, 30, 3), np.uint8)])

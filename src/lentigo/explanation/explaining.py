@@ -1,12 +1,9 @@
 """explain(image, method, target): any method on any model, one result."""
 
-import os
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lentigo.errors import ImageError
 from lentigo.explanation.methods import find_method
@@ -14,9 +11,9 @@ from lentigo.explanation.opening import check_fits, open_model
 from lentigo.explanation.result import Explanation
 from lentigo.runtime.gradability import rejection_reasons
 from lentigo.runtime.heat import central
-from lentigo.runtime.heatmap_files import is_heatmap
-from lentigo.runtime.images import ImageSource, contents_of, decode
+from lentigo.runtime.images import ImageSource
 from lentigo.runtime.predictor import Outputs
+from lentigo.runtime.sources import name_of, read_source
 from lentigo.runtime.verdict import Verdict
 
 __all__ = ["explain", "of_verdict"]
@@ -53,12 +50,7 @@ def explain(
     opened = open_model(model)
     check_fits(found, opened)
     label = None if target is None else opened.labels.find(target)
-    name = _name(image)
-    if hasattr(image, "read") and not isinstance(image, Image.Image):
-        image = contents_of(cast(IO[bytes], image))  # it can be read only once
-    if is_heatmap(image):
-        raise ImageError(f"{name}: a picture drawn by lentigo, not an image of a lesion.", "Use the original image.")
-    pixels = decode(image)
+    name, (_, pixels) = name_of(image), read_source(image)
     outputs = opened.predict(pixels[None])
     if not ungradable:
         _refuse_ungradable(opened, pixels, outputs, name)
@@ -137,11 +129,3 @@ def _refuse_ungradable(model: Any, pixels: NDArray[np.uint8], outputs: Outputs, 
         raise ImageError(
             f"{name}: not gradable, so it has no explanation ({'; '.join(reasons)}).", "Take another image."
         )
-
-
-def _name(image: object) -> str:
-    """The name of an image in results."""
-    if isinstance(image, str | os.PathLike):
-        return str(Path(os.fsdecode(image)))
-    name = getattr(image, "filename", None) or getattr(image, "name", None)
-    return name if isinstance(name, str) else "the given image"

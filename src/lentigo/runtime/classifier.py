@@ -7,11 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from operator import length_hint
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lentigo.errors import BundleError, ImageError
 from lentigo.runtime.bundle import Bundle
@@ -19,12 +17,12 @@ from lentigo.runtime.clinical import encode
 from lentigo.runtime.decisions import NOT_GRADABLE, decide, risks, threshold_words
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.gradability import rejection_reasons
-from lentigo.runtime.heatmap_files import is_heatmap
-from lentigo.runtime.images import ImageSource, contents_of, decode
+from lentigo.runtime.images import ImageSource
 from lentigo.runtime.kept import KeptImage
 from lentigo.runtime.predictor import Outputs
 from lentigo.runtime.prevalence import check_prevalence, restate
 from lentigo.runtime.shipped import describe, find_bundle
+from lentigo.runtime.sources import name_of, read_source, several
 from lentigo.runtime.verdict import Verdict
 
 __all__ = ["Classifier"]
@@ -125,7 +123,7 @@ class Classifier:
             ImageError: a single image instead of several.
             DataError: the prevalence is incomplete or impossible.
         """
-        return self._in_threads(_several(sources), self._stated(prevalence))
+        return self._in_threads(several(sources), self._stated(prevalence))
 
     def classify_batch(
         self, sources: Iterable[ImageSource], *, prevalence: Mapping[str, float] | None = None
@@ -143,13 +141,13 @@ class Classifier:
             ImageError: a single image instead of several.
             DataError: the prevalence is incomplete or impossible.
         """
-        return self._together(_several(sources), self._stated(prevalence))
+        return self._together(several(sources), self._stated(prevalence))
 
     def _classify(
         self, source: ImageSource, stated: Mapping[str, float] | None, known: Mapping[str, NDArray]
     ) -> Verdict:
-        name = _name(source)
-        kept, pixels = _read(source)
+        name = name_of(source)
+        kept, pixels = read_source(source)
         return self._verdict(name, kept, pixels, self._run(pixels[None], name, known), 0, stated)
 
     def _in_threads(
@@ -175,7 +173,7 @@ class Classifier:
         read: dict[int, _Readable] = {}
         for i, source in enumerate(sources):
             try:
-                read[i] = (_name(source), *_read(source))
+                read[i] = (name_of(source), *read_source(source))
             except ImageError as error:
                 results[i] = self.failure(source, error)
             if sum(pixels.size for _, _, pixels in read.values()) >= 3 * _BATCH_PIXELS:
@@ -205,7 +203,7 @@ class Classifier:
 
     def failure(self, source: ImageSource, error: ImageError) -> Failure:
         """The row of an image that could not be read."""
-        return Failure(_name(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
+        return Failure(name_of(source), str(error), self.bundle.metadata.name, self.sha256, self.labels.classes)
 
     def _run(self, images: NDArray[np.uint8], name: str, known: Mapping[str, NDArray] | None = None) -> Outputs:
         try:
@@ -264,49 +262,6 @@ def _reopen(path: str, sha256: str, threads: int) -> Classifier:
     if found.sha256 != sha256:
         raise BundleError(f"{path}: the model has changed since it was pickled.", "Load it again and pickle that.")
     return found
-
-
-def _read(source: ImageSource) -> tuple[ImageSource, NDArray[np.uint8]]:
-    """Where the pixels can be read again, and the pixels."""
-    name, kept = _name(source), source
-    if hasattr(source, "read") and not isinstance(source, Image.Image):
-        try:
-            kept = contents_of(cast(IO[bytes], source))
-        except ImageError as error:
-            raise ImageError(f"{name}: {error.message}", error.hint) from None
-    if is_heatmap(kept):
-        raise ImageError(
-            f"{name}: a picture drawn by lentigo, not an image of a lesion.",
-            "Classify the original image.",
-        )
-    try:
-        return kept, decode(kept)
-    except ImageError as error:
-        raise ImageError(error.message.replace("the given image", name, 1), error.hint) from None
-
-
-def _name(source: object) -> str:
-    """The name of an image in results."""
-    if isinstance(source, str | os.PathLike):
-        return str(Path(os.fsdecode(source)))
-    if isinstance(source, bytes | bytearray | memoryview):
-        return "bytes"
-    if isinstance(source, np.ndarray):
-        return "array"
-    if isinstance(source, Image.Image):
-        return str(getattr(source, "filename", "") or "image")
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else type(source).__name__
-
-
-def _several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
-    """Refuse a single image where several are expected: a path would be iterated by character, an image by row."""
-    one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(
-        sources, "read"
-    )
-    if one or (isinstance(sources, np.ndarray) and sources.ndim != 4):
-        raise ImageError(f"{_name(sources)}: a single image instead of several.", "Pass a list, or use classify().")
-    return sources
 
 
 def _of_one_size(shapes: Mapping[int, tuple[int, ...]]) -> Iterator[Sequence[int]]:
