@@ -35,7 +35,7 @@ def test_a_full_disk_under_the_log_is_an_error_and_passes(strict, photo):
     with httpx.Client(base_url=strict.url, headers=KEY, timeout=60) as http:
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (0, most))  # whatever it writes fails, as on a full disk
         try:
-            for path in ("/v1/classify", "/v1/explain"):
+            for path in ("/v1/classify", "/v1/explain", "/v1/report"):
                 answer = http.post(path, content=photo)
                 assert answer.status_code == 503
                 assert "audit log can't be written" in answer.json()["detail"]

@@ -43,6 +43,15 @@ def test_an_explanation_is_a_heat_map(client, photo):
     assert is_heatmap(picture)
 
 
+def test_a_report_is_a_page_that_has_no_name(client, tmp_path, photo):
+    path = tmp_path / "Jane Doe.jpg"
+    path.write_bytes(photo)
+    page = client.report(path, "nv", language="es")
+    assert page.startswith("<!doctype html>") and 'lang="es"' in page and "Jane" not in page
+    with pytest.raises(ServiceError, match="unicorn"):
+        client.report(path, "unicorn")
+
+
 def test_it_is_a_predictor(client, bundle_path, photos):
     from lentigo.runtime import decode
 

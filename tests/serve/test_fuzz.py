@@ -46,6 +46,7 @@ EXCLUDED = ["positive_data_acceptance"]
     [
         ("POST", "/v1/classify"),
         ("POST", "/v1/explain"),
+        ("POST", "/v1/report"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{name}"),
         ("GET", "/healthz"),
@@ -72,6 +73,15 @@ def test_answers_are_those_of_the_document(schema, method, path):
 
 
 def test_every_route_is_tried(schema, service):
-    tried = {"/v1/classify", "/v1/explain", "/v1/models", "/v1/models/{name}", "/healthz", "/readyz", "/metrics"}
+    tried = {
+        "/v1/classify",
+        "/v1/explain",
+        "/v1/report",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+    }
     assert set(schema.raw_schema["paths"]) == tried | {"/v1/admin/reload"}
     assert httpx.post(f"{service.url}/v1/admin/reload", headers=ADMIN, timeout=60).status_code == 200

@@ -10,6 +10,7 @@ def test_nothing_is_stored(service, http, photo):
     for _ in range(3):
         http.post("/v1/classify", files={"images": ("Jane Doe.jpg", photo)})
         http.post("/v1/explain", files={"images": ("Jane Doe.jpg", photo)})
+        http.post("/v1/report", files={"images": ("Jane Doe.jpg", photo)})
     http.post("/v1/classify", content=b"x" * 3_900_000)  # large bodies go to no temporary file either
     folder = service.log.parent
     found = {str(path.relative_to(folder)) for path in folder.rglob("*")}

@@ -1,16 +1,20 @@
 """The served page in a browser: it classifies there, works without the service, and asks it only when told to."""
 
+import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
 from lentigo.runtime import Classifier
-from tests.page.conftest import IDLE, READY, Pocket, browser  # noqa: F401  # a fixture
+from tests.clinic.conftest import make_dicom  # noqa: F401  # a fixture
+from tests.page.conftest import IDLE, OVER, READY, Pocket, browser  # noqa: F401  # a fixture
 from tests.serve.conftest import Running, running
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
@@ -35,6 +39,17 @@ class Visit(Pocket):
         self.page.goto(url)
         self.page.wait_for_selector(READY)
 
+    def drop(self, name: str, content: bytes) -> None:
+        """Drop a file on the page, and wait until it was looked at."""
+        drop = """([name, content]) => {
+          const data = new DataTransfer();
+          data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }"""
+        self.page.evaluate(drop, [name, base64.b64encode(content).decode()])
+        self.page.wait_for_selector(OVER)
+        self.page.wait_for_selector(IDLE)
+
 
 @pytest.fixture
 def visit(browser, shipped) -> Iterator[Visit]:  # noqa: F811
@@ -48,6 +63,11 @@ def tiff() -> bytes:
     file = io.BytesIO()
     Image.open(EXAMPLES[0]).save(file, "TIFF")
     return file.getvalue()
+
+
+def named(report: bytes) -> bool:
+    """Whether a report names the patient, outside of its picture."""
+    return bool(re.search(rb"Doe|Jane|4711", re.sub(rb"base64,[^\"]+", b"", report)))
 
 
 def test_it_classifies_in_the_browser(visit):
@@ -95,6 +115,49 @@ def test_the_service_reads_what_a_browser_cant(visit):
     visit.page.get_by_role("button", name="Send the file to the service").click()
     visit.page.wait_for_function("() => /The service refuses/.test(document.querySelector('#result').innerText)")
     assert visit.state == "failed"
+
+
+def test_the_service_writes_the_report(visit):
+    visit.choose(EXAMPLES[0])
+    visit.page.select_option("#language", "es")
+    visit.page.click(".prevalence summary")
+    visit.page.check("#prevalence-training")
+    visit.page.click(".service summary")
+    report = visit.download("Enviar la foto y guardar su informe").decode()
+    assert "informe sobre 1.webp" in report and "Siguiente paso" in report and "con la prevalencia indicada" in report
+    assert len(visit.posts) == 1 and "/v1/report" in visit.posts[0]
+
+
+def test_a_dicom_file_that_is_dropped_is_judged_by_the_service(visit, make_dicom):  # noqa: F811
+    content = make_dicom(np.asarray(Image.open(EXAMPLES[0]).convert("RGB")))
+    visit.drop("lesion.dcm", content)
+    assert visit.state == "failed" and "DICOM files can't be read here" in visit.page.inner_text("#result")
+    assert visit.posts == [], "nothing is sent unasked"
+    visit.page.get_by_role("button", name="Send the file to the service").click()
+    visit.page.wait_for_selector("body[data-state=done]")
+    found, expected = visit.verdict(), Classifier.load(threads=1).classify(content).to_dict()
+    assert found["decision"] == expected["decision"] and found["source"] == "lesion.dcm"
+    assert found["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-4)
+    visit.page.wait_for_function("() => document.querySelector('.viewer .base').naturalWidth > 300")
+    assert not named(visit.download("Report (HTML)"))
+    visit.page.click(".service summary")
+    report = visit.download("Send the photo and save its report")
+    assert b"report on lesion.dcm" in report and not named(report)
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [({"NumberOfFrames": 3}, "multi-frame"), ({"kind": "1.2.840.10008.5.1.4.1.1.2"}, "another kind than photographs")],
+)
+def test_a_dicom_file_that_the_service_refuses_is_said_with_the_next_step(visit, make_dicom, elements, words):  # noqa: F811
+    visit.drop("lesion.dcm", make_dicom(**elements))
+    visit.page.get_by_role("button", name="Send the file to the service").click()
+    visit.page.wait_for_function("() => /The service refuses/.test(document.querySelector('#result').innerText)")
+    said = visit.page.inner_text(".service-said")
+    assert words in said and len(said.split(". ")) > 1 and "Doe" not in said
+    assert visit.state == "failed"
+    visit.choose(EXAMPLES[0])
+    assert visit.state == "done", "the page stays usable"
 
 
 def test_all_results_of_the_service(visit):

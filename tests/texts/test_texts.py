@@ -1,3 +1,4 @@
+import pickle
 import re
 from importlib.resources import files
 
@@ -66,6 +67,18 @@ def test_every_text_is_used_and_every_text_asked_for_exists():
 def test_the_runtime_speaks_from_the_catalogue():
     assert texts.text("notice") == NOTICE
     assert texts.text("reason.small", width=20, height=10, size=64).startswith("20x10 pixels")
+
+
+def test_a_text_can_be_said_in_another_language():
+    said = texts.text("reason.ood", score="0.50", threshold="1.25")
+    assert "OOD score 0.50, threshold 1.25" in said and "OOD 0,50, umbral 1,25" in said.said("es")
+    assert said.said("es").said("en") == said == pickle.loads(pickle.dumps(said))
+    assert pickle.loads(pickle.dumps(said)).said("es") == said.said("es")
+
+
+def test_a_percentage_is_never_all_or_nothing():
+    assert [texts.percent(p) for p in (0, 0.0004, 0.123, 0.9999, 1)] == ["<0.1%", "<0.1%", "12.3%", ">99.9%", ">99.9%"]
+    assert texts.percent(0.123, "es") == "12,3\N{NO-BREAK SPACE}%"
 
 
 def test_an_unknown_language():

@@ -6,6 +6,7 @@
 
 from lentigo.page.browser import Page
 from lentigo.page.engine import operators
+from lentigo.page.report import report_html
 from lentigo.page.writing import ENGINES, write_page
 
-__all__ = ["ENGINES", "Page", "operators", "write_page"]
+__all__ = ["ENGINES", "Page", "operators", "report_html", "write_page"]

@@ -146,15 +146,16 @@ def decide(found: Mapping[str, Risk]) -> str:
     return SUSPICIOUS if any(reached) else NEGATIVE
 
 
-def views_differ(found: Mapping[str, Risk]) -> str:
+def views_differ(found: Mapping[str, Risk], language: str = "en") -> str:
     """A sentence if a risk at the stated prevalence is on the other side of its threshold; else nothing."""
     words = [
         text(
             "step.views_differ.one",
-            target=target,
+            language,
+            target=text(f"target.{target}", language),
             stated=printed(r.at_stated_prevalence),
             decided=printed(r.at_threshold_view),
-            view=r.threshold_view,
+            view=text(f"view.{r.threshold_view}", language),
             threshold=f"{r.threshold:.4f}",
         )
         for target, r in found.items()
@@ -162,7 +163,7 @@ def views_differ(found: Mapping[str, Risk]) -> str:
         and r.at_stated_prevalence is not None
         and (r.at_stated_prevalence >= r.threshold) != r.suspicious
     ]
-    return text("step.views_differ", which="; ".join(words)) if words else ""
+    return text("step.views_differ", language, which="; ".join(words)) if words else ""
 
 
 def threshold_words(points: Sequence[OperatingPoint], labels: LabelSet, lacks: Mapping[str, str]) -> str:

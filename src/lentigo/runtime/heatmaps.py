@@ -25,6 +25,7 @@ def draw(
     *,
     style: str = "side-by-side",
     lesion: NDArray[np.bool_] | None = None,
+    caption: bool = True,
 ) -> Image.Image:
     """The figure: image, heat map, colour scale, caption.
 
@@ -36,6 +37,7 @@ def draw(
         style: 'side-by-side' (the image beside the overlay), 'overlay', 'contour' (lines at 25, 50 and 75 % of the
             strongest evidence, on the image in its own colours) or 'map' (the map without the image).
         lesion: where the lesion is, bool [H, W]; its edge is drawn.
+        caption: whether the caption and the colour scale are drawn at all.
 
     Raises:
         DataError: no such style.
@@ -51,15 +53,15 @@ def draw(
         outline(each)
     beside = panel.width <= 1.5 * panel.height
     across = len(panels) if beside else 1
-    width = max(across * panel.width + (across - 1) * _GAP, _MIN_WIDTH)
+    width = max(across * panel.width + (across - 1) * _GAP, _MIN_WIDTH if caption else 1)
     empty = cam is not None and not np.maximum(cam, 0).max() > 0
     if empty:
         notes = ["The map is empty: no region of the square has net evidence for this diagnosis.", *notes]
     lines = [(title, _font(19), _INK)] + [(line, _font(14), _FAINT) for line in notes]
-    wrapped = [(part, font, ink) for text, font, ink in lines for part in _wrap(text, font, width)]
+    wrapped = [(part, font, ink) for text, font, ink in lines for part in _wrap(text, font, width) if caption]
     down = 1 if beside else len(panels)
     below = _MARGIN + down * panel.height + (down - 1) * _GAP + _GAP
-    scale_height = 0 if cam is None or empty else 44
+    scale_height = 0 if cam is None or empty or not caption else 44
     text_height = sum(_line_height(font) for _, font, _ in wrapped)
     canvas = Image.new("RGB", (width + 2 * _MARGIN, below + scale_height + text_height + _MARGIN), _PAPER)
     for k, each in enumerate(panels):

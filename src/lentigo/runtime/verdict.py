@@ -30,7 +30,7 @@ from lentigo.runtime.heatmaps import draw
 from lentigo.runtime.json_form import FORMAT, label_values, risk_values, rounded
 from lentigo.runtime.kept import KeptImage
 from lentigo.runtime.lesion_masks import OnLesion, on_lesion
-from lentigo.texts import text
+from lentigo.texts import Text, text
 
 __all__ = ["NOTICE", "Verdict"]
 
@@ -171,13 +171,21 @@ class Verdict:
     @property
     def next_step(self) -> str:
         """The next step; never that nothing needs to be done."""
+        return self.next_step_in("en")
+
+    def next_step_in(self, language: str) -> str:
+        """The next step in a language of `lentigo.texts`.
+
+        Raises:
+            DataError: no such language.
+        """
+        notice = text("notice", language)
         if not self.gradable:
-            reasons = "; ".join(self.rejection_reasons)
-            return f"{text('step.not_gradable', reasons=reasons)} {NOTICE}"
-        step = {SUSPICIOUS: text("step.suspicious"), NO_THRESHOLD: text("step.no_threshold")}.get(
-            self.decision, text("step.negative")
-        )
-        return " ".join(filter(None, (step, views_differ(self.risks), self.blind_spot, NOTICE)))
+            reasons = "; ".join(r.said(language) if isinstance(r, Text) else r for r in self.rejection_reasons)
+            return f"{text('step.not_gradable', language, reasons=reasons)} {notice}"
+        key = {SUSPICIOUS: "step.suspicious", NO_THRESHOLD: "step.no_threshold"}.get(self.decision, "step.negative")
+        blind = text("no_ood", language) if self.blind_spot else ""
+        return " ".join(filter(None, (text(key, language), views_differ(self.risks, language), blind, notice)))
 
     @property
     def blind_spot(self) -> str:
@@ -233,13 +241,14 @@ class Verdict:
         """Height and width of the image, in pixels."""
         return self._image.shape
 
-    def overlay(self, diagnosis: str | None = None) -> Image.Image:
+    def overlay(self, diagnosis: str | None = None, *, caption: bool = True) -> Image.Image:
         """A figure: the image beside its overlaid heat map, with colour scale, input square and caption.
 
         For an image that is not gradable, or a model without exact maps, it shows the image alone and says why.
 
         Args:
             diagnosis: id or name; None is the most probable one.
+            caption: whether words and colour scale stand below the pictures.
 
         Raises:
             ImageError: the file was removed or changed since it was classified.
@@ -247,11 +256,11 @@ class Verdict:
         """
         pixels = self._image.pixels()
         if not self.gradable:
-            return mark(draw(pixels, None, "Not gradable: no heat map", self._notes(None)))
+            return mark(draw(pixels, None, "Not gradable: no heat map", self._notes(None), caption=caption))
         chosen = self.chosen(diagnosis)
         if self._cam is None:
-            return mark(draw(pixels, None, "This model has no heat maps", self._notes(chosen)))
-        return mark(draw(pixels, self._map(chosen), self._title(chosen), self._notes(chosen)))
+            return mark(draw(pixels, None, "This model has no heat maps", self._notes(chosen), caption=caption))
+        return mark(draw(pixels, self._map(chosen), self._title(chosen), self._notes(chosen), caption=caption))
 
     def save_overlay(
         self, path: str | os.PathLike[str], diagnosis: str | None = None, *, overwrite: bool = False

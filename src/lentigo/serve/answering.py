@@ -12,6 +12,7 @@ from lentigo.audit_log import AuditLog
 from lentigo.clinic import fhir_text
 from lentigo.errors import DataError, ImageError, LentigoError, MissingExtraError
 from lentigo.explanation import draw_explanation, explain
+from lentigo.page import report_html
 from lentigo.runtime import NOTICE, Classifier, Failure, Verdict
 from lentigo.runtime.codecs.header import picture_size
 from lentigo.runtime.formats import READABLE, START, sniff
@@ -89,6 +90,9 @@ class Answering:
         """The answer in the form that was asked for; images that could not be read have only one."""
         if isinstance(result, Verdict) and asked.get("explain"):
             return _explained(result, classifier, image, asked)
+        if isinstance(result, Verdict) and asked.get("report"):
+            page = report_html(result, classifier.bundle, language=asked["report"], diagnosis=asked.get("diagnosis"))
+            return Answer(OK, result.decision, False, page.encode())
         if isinstance(result, Verdict) and asked.get("fhir"):
             return _as_fhir(result, asked["fhir"])
         return Answer(_status(result, image, self._max_pixels), _decision(result), False, _json(result.to_dict()))

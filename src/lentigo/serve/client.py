@@ -124,6 +124,29 @@ class Client:
         answer = ExplainedResult.model_validate(self._post("/v1/explain", [image], asked))
         return _named(answer.result, image, "0"), base64.b64decode(answer.picture)
 
+    def report(
+        self,
+        image: ImageFile,
+        diagnosis: str | None = None,
+        *,
+        language: str = "en",
+        prevalence: Mapping[str, float] | None = None,
+    ) -> str:
+        """The report on an image: the text of an HTML file that needs nothing else. It calls the image '0'.
+
+        Args:
+            image: a path, or the bytes of a file.
+            diagnosis: whose evidence is drawn, id or name; None is the most probable one.
+            language: 'en' or 'es'.
+            prevalence: as for `classify`.
+
+        Raises:
+            ImageError: the file can't be opened.
+            ServiceError: as for `classify`.
+        """
+        asked = {**self._asked(prevalence), "language": language, **({"diagnosis": diagnosis} if diagnosis else {})}
+        return self._sent("/v1/report", [image], asked).text
+
     def models(self) -> Models:
         """The models that the service has open."""
         return Models.model_validate(self._request("GET", "/v1/models"))
@@ -208,11 +231,17 @@ class Client:
         return [_named(r, image, str(i)) for i, (r, image) in enumerate(zip(results, named, strict=True))]
 
     def _post(self, path: str, images: list[ImageFile], asked: dict[str, str]) -> Any:
-        files = [("images", (str(i), _content(image))) for i, image in enumerate(images)]
-        return self._request("POST", path, files=files, params=asked)
+        return self._sent(path, images, asked).json()
 
-    def _request(self, method: str, path: str, **more: Any) -> Any:
-        """The JSON of an answer; asked again while the service is busy."""
+    def _sent(self, path: str, images: list[ImageFile], asked: dict[str, str]) -> httpx.Response:
+        files = [("images", (str(i), _content(image))) for i, image in enumerate(images)]
+        return self._answer("POST", path, files=files, params=asked)
+
+    def _request(self, method: str, path: str) -> Any:
+        return self._answer(method, path).json()
+
+    def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """An answer that is no error; asked for again while the service is busy."""
         for attempt in range(self._retries + 1):
             try:
                 answer = self._http.request(method, path, **more)
@@ -223,7 +252,7 @@ class Client:
                 break
             time.sleep(_pause(answer))
         if answer.is_success:
-            return answer.json()
+            return answer
         raise _error(self.url, answer)
 
 

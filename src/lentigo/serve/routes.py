@@ -129,6 +129,28 @@ async def explain(
     return Response(answer.body, 200, None, "image/png" if format == "png" else "application/json")
 
 
+@routes.post(
+    "/v1/report",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **_OF_IMAGES},
+    openapi_extra=_BODY,
+    tags=["images"],
+)
+async def report(
+    request: Request,
+    model: ModelName = None,
+    prevalence: Prevalence = None,
+    diagnosis: Annotated[str | None, Query(description="Id or name; the most probable one if not given.")] = None,
+    language: Annotated[Literal["en", "es"], Query(description="Of the report.")] = "en",
+) -> Response:
+    """Classify one image, and write the report on it: an HTML file that needs nothing else."""
+    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "report": language}
+    (answer,) = await _compute(request, model, task, most=1)
+    # To be saved: a browser doesn't open it under the service's address.
+    saved = {"Content-Disposition": 'attachment; filename="report.html"'}
+    return Response(answer.body, 200, saved, "text/html; charset=utf-8")
+
+
 @routes.get("/v1/models", response_model=Models, responses=problems(401, 503), tags=["models"])
 async def models(request: Request) -> Response:
     """List the models that are open."""

@@ -6,15 +6,29 @@
 """
 
 import json
+import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 from lentigo.errors import DataError, did_you_mean
 
-__all__ = ["LANGUAGES", "catalogue", "text"]
+__all__ = ["LANGUAGES", "Text", "catalogue", "percent", "text"]
 
 LANGUAGES = ("en", "es")
 """The languages of the catalogue; the first one is what Python says."""
+_DECIMAL = re.compile(r"[<>]?\d+\.\d+")
+
+
+class Text(str):
+    """A text of the catalogue, which can be said in another of its languages too."""
+
+    key: str
+    values: Mapping[str, object]
+
+    def said(self, language: str) -> "Text":
+        """The same in a language."""
+        return text(self.key, language, **self.values)
 
 
 @cache
@@ -30,10 +44,30 @@ def catalogue(language: str = "en") -> dict[str, str]:
     return found
 
 
-def text(key: str, language: str = "en", /, **values: object) -> str:
+def text(key: str, language: str = "en", /, **values: object) -> Text:
     """One text, with its values filled in; KeyError where the catalogue has no such key or a value is missing.
+
+    Args:
+        key: of the catalogue.
+        language: one of `LANGUAGES`.
+        values: what the text's names stand for; decimal numbers are written as the language has them.
 
     Raises:
         DataError: no such language.
     """
-    return catalogue(language)[key].format_map({name: str(value) for name, value in values.items()})
+    filled = {name: _as_written(str(value), language) for name, value in values.items()}
+    found = Text(catalogue(language)[key].format_map(filled))
+    found.key, found.values = key, values
+    return found
+
+
+def percent(probability: float, language: str = "en") -> str:
+    """A probability as a percentage to one decimal, never 0 or 100 %: no model is that certain."""
+    least = 0.001
+    sign = "<" if probability < least / 2 else ">" if probability > 1 - least / 2 else ""
+    shown = min(max(probability, least), 1 - least) if sign else probability
+    return _as_written(f"{sign}{100 * shown:.1f}", language) + ("%" if language == "en" else "\N{NO-BREAK SPACE}%")
+
+
+def _as_written(value: str, language: str) -> str:
+    return value.replace(".", ",") if language != "en" and _DECIMAL.fullmatch(value) else value

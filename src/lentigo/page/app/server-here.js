@@ -29,7 +29,7 @@ const choices = (path, name) => {
   return schema?.enum ?? schema?.anyOf?.find((s) => s.enum)?.enum ?? [];
 };
 
-async function ask(path, values, body) {
+async function ask(path, values, body, read = (answer) => answer.json()) {
   const query = new URLSearchParams(values);
   for (;;) {
     let answer;
@@ -38,7 +38,7 @@ async function ask(path, values, body) {
     } catch {
       throw new Refusal("service.gone");
     }
-    if (answer.ok) return answer.json();
+    if (answer.ok) return read(answer);
     if (answer.status === 401 && (service.key = prompt(say("service.key")) ?? "")) continue;
     const problem = await answer.json().catch(() => ({}));
     throw new Refusal("service.refused", { detail: problem.detail ?? answer.status, step: problem.next_step ?? "" });
@@ -54,8 +54,8 @@ async function during(button, run) {
     await run();
     said.textContent = "";
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    said.textContent = `${say(error.key, error.values)} ${error.values.step ?? say(error.step)}`;
+    const { key, values, step } = error instanceof Refusal ? error : new Refusal("fail.unexpected", { error: error.message });
+    said.textContent = `${say(key, values)} ${values.step ?? say(step)}`;
   } finally {
     button.disabled = false;
   }
@@ -88,13 +88,22 @@ function explaining(item) {
   return [h("div", { class: "asked" }, h("div", { class: "map-controls" }, h("label", { for: "service-diagnosis" }, say("result.map_for")), diagnosis, h("label", { for: "service-method" }, say("service.method")), method), button("service.explain", explain), said(), picture)];
 }
 
+// The prevalence that is chosen here, as the service takes it.
+const stated = () => (state.prevalence ? { prevalence: state.graph.model.labels.map(({ id }, i) => `${id}=${state.prevalence[i]}`).join() } : {});
+
 function documents(item) {
-  if (!choices("/v1/classify", "format").includes("fhir")) return [];
-  const fhir = async () => {
-    const found = await ask("/v1/classify", { format: "fhir" }, form([item]));
-    download(`${item.name.replace(/\.[^.]*$/, "") || "image"}.fhir.json`, new Blob([JSON.stringify(found, null, 1) + "\n"], { type: "application/fhir+json" }));
+  const stem = item.name.replace(/\.[^.]*$/, "") || "image", { model } = state.graph;
+  const report = async () => {
+    const choice = item.view ? { diagnosis: model.labels[item.view.label].id } : {};
+    const file = await ask("/v1/report", { language: texts.language, model: model.name, ...choice, ...stated() }, form([item]), (answer) => answer.blob());
+    download(`${stem}.service-report.html`, file);
   };
-  return [h("div", { class: "asked" }, button("service.fhir", fhir), said())];
+  const fhir = async () => {
+    const found = await ask("/v1/classify", { format: "fhir", ...stated() }, form([item]));
+    download(`${stem}.fhir.json`, new Blob([JSON.stringify(found, null, 1) + "\n"], { type: "application/fhir+json" }));
+  };
+  const buttons = [has("/v1/report") && button("service.report", report), choices("/v1/classify", "format").includes("fhir") && button("service.fhir", fhir)];
+  return buttons.some(Boolean) ? [h("div", { class: "asked" }, ...buttons, said())] : [];
 }
 
 // The service's answer as if the page had computed it; its reasons are said as they come.
@@ -127,7 +136,7 @@ export function forQueue() {
     for (let i = 0; i < state.items.length; i += CHUNK) {
       const part = state.items.slice(i, i + CHUNK);
       try {
-        results.push(...(await ask("/v1/classify", {}, form(part))).results);
+        results.push(...(await ask("/v1/classify", stated(), form(part))).results);
       } catch (error) {
         // None of these could be read: the others are asked for all the same.
         if (error.key !== "service.refused" || i + CHUNK >= state.items.length && !results.length) throw error;
