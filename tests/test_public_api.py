@@ -15,6 +15,9 @@ PUBLIC = {
         check_prevalence classify_files decode describe_models find_images is_heatmap
         read_prevalence render shipped_models verdict_schema
     """,
+    "lentigo.bulk": """
+        ENGINES Summary classify
+    """,
     "lentigo.data": """
         COLUMNS LabelMap PROTOCOLS Root Labels Pairs Pixels Problem Records Split fetch find_groups freeze
         Source load_pixels load_split pack read read_pairs split write_split

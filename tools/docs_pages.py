@@ -20,6 +20,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     "runtime",
+    "bulk",
     "labels",
     "taxonomy",
     "data",

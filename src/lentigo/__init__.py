@@ -22,6 +22,7 @@ __all__ = ["Classifier", "Verdict", "__version__"]
 _PARTS = (
     "audit",
     "audit_log",
+    "bulk",
     "clinic",
     "comparison",
     "compression",

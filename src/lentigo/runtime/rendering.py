@@ -12,7 +12,7 @@ from lentigo.runtime.decisions import BALANCED_PRIOR, STATED_PREVALENCE, printed
 from lentigo.runtime.failure import Failure
 from lentigo.runtime.verdict import NOTICE, Verdict
 
-__all__ = ["FORMATS", "render"]
+__all__ = ["FORMATS", "flat", "flat_columns", "render"]
 
 Result = Verdict | Failure
 
@@ -62,19 +62,28 @@ _COLUMNS_AFTER = (
 
 def _csv(results: Iterable[Result]) -> Iterator[str]:
     """One row per image; between the fixed columns, one with the probability of each diagnosis."""
-    classes = None
-    for result in results:
-        if classes is None:
-            classes = {_class_column(c): c for c in result.classes}
-            yield _csv_line([*_COLUMNS_BEFORE, *classes, *_COLUMNS_AFTER])
-        values, risks = result.to_dict(), result.risks if isinstance(result, Verdict) else {}
-        probabilities = (result.probabilities or {}) if isinstance(result, Verdict) else {}
-        values |= {column: round(probabilities[c], 6) for column, c in classes.items() if probabilities}
-        values |= {f"{target}_at_balanced_prior": round(r.at_balanced_prior, 6) for target, r in risks.items()}
-        values |= {f"{target}_threshold": r.threshold for target, r in risks.items()}
-        values |= {f"{target}_threshold_view": r.threshold_view for target, r in risks.items()}
-        values["rejection_reasons"] = "; ".join(values["rejection_reasons"])  # type: ignore[arg-type]
-        yield _csv_line([values.get(column) for column in (*_COLUMNS_BEFORE, *classes, *_COLUMNS_AFTER)])
+    for i, result in enumerate(results):
+        values = flat(result)
+        if i == 0:
+            yield _csv_line(list(values))
+        yield _csv_line(list(values.values()))
+
+
+def flat_columns(classes: Sequence[str]) -> list[str]:
+    """The columns of the CSV, for a model that distinguishes these diagnoses."""
+    return [*_COLUMNS_BEFORE, *map(_class_column, classes), *_COLUMNS_AFTER]
+
+
+def flat(result: Result) -> dict[str, object]:
+    """One result by the columns of the CSV, in their order; None where there is no value."""
+    values, risks = result.to_dict(), result.risks if isinstance(result, Verdict) else {}
+    probabilities = (result.probabilities or {}) if isinstance(result, Verdict) else {}
+    values |= {_class_column(c): round(p, 6) for c, p in probabilities.items()}
+    values |= {f"{target}_at_balanced_prior": round(r.at_balanced_prior, 6) for target, r in risks.items()}
+    values |= {f"{target}_threshold": r.threshold for target, r in risks.items()}
+    values |= {f"{target}_threshold_view": r.threshold_view for target, r in risks.items()}
+    values["rejection_reasons"] = "; ".join(values["rejection_reasons"])  # type: ignore[arg-type]
+    return {column: values.get(column) for column in flat_columns(result.classes)}
 
 
 def _class_column(c: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lentigo.errors import DataError
 
-__all__ = ["read_table"]
+__all__ = ["parse_table", "read_table"]
 
 
 def read_table(file: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
@@ -21,6 +21,15 @@ def read_table(file: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text in UTF-8"
         raise DataError(f"{file}: can't be read ({reason}).", "Name a CSV table.") from None
+    return parse_table(text, file)
+
+
+def parse_table(text: str, file: Path | str) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """As `read_table`, from the text of a file that is named in errors.
+
+    Raises:
+        DataError: two columns have one name, or (when the row is reached) a row of another width.
+    """
     reader = csv.DictReader(io.StringIO(text, newline=""))
     header = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = header
