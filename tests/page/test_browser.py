@@ -72,10 +72,20 @@ def test_real_images(pocket, classifier, real_root):
         assert_same(found, classifier.classify(path).to_dict() | {"source": path.name})
 
 
-def test_without_webassembly(browser, tmp_path, page_file, classifier, lesions):
-    """A browser without SIMD computes the same, more slowly."""
+NO_SIMD = """
+    const compile = WebAssembly.Module;
+    WebAssembly.Module = function (bytes) {
+      if (new Uint8Array(bytes).includes(0xfd)) throw new WebAssembly.CompileError("invalid numeric opcode 0xfd");
+      return new compile(bytes);
+    };
+"""
+
+
+@pytest.mark.parametrize("without", ["delete globalThis.WebAssembly", NO_SIMD], ids=["WebAssembly", "SIMD"])
+def test_without_webassembly_or_its_simd(browser, page_file, classifier, lesions, without):
+    """Such a browser computes the same, more slowly."""
     opened = Pocket(browser, page_file)
-    opened.page.add_init_script("delete globalThis.WebAssembly")
+    opened.page.add_init_script(without)
     opened.page.reload()
     opened.page.wait_for_selector("html[data-ready]")
     assert "engine javascript" in opened.page.inner_text("#footer")
@@ -303,13 +313,31 @@ def test_reloading_in_mid_work_starts_afresh(pocket, lesions):
     assert pocket.state == "start"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_screen(browser, page_file, lesions, width):
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_is_wider_than_the_screen(browser, page_file, lesions, tmp_path, width, language):
+    """In any state: long words in a narrow column of a comparison, too."""
     opened = Pocket(browser, page_file, viewport={"width": width, "height": 800})
-    for step in ("start", "done"):
-        if step == "done":
-            opened.choose(lesions[0], lesions[1])
-        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.page.select_option("#language", language)
+
+    def fits(step: str) -> None:
+        wide = opened.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, (step, wide)
+
+    fits("start")
+    long = tmp_path / f"{'x' * 80}.heic"
+    long.write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    opened.choose(*lesions[:5], long)
+    for place in (5, 4, 0):
+        opened.page.locator(".entries .entry").nth(place).click()
+        fits(f"entry {place}")
+    opened.page.click(".prevalence summary")
+    opened.page.check("#prevalence-own")
+    fits("prevalence")
+    for place in (1, 2):  # one suspicious, one negative at threshold
+        opened.page.locator(".entries input").nth(place).check()
+    opened.page.click("#compare-button")
+    fits("comparison")
     opened.close()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import __version__
+from lentigo.labels import KNOWN
 from lentigo.page.engine import for_own_engine
 from lentigo.page.onnx_file import Graph, read_graph
 from lentigo.page.preprocessing import find_square
@@ -56,6 +57,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         **{key: getattr(m, key) for key in kept},
         "sha256": bundle.sha256,
         "lentigo": __version__,
+        "trained_on": _data_set(m.source),
         "labels": [
             {
                 "id": label.id,
@@ -74,6 +76,12 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "ood_score": None if m.ood_score is None else m.ood_score.model_dump(),
         "specificity": _specificity(bundle),
     }
+
+
+def _data_set(source: str) -> str:
+    """A data set's name as its authors write it, where it is known."""
+    known = KNOWN.get(source.lower().replace("_", "-"))
+    return known.name if known else source
 
 
 def _specificity(bundle: Bundle) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import { mapValues } from "./viewer.js";
 
 const STYLE = "body{font:15px/1.5 system-ui,sans-serif;color:#1c1a18;max-width:46rem;margin:2rem auto;padding:0 1rem}" +
   "h1{font-size:1.3rem}h2{font-size:1.2rem;margin:1rem 0 .3rem}h3{font-size:1rem;margin:1.4rem 0 .3rem}img{width:100%;max-width:34rem;display:block;margin:.8rem 0 .3rem}.badge>span{margin-right:.4em}.risk{margin-bottom:.8rem}" +
-  ".row{display:flex;justify-content:space-between;gap:1rem}.number{font-variant-numeric:tabular-nums}p{margin:.3rem 0}.small{font-size:.87em}" +
+  ".name::first-letter{text-transform:uppercase}.row{display:flex;justify-content:space-between;gap:1rem}.number{font-variant-numeric:tabular-nums}p{margin:.3rem 0}.small{font-size:.87em}" +
   ".faint{color:#5d5853;font-weight:400}.track{display:none}ol{padding:0;list-style:none}li{border-top:1px solid #ddd;padding:.35rem 0}.notice{border:1px solid #999;padding:.5rem .8rem}";
 
 // The picture as PNG with the mark by which lentigo knows its own heat maps and never classifies one.

@@ -21,10 +21,10 @@ export function startView() {
   const { model } = state.graph, list = (key, n, values) => h("ul", {}, Array.from({ length: n }, (_, i) => h("li", {}, say(`${key}.${i + 1}`, values))));
   return [
     h("div", { class: "drop" }, h("h2", {}, say("page.lead")), h("div", { class: "buttons" }, fileInputs(false)),
-      h("p", { class: "faint" }, say("page.drop")), h("p", { class: "private" }, say("page.private"))),
+      h("p", { class: "faint by-mouse" }, say("page.drop")), h("p", { class: "private" }, say("page.private"))),
     h("div", { class: "about" },
       h("div", {}, h("h3", {}, say("page.does")), list("page.does", 3, { n: model.labels.length })),
-      h("div", {}, h("h3", {}, say("page.cannot")), list("page.cannot", 3, { source: model.source }))),
+      h("div", {}, h("h3", {}, say("page.cannot")), list("page.cannot", 3, { source: model.trained_on }))),
     config.examples.length > 0 && h("div", { class: "examples" }, h("p", { class: "faint" }, say("page.examples")),
       h("div", { class: "thumbs" }, config.examples.map((data, i) => h("button", { type: "button", class: "thumb", onclick: () => act.add([exampleFile(data, i)]) },
         h("img", { src: `data:image/webp;base64,${data}`, alt: say("page.example", { n: i + 1 }), width: 96, height: 96 }))))),
