@@ -29,6 +29,14 @@ def search(
     outside: Annotated[
         bool, typer.Option("--outside", help="Allow a table to refer to images outside its own folder.")
     ] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Share the trials with other workers: a journal file that all see, or a database's URL.",
+            metavar="FILE_OR_URL",
+        ),
+    ] = None,
+    study: Annotated[str, typer.Option(help="Name of the search in a shared storage.", metavar="NAME")] = "search",
 ) -> None:
     """Search for hyper-parameters of a network on the validation part; re-run to resume."""
     from lentigo import studies, training
@@ -47,6 +55,8 @@ def search(
         device=device,  # type: ignore[arg-type]  # as well
         labels=labels,
         outside=outside,
+        storage=storage,
+        study=study,
     )
     typer.echo(
         f"Best of {len(found.trials)} trials: {found.best.parameters}, validation loss {found.best.loss:.4f}.\n"

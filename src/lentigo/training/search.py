@@ -9,43 +9,44 @@ best.json                 the best recipe, for `lentigo train --recipe`
 history.svg, importance.svg
 trials/000, 001, ...      runs; those of lost trials keep recipe.json and their logs alone
 journal.log               Optuna's storage, from which an interrupted search goes on
+storage.json              in its place, where several workers share one: what it is called, and the study in it
 """
 
 import json
 import math
 import os
 import shutil
+import socket
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, get_args
 
 import optuna
 import pandas as pd
 import pytorch_lightning as pl
 from filelock import FileLock, Timeout
-from optuna.samplers import BaseSampler, GridSampler, NSGAIISampler, TPESampler
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
 from lentigo import data
-from lentigo.atomic import entries
+from lentigo.atomic import entries, write_text
 from lentigo.errors import RunError
 from lentigo.training.devices import Device
 from lentigo.training.fit import train
 from lentigo.training.loop import SCORE, DivergedError
 from lentigo.training.recipe import Recipe
-from lentigo.training.search_report import Search, write_search
+from lentigo.training.samplers import Sampler, SlotSampler
+from lentigo.training.search_report import Search, read_log, write_search
 from lentigo.training.space import Space, apply_parameters, check_space, grid_of, plain_space, suggest
+from lentigo.training.storage import named, open_storage
+from lentigo.training.trials import DONE, POLL, Trials, slots
 
 __all__ = ["Sampler", "search", "search_from"]
 
-Sampler = Literal["tpe", "grid", "genetic"]
-POPULATION = 8
-"""Trials in a generation of the genetic sampler: searches here are short."""
 STARTUP = 5
 """Trials that train to their end before any is pruned."""
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def search(
@@ -60,12 +61,20 @@ def search(
     seed: int = 0,
     resume: bool = True,
     device: Device = "auto",
+    storage: str | os.PathLike[str] | None = None,
+    study: str = "search",
 ) -> Search:
     """Try hyper-parameters and keep the run with the lowest validation loss; the test part is not touched.
 
     A trial that after a quarter of its epochs is worse than the median of the earlier ones at the same epoch is
     pruned. An interrupted search resumes, within a trial from its last epoch, and reaches the same result;
     called with more trials, a finished search continues. Repeated parameters are not trained again.
+
+    With a storage, workers on one machine or several share the trials: each calls this with the same arguments but for
+    `out`, which may be the same too. A killed worker's trial is taken over, from its last epoch where its run is in
+    reach, and given up when several workers have died of it; an interrupted one is free at once. Each worker ends when
+    all trials are done, and writes what all of them found. What TPE and the genetic sampler choose, and what is pruned,
+    then depends on what was finished first; a grid's trainings do not.
 
     Args:
         model: name of the network.
@@ -79,30 +88,45 @@ def search(
         seed: of the choices; the seed of the trainings is the recipe's.
         resume: go on with a search in the folder, if it is the same one.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
+        storage: a journal file or the URL of a database that workers share, as in `storage.open_storage`; without it
+            the search is in `out` alone, and no other process may search there.
+        study: name of the search in a shared storage.
 
     Raises:
-        RunError: the folder holds something else or another search, another process is searching there, a value
-            doesn't fit, or no trial finished.
+        RunError: the folder holds something else or another search, another process is searching there, the storage
+            can't be opened or holds another search of that name, a value doesn't fit, or no trial finished.
     """
     recipe = recipe or Recipe()
     folder = Path(out)
+    description = _describe(model, split, space, sampler, recipe, seed)
     if sampler not in get_args(Sampler):
         raise RunError(f"Unknown sampler {sampler!r}.", f"Known: {', '.join(get_args(Sampler))}.")
     if trials < 1:
         raise RunError(f"A search can't have {trials} trials.", "It needs one or more.")
     check_space(space, model, recipe)
-    _check_folder(folder, resume)
+    if sampler == "grid":
+        trials = min(trials, math.prod(len(values) for values in grid_of(space).values()))
+    _check_folder(folder, resume, shared=storage is not None)
+    shared = storage is not None
+    kept = open_storage(storage) if storage is not None else None  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(model, split, space, recipe, folder / "trials", device)
+    alone = FileLock(folder / "lock", timeout=-1 if shared else 0)
     try:
-        with FileLock(folder / "lock", timeout=0):
-            study = _open(folder, _describe(model, split, space, sampler, recipe, seed))
-            _go_on(
-                study, _Trainer(model, split, space, recipe, folder / "trials", device), sampler, space, trials, seed
-            )
-            return write_search(study, folder, split, recipe)
+        if kept is not None and storage is not None:
+            _mark(folder, named(storage), study)
+            opened = _open(kept, study, f"{named(storage)}, study {study!r}", description)
+            _go_on(opened, trainer, SlotSampler(sampler, space, seed, shared=True), Trials(opened, trials, alone=False))
+            with alone:  # several workers may write into one folder
+                return write_search(opened, folder, split, recipe)
+        with alone:
+            opened = _open(open_storage(folder / "journal.log"), "search", str(folder), description)
+            _go_on(opened, trainer, SlotSampler(sampler, space, seed), Trials(opened, trials, alone=True))
+            return write_search(opened, folder, split, recipe)
     except Timeout:
         raise RunError(
-            f"{folder}: another process is searching here.", "Wait until it finishes, or choose another folder."
+            f"{folder}: another process is searching here.",
+            "Wait until it finishes, choose another folder, or let several share a storage: --storage FILE_OR_URL.",
         ) from None
 
 
@@ -121,6 +145,8 @@ def search_from(
     device: Device = "auto",
     labels: data.Labels = None,
     outside: bool = False,
+    storage: str | os.PathLike[str] | None = None,
+    study: str = "search",
 ) -> Search:
     """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
@@ -130,38 +156,35 @@ def search_from(
     """
     split = data.split(data.read(root, labels=labels, outside=outside), protocol, fold=fold)
     try:
-        return search(
-            model, split, space, out=out, sampler=sampler, trials=trials, recipe=recipe, seed=seed, device=device
-        )
+        given = {"sampler": sampler, "trials": trials, "recipe": recipe, "seed": seed, "device": device}
+        return search(model, split, space, out=out, storage=storage, study=study, **given)  # type: ignore[arg-type]
     except KeyboardInterrupt as stop:
         print(f"{stop} Re-run the same command to resume.".strip(), file=sys.stderr)
         raise
 
 
-def _go_on(
-    study: optuna.Study,
-    objective: "_Trainer",
-    sampler: Sampler,
-    space: Space,
-    trials: int,
-    seed: int,
-) -> None:
-    """Run the trials that are missing, an interrupted one first."""
-    if sampler == "grid":
-        trials = min(trials, math.prod(len(values) for values in grid_of(space).values()))
-    while sum(trial.state in _DONE for trial in study.trials) < trials:
-        running = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
-        number = running[0].number if running else len(study.trials)
-        study.sampler = _make_sampler(sampler, space, seed, number)
-        trial = optuna.Trial(study, running[0]._trial_id) if running else study.ask()
+def _go_on(study: optuna.Study, objective: "_Trainer", sampler: SlotSampler, trials: Trials) -> None:
+    """Train one trial after another, interrupted ones first, until all are done."""
+    study.sampler = sampler
+    while (trial := trials.take()) is not None:
         try:
-            study.tell(trial, objective(trial))
+            with trials.alive(trial):
+                value, state = objective(trial, trials), TrialState.COMPLETE
         except optuna.TrialPruned:
-            study.tell(trial, state=TrialState.PRUNED)
+            value, state = None, TrialState.PRUNED
+        except BaseException as stop:
+            trials.free(trial, died=not isinstance(stop, KeyboardInterrupt))
+            raise
+        try:
+            trial.set_user_attr("log", read_log(objective.folder / trial.user_attrs["run"], value))
+            study.tell(trial, value, state=state)
+        except (ValueError, UpdateFinishedTrialError):
+            print(f"Trial {trial.number + 1} was taken over by another worker.", file=sys.stderr)
+            continue
         _tidy(study, objective.folder)
-        done = study.trials[number]
-        score = "pruned" if done.state == TrialState.PRUNED else f"{SCORE} {done.value:.4f}"
-        print(f"Trial {number + 1} of {trials}: {score}", file=sys.stderr)
+        score = "pruned" if value is None else f"{SCORE} {value:.4f}"
+        slot = slots(study.get_trials(deepcopy=False))[trial.number]
+        print(f"Trial {slot + 1} of {trials.wanted}: {score}", file=sys.stderr)
 
 
 class _Trainer:
@@ -173,22 +196,35 @@ class _Trainer:
         self.model, self.split, self.space, self.recipe = model, split, space, recipe
         self.folder, self.device = folder, device
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial, trials: Trials) -> float:
         recipe, options = apply_parameters(suggest(trial, self.space), self.recipe)
-        earlier = [t for t in trial.study.trials if t.state in _DONE and t.params == trial.params]
-        run = self.folder / (earlier[0].user_attrs["run"] if earlier else f"{trial.number:03d}")
+        while trials.same_running(trial):  # its result is this one's, too
+            time.sleep(POLL)
+        others = trial.study.get_trials(deepcopy=False)
+        earlier = [t for t in others if t.state in DONE and t.params == trial.params]
+        if earlier:
+            return _again(trial, earlier[0])
+        run = self.folder / f"{slots(others)[trial.number]:03d}"
         trial.set_user_attr("run", run.name)
-        if not earlier:
-            if run.exists() and not (run / "recipe.json").exists():  # interrupted before its first step
-                shutil.rmtree(run)
-            settings: dict = {"options": options, "callbacks": (_GiveUp(trial),), "device": self.device}
-            try:
-                train(self.model, self.split, recipe, out=run, resume=run.exists(), **settings)
-            except DivergedError as error:
-                raise optuna.TrialPruned from error
-        elif earlier[0].state == TrialState.PRUNED:
-            raise optuna.TrialPruned
+        trial.set_user_attr("place", f"{socket.gethostname()}:{run.absolute()}")
+        if run.exists() and not (run / "recipe.json").exists():  # interrupted before its first step
+            shutil.rmtree(run)
+        settings: dict = {"options": options, "callbacks": (_GiveUp(trial),), "device": self.device}
+        try:
+            train(self.model, self.split, recipe, out=run, resume=run.exists(), **settings)
+        except DivergedError as error:
+            raise optuna.TrialPruned from error
         return _score(run, recipe)
+
+
+def _again(trial: optuna.Trial, earlier: FrozenTrial) -> float:
+    """The result of an earlier trial with the same parameters, whose run may be on another machine."""
+    for name in ("run", "place", "log"):
+        if name in earlier.user_attrs:
+            trial.set_user_attr(name, earlier.user_attrs[name])
+    if earlier.state == TrialState.PRUNED or earlier.value is None:
+        raise optuna.TrialPruned
+    return earlier.value
 
 
 class _GiveUp(pl.Callback):
@@ -219,38 +255,31 @@ def _score(run: Path, recipe: Recipe) -> float:
     return score
 
 
-def _make_sampler(name: Sampler, space: Space, seed: int, number: int) -> BaseSampler:
-    """Drawn from (seed, number of the trial) alone, so that a resumed search repeats an uninterrupted one."""
-    own = seed * 1_000_003 + number
-    if name == "grid":
-        return _Grid(grid_of(space), seed)  # its order must stay
-    return TPESampler(seed=own) if name == "tpe" else NSGAIISampler(population_size=POPULATION, seed=own)
+def _open(storage: optuna.storages.BaseStorage, name: str, place: str, description: dict[str, Any]) -> optuna.Study:
+    """The study of that name, new or with what it has.
 
-
-class _Grid(GridSampler):
-    """A grid that is counted here."""
-
-    def after_trial(self, *args: object) -> None:
-        """Optuna's would stop a loop that isn't there."""
-
-
-def _open(folder: Path, description: dict[str, object]) -> optuna.Study:
+    Raises:
+        RunError: it is another search.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
-        study_name="search",
+        storage=storage,
+        study_name=name,
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=description["warm_up"]),  # type: ignore[arg-type]
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=description["warm_up"]),
     )
     before = study.user_attrs.get("description")
     if before is None:
+        if study.get_trials(deepcopy=False):
+            raise RunError(f"{place}: this study is not a search of lentigo.", "Name another: --study NAME.")
         study.set_user_attr("description", description)
-    else:
-        begun = Recipe.from_dict(before["recipe"], recorded=True)  # older searches recorded older names
-        before["recipe"] = json.loads(json.dumps(begun.to_dict()))
-        for name, now in description.items():
-            if before[name] != now:
-                raise RunError(f"{folder}: {name}: {before[name]} recorded, {now} requested.", "Choose another folder.")
+        return study
+    begun = Recipe.from_dict(before["recipe"], recorded=True)  # older searches recorded older names
+    before["recipe"] = json.loads(json.dumps(begun.to_dict()))
+    for entry, now in description.items():
+        if before[entry] != now:
+            hint = "Choose another folder, or, in a shared storage, another study."
+            raise RunError(f"{place}: {entry}: {before[entry]} recorded, {now} requested.", hint)
     return study
 
 
@@ -269,19 +298,42 @@ def _describe(
     }
 
 
-def _check_folder(folder: Path, resume: bool) -> None:
+def _check_folder(folder: Path, resume: bool, shared: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder}: this is a file.", "Name a folder for the search.")
+    own, other = ("storage.json", "journal.log") if shared else ("journal.log", "storage.json")
+    if (folder / other).exists():
+        hint = "Omit --storage, or choose another folder." if shared else "Name it with --storage and --study."
+        kind = "has its own storage" if shared else "is in a shared storage"
+        raise RunError(f"{folder}: the search in this folder {kind}.", hint)
     if entries(folder):
-        if not (folder / "journal.log").exists():
+        if not (folder / own).exists():
             raise RunError(f"{folder}: this folder contains other files, but no search.", "Choose another.")
         if not resume:
             raise RunError(f"{folder}: there is a search in this folder.", "Choose another, or resume it.")
 
 
+def _mark(folder: Path, place: str, study: str) -> None:
+    """Note what a folder belongs to.
+
+    Raises:
+        RunError: it belongs to another storage or study.
+    """
+    now = {"storage": place, "study": study}
+    path = folder / "storage.json"
+    if not path.exists():
+        write_text(path, json.dumps(now, indent=2) + "\n")  # first of all files: several workers may begin at once
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before != now:
+        raise RunError(
+            f"{folder}: this folder belongs to study {before['study']!r} in {before['storage']}.",
+            "Name these, or choose another folder.",
+        )
+
+
 def _tidy(study: optuna.Study, folder: Path) -> None:
     """Leave the best run what it takes to evaluate it, and the others their description and logs."""
-    finished = [trial for trial in study.trials if trial.state in _DONE]
+    finished = [trial for trial in study.trials if trial.state in DONE]
     complete = [trial for trial in finished if trial.state == TrialState.COMPLETE]
     best = study.best_trial.user_attrs["run"] if complete else None
     for run in {trial.user_attrs["run"] for trial in finished}:
@@ -289,4 +341,5 @@ def _tidy(study: optuna.Study, folder: Path) -> None:
         if run != best:
             for path in (p for p in (folder / run).rglob("*") if p.is_file()):
                 if (path.name != "recipe.json" and path.suffix != ".csv") or path.name == "split.csv":
-                    path.unlink()
+                    with suppress(FileNotFoundError):  # another worker tidies as well
+                        path.unlink()

@@ -24,8 +24,9 @@ from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import environment
 from lentigo.training.space import apply_parameters
+from lentigo.training.trials import DONE, LOST_WITH, is_lost, slots
 
-__all__ = ["Search", "Trial", "write_search"]
+__all__ = ["Search", "Trial", "read_log", "write_search"]
 
 _GREY = "#8a929c"
 ENOUGH = 5
@@ -45,7 +46,8 @@ class Trial:
         epochs: that it trained.
         seconds: that they took.
         run: name of its folder.
-        repeats: whether an earlier trial had the same parameters, whose run this is.
+        repeats: whether another trial had the same parameters, whose run this is.
+        place: machine and folder where it was trained; empty in older searches.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Trial:
     seconds: float
     run: str
     repeats: bool
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,20 @@ class Search:
         best: the one with the lowest validation loss.
         importance: share of the loss's variance that each parameter explains (fANOVA, Hutter et al., ICML 2014);
             empty with fewer than five different finished trials.
+        lost: numbers of the trials that were given up, because several workers died of them.
     """
 
     path: Path
     trials: tuple[Trial, ...]
     best: Trial
     importance: dict[str, float]
+    lost: tuple[int, ...] = ()
 
     @property
     def run(self) -> Path:
-        """Folder of the best trial's run."""
-        return self.path / "trials" / self.best.run
+        """Folder of the best trial's run: here, or, where another worker trained it, in that worker's folder."""
+        here = self.path / "trials" / self.best.run
+        return here if here.exists() or not self.best.place else Path(self.best.place.partition(":")[2])
 
 
 def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: Recipe) -> Search:
@@ -88,11 +94,14 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
     Raises:
         RunError: no trial finished.
     """
-    trials = tuple(_trial(trial, folder, study.trials) for trial in study.trials)
+    pairs = sorted(zip(slots(study.trials), study.trials, strict=True), key=lambda pair: pair[0])
+    trials = tuple(_trial(trial, slot, folder) for slot, trial in pairs if trial.state in DONE)
     finished = [trial for trial in trials if trial.state == "finished" and trial.loss is not None]
+    lost = tuple(slot for slot, trial in pairs if is_lost(trial))
     if not finished:
         raise RunError(f"{folder}: no trial finished.", "Search lower learning rates, in another folder.")
-    found = Search(folder, trials, trials[study.best_trial.number], _importance(study))
+    best = min(finished, key=lambda trial: (trial.loss, trial.number))
+    found = Search(folder, trials, best, _importance(study), lost)
     about = {k: v for k, v in study.user_attrs["description"].items() if k != "recipe"}
     about |= {"split": str(split), "protocol": split.protocol, "fold": split.fold, "leaky": split.leaky}
     about["objective"] = f"{SCORE}, lowest is best"
@@ -102,6 +111,7 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
         "environment": environment(),
         "best": dataclasses.asdict(found.best),
         "importance": found.importance,
+        "lost": list(lost),
         "trials": [dataclasses.asdict(trial) for trial in trials],
     }
     best_recipe, options = apply_parameters(found.best.parameters, recipe)
@@ -116,25 +126,38 @@ def write_search(study: optuna.Study, folder: Path, split: data.Split, recipe: R
     return found
 
 
-def _trial(trial: FrozenTrial, folder: Path, all_trials: list[FrozenTrial]) -> Trial:
-    run = trial.user_attrs["run"]
-    log = folder / "trials" / run / "log"
+def read_log(run: Path, value: float | None) -> dict[str, Any]:
+    """What a run's log says of its training, kept with the trial: the run may be on another machine.
+
+    Args:
+        run: its folder.
+        value: the validation loss of the epoch that was kept; None where the trial was pruned.
+    """
+    log = run / "log"
     history = pd.read_csv(log / "metrics.csv") if (log / "metrics.csv").exists() else pd.DataFrame({SCORE: []})
-    seconds = pd.read_csv(log / "seconds.csv")["seconds"].sum() if len(history) else 0.0
-    value = trial.value if trial.state == TrialState.COMPLETE else history[SCORE].min()
-    loss = math.nan if value is None else float(value)
-    known = math.isfinite(loss)
-    row = history[SCORE].sub(loss).abs().idxmin() if known else None
+    lowest = history[SCORE].min() if value is None else value
+    known = math.isfinite(lowest)
+    row = history[SCORE].sub(lowest).abs().idxmin() if known else None
+    return {
+        "loss": float(lowest) if known else None,
+        "balanced_accuracy": float(history["val_balanced_accuracy"][row]) if known else None,
+        "epochs": len(history),
+        "seconds": round(float(pd.read_csv(log / "seconds.csv")["seconds"].sum()), 3) if len(history) else 0.0,
+    }
+
+
+def _trial(trial: FrozenTrial, slot: int, folder: Path) -> Trial:
+    run = trial.user_attrs["run"]
+    value = trial.value if trial.state == TrialState.COMPLETE else None
+    log = trial.user_attrs.get("log") or read_log(folder / "trials" / run, value)  # older searches have files alone
     return Trial(
-        number=trial.number,
+        number=slot,
         state="finished" if trial.state == TrialState.COMPLETE else "pruned",
         parameters={name: json.loads(v) if isinstance(v, str) else v for name, v in trial.params.items()},
-        loss=loss if known else None,
-        balanced_accuracy=float(history["val_balanced_accuracy"][row]) if known else None,
-        epochs=len(history),
-        seconds=round(float(seconds), 3),
         run=run,
-        repeats=run != f"{trial.number:03d}",
+        place=trial.user_attrs.get("place", ""),
+        repeats=run != f"{slot:03d}",
+        **log,
     )
 
 
@@ -161,6 +184,7 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         f"{len(found.trials)} trials by the {about['sampler']} sampler, seed {about['seed']}; {pruned} pruned "
         f"early, {repeats} with the parameters of an earlier trial, not trained again. Split: {about['split']}.",
         "",
+        *_lost_lines(found.lost),
         "Each trial is scored by the loss on the validation part; the test part was not touched. The "
         "best of many trials is "
         "selected partly by chance: its validation figures are optimistic.",
@@ -169,7 +193,7 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         "",
         *(f"- {name}: {_text(value)}" for name, value in best.parameters.items()),
         "",
-        f"Its run is in trials/{best.run}. To repeat it: `lentigo train {about['model']} --recipe best.json"
+        f"Its run is {_where(found)}. To repeat it: `lentigo train {about['model']} --recipe best.json"
         f"{option} --data ROOT --out DIR`.",
         "",
         "## Parameter importance",
@@ -187,6 +211,21 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         f"Made with {', '.join(f'{k} {v}' for k, v in where.items())}.",  # type: ignore[attr-defined]
     ]
     return "\n".join(lines) + "\n"
+
+
+def _where(found: Search) -> str:
+    """Which folder the best run is in, for a page beside the trials of this worker."""
+    best = found.best
+    return (
+        f"in trials/{best.run}" if found.run.parent == found.path / "trials" else f"with another worker, {best.place}"
+    )
+
+
+def _lost_lines(lost: tuple[int, ...]) -> list[str]:
+    if not lost:
+        return []
+    names = ", ".join(map(str, lost))
+    return [f"Without a result, because {LOST_WITH} workers died one after another while they trained it: {names}.", ""]
 
 
 def _command(about: Mapping[str, Any], trials: int) -> str:

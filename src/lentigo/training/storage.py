@@ -1,0 +1,83 @@
+"""Where a search keeps its trials: a journal in a file, or a database, either of which several workers can share."""
+
+import os
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from lentigo.errors import OutputError, RunError
+
+__all__ = ["named", "open_storage"]
+
+PATIENCE = 60
+"""Seconds that SQLite waits for another worker's write to end."""
+
+
+def open_storage(place: str | os.PathLike[str]) -> BaseStorage:
+    """Open the storage of a search, or begin it.
+
+    Args:
+        place: a file for Optuna's journal, or the URL of a database that SQLAlchemy has a driver for, such as
+            sqlite:///trials.db or postgresql+psycopg://user@host/name. A journal needs a file system that all workers
+            see; SQLite a local disk; other databases nothing but the network.
+
+    Raises:
+        RunError: the file holds something else, the database can't be reached, or its driver isn't installed.
+        OutputError: the file can't be written.
+    """
+    text = os.fspath(place)
+    if "://" in text:
+        return _database(text)
+    path = Path(text)
+    _check_journal(path)
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except OSError as error:
+        raise OutputError.of(path, error) from error
+
+
+def named(place: str | os.PathLike[str]) -> str:
+    """How a storage is called where others read it: a file's whole path, a database's URL without its password."""
+    text = os.fspath(place)
+    return make_url(text).render_as_string(hide_password=True) if "://" in text else str(Path(text).absolute())
+
+
+def _check_journal(path: Path) -> None:
+    """Nothing is appended to a file that isn't a journal."""
+    if path.is_dir():
+        raise RunError(f"{path}: this is a folder.", "Name a file for the journal, or the URL of a database.")
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: there is no folder {path.parent}.", "Create it, or name another file.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(20)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError.of(path, error) from error
+    if start.startswith(b"SQLite format"):
+        raise RunError(f"{path}: this is an SQLite database.", f"Name it as sqlite:///{path}")
+    if start and not start.startswith(b'{"op_code"'):
+        raise RunError(f"{path}: this file is not a journal of Optuna.", "Name a new file, or the journal of a search.")
+
+
+def _database(text: str) -> BaseStorage:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise RunError("The storage's URL can't be read.", "Write it as sqlite:///FILE, or name a file.") from None
+    local = url.get_backend_name() == "sqlite"
+    try:
+        # A connection that a server closed meanwhile is replaced; SQLite's file may be locked by another worker.
+        options = {"connect_args": {"timeout": PATIENCE}} if local else {"pool_pre_ping": True}
+        return RDBStorage(text, engine_kwargs=options)
+    except ImportError as error:
+        hint = "Install its driver: SQLAlchemy's documentation names them."
+        raise RunError(f"{named(text)}: {str(error).rstrip('.')}.", hint) from None
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError, OSError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+        raise RunError(f"{named(text)}: {reason}.", "Check the address, and that the database is running.") from None
