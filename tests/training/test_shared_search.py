@@ -144,7 +144,7 @@ class TestTrials:
         second.free_dead()
         assert [trial.state for trial in second.study.trials] == [TrialState.FAIL, TrialState.WAITING]
 
-    def test_what_workers_die_of_is_given_up(self, tmp_path):
+    def test_what_workers_die_of_is_not_tried_again(self, tmp_path):
         first, _ = self.pair(tmp_path)
         for _ in range(LOST_WITH):
             first.free(first.take(), died=True)

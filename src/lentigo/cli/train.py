@@ -55,6 +55,14 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, with its recipe.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at any problem in the data.")] = False,
     device: Device = "auto",
+    devices: Annotated[
+        int | None,
+        typer.Option(help="Processes on this machine that train together, one a device; batch_size is of all."),
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(help="Machines that train together: on each run this with NODE_RANK, MASTER_ADDR, MASTER_PORT."),
+    ] = None,
     labels: Labels = None,
     mapping: Map = None,
     outside: Outside = False,
@@ -77,6 +85,8 @@ def train(
         resume=resume,
         strict=strict,
         device=device,  # type: ignore[arg-type]  # unknown ones are refused
+        devices=devices,
+        nodes=nodes,
         labels=labels,
         mapping=mapping,
         outside=outside,

@@ -12,6 +12,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 from lentigo.data import Split
 from lentigo.data.sampling import Target, oversample
+from lentigo.training.processes import world
 from lentigo.training.recipe import Recipe
 from lentigo.training.sources import SourceMix, check_shares, source_mix
 
@@ -146,6 +147,8 @@ def optimizer_steps(recipe: Recipe, positions: Positions) -> int:
 def train_loader(dataset: Arrays, recipe: Recipe, positions: Positions | None = None) -> DataLoader[Batch]:
     """Shuffled batches; a last batch too small for batch statistics is left out (each epoch leaves out others).
 
+    Several processes get the same batches whole, and each takes its rows of them: `Learner`.
+
     Args:
         dataset: what is returned.
         recipe: says the images of a batch, the seed of the order, and how many processes gather the batches, which
@@ -160,8 +163,10 @@ def train_loader(dataset: Arrays, recipe: Recipe, positions: Positions | None = 
 
 
 def validation_loader(dataset: Arrays, batch_size: int) -> DataLoader[Batch]:
-    """All images in their order."""
-    return DataLoader(dataset, batch_size=batch_size, collate_fn=_as_is)
+    """All images in their order; of several processes each has its share, and no image is in two."""
+    shared = world()
+    own = range(shared.rank, len(dataset), shared.size)
+    return DataLoader(dataset, batch_size=batch_size, sampler=own, collate_fn=_as_is)
 
 
 def _as_is(batch: Any) -> Any:

@@ -22,9 +22,10 @@ from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.inputs import PixelInput
 from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
+from lentigo.training.processes import launch, started_outside, together, wait_for_all, world
 from lentigo.training.recipe import Recipe
 from lentigo.training.resume import check_same, recorded_recipe, recorded_run
-from lentigo.training.run import Run, environment
+from lentigo.training.run import Run, environment, load_run
 from lentigo.training.soft_labels import SoftLabels
 from lentigo.training.sources import check_shares, describe_sources, main_prior
 from lentigo.training.stages import fit_in_stages
@@ -34,6 +35,8 @@ from lentigo.training.views import ReplayedInput
 
 __all__ = ["check_model", "fit_run", "train", "train_from"]
 
+_ONE = {(None, None), (1, None), (None, 1), (1, 1)}
+"""Devices and nodes that are one process."""
 _SPLIT = {"protocol": "grouped", "fold": 0, "folds": FOLDS}
 
 
@@ -50,6 +53,8 @@ def train(
     strict: bool = False,
     callbacks: tuple[pl.Callback, ...] = (),
     device: Device = "auto",
+    devices: int | None = None,
+    nodes: int | None = None,
 ) -> Run:
     """Train a network of the registry on the training part of a split.
 
@@ -73,17 +78,49 @@ def train(
         strict: stop at an unreadable image instead of leaving it out.
         callbacks: of Lightning, besides the recipe's, such as one that prunes a hopeless trial.
         device: 'auto', 'cpu', 'cuda' or 'mps'.
+        devices: how many processes train together on this machine, each on a device of its own (or a share of the
+            cores), by Lightning's DDP. Each batch is divided between them: `batch_size` is of all together, batch
+            norms and random masks are those of the whole batch, and the result is that of one process up to the order
+            of sums. An interrupted run may be resumed by another number. Without it, one, or those that torchrun
+            started.
+        nodes: on how many machines this was started; see `processes.launch`.
 
     Raises:
         RunError: the folder holds something else, there is nothing to resume, the run to resume differs, the network
             can't be built, doesn't fit the recipe, or its weights can't be loaded, or there is no such device; or the
-            recipe mixes images of several data sets, or has shares of others.
+            recipe mixes images of several data sets, or has shares of others. Of several devices: there are fewer, the
+            batch can't be divided by them, the processes can't meet, or one was killed.
         LeakError: the run to start from has seen what this one is tested on, or learned what it is tuned on.
         DataError: no image of the training or validation part can be read.
         KeyboardInterrupt: Ctrl-C; what is done so far can be resumed.
     """
-    folder = Path(out)
+    given = {"recipe": recipe, "options": options, "pretrained": pretrained, "weights": weights, "resume": resume}
+    given |= {"model": model, "split": split, "strict": strict, "callbacks": callbacks, "device": device}
+    given |= {"out": Path(out)}
     find_device(device)
+    if (devices, nodes) not in _ONE and not started_outside():
+        here, machines = (1 if count is None else count for count in (devices, nodes))
+        launch(train, given | {"devices": here, "nodes": machines}, device, here, machines)
+        return load_run(out)
+    with together(device, devices, nodes):
+        return _train(**given)  # type: ignore[arg-type]  # the arguments of this function
+
+
+def _train(
+    model: str,
+    split: data.Split,
+    recipe: Recipe | None,
+    out: Path,
+    options: Mapping[str, object] | None,
+    pretrained: bool,
+    weights: str | os.PathLike[str] | None,
+    resume: bool,
+    strict: bool,
+    callbacks: tuple[pl.Callback, ...],
+    device: Device,
+) -> Run:
+    """What each process does."""
+    folder = out
     old = recorded_run(folder, resume)
     recipe = with_store(recorded_recipe(old, recipe and with_store(recipe)))
     store = find_store(recipe)
@@ -138,6 +175,8 @@ def train_from(
     resume: bool = False,
     strict: bool = False,
     device: Device = "auto",
+    devices: int | None = None,
+    nodes: int | None = None,
     labels: data.Labels | Sequence[data.Labels] = None,
     mapping: data.LabelMap | Sequence[data.LabelMap] = None,
     outside: bool = False,
@@ -160,6 +199,8 @@ def train_from(
         resume: as in `train`.
         strict: as in `train`.
         device: as in `train`.
+        devices: as in `train`.
+        nodes: as in `train`.
         labels: the diagnoses that the data set distinguishes, as in `data.read`; if `resume`, as recorded.
         mapping: from the labels of further data sets to those of the first, as in `data.read`.
         outside: whether a table may name images outside its own folder; if `resume`, or as recorded.
@@ -189,9 +230,10 @@ def train_from(
     if old and not given and split is None:
         split = old.path / "split.csv"
     made = data.load_split(Path(split), records) if split else data.split(records, **_SPLIT | given)  # type: ignore[arg-type]
-    given_start = {"options": options, "pretrained": pretrained, "weights": weights}
+    how = {"options": options, "pretrained": pretrained, "weights": weights, "resume": resume, "strict": strict}
+    how |= {"device": device, "devices": devices, "nodes": nodes}
     try:
-        return train(model, made, recipe, out=out, resume=resume, strict=strict, device=device, **given_start)  # type: ignore[arg-type]
+        return train(model, made, recipe, out=out, **how)  # type: ignore[arg-type]
     except KeyboardInterrupt as stop:
         if str(stop):
             print(f"{stop} Re-run with --resume to continue from the last finished epoch.", file=sys.stderr)
@@ -214,13 +256,17 @@ def fit_run(
     store = find_store(run.recipe)
     if store is not None:
         store.rows(pixels.readable(split.train).ids)  # refuses images without soft labels
-    run.save_description()  # first: what it is of can be resumed, and nothing else
-    split.save(run.path / "split.csv")
+    wait_for_all()  # all have seen the folder as it was
+    if world().writes:
+        run.save_description()  # first: what it is of can be resumed, and nothing else
+        split.save(run.path / "split.csv")
     if isinstance(network, Transfer) and run.recipe.frozen_base:
         fit_in_stages(network, run, split, pixels, callbacks, device)
     else:
         _fit_whole(network, run, split, pixels, callbacks, device, store)
-    run.save_network(network)
+    if world().writes:
+        run.save_network(network)
+    wait_for_all()
     return run
 
 

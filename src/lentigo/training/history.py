@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from lentigo.atomic import write_text
 from lentigo.training.hooks import Hook
+from lentigo.training.processes import world
 
 __all__ = ["History", "Lines", "duration", "kept_epoch", "settled"]
 
@@ -44,6 +45,8 @@ class History(pl.Callback):
         self._write("seconds.csv", pd.DataFrame({"epoch": range(len(self.seconds)), "seconds": self.seconds}))
 
     def _write(self, name: str, rows: pd.DataFrame) -> None:
+        if not world().writes:
+            return
         rows.insert(0, "stage", self.stage)
         path = self.folder / name
         if path.exists():

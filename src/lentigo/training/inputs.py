@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lentigo.data.augment import Augmentation, ColourJitter, Compose, Mixing, RandomAffine
+from lentigo.data.augment.base import on_device
 from lentigo.training.recipe import Recipe
 
 __all__ = ["FeatureInput", "PixelInput", "augmentations"]
@@ -34,20 +35,32 @@ class PixelInput(nn.Module):
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", std.view(1, 3, 1, 1), persistent=False)
 
-    def views(self, pixels: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def views(
+        self, pixels: Tensor, targets: Tensor, generator: torch.Generator, rows: slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
         """Augmented images float32 of 0 to 1, and targets [N, K], mixed where the images are.
 
         Args:
             pixels: uint8 [N, 3, S, S].
             targets: shares of the classes [N, K].
             generator: on the CPU; all chance comes from it.
+            rows: which of them are wanted; they are the same as among all.
         """
+        count = len(pixels)
+        mixed = max((i for i, step in enumerate(self.steps) if isinstance(step, Mixing)), default=-1)
+        if mixed < 0:
+            pixels, targets = pixels[rows], targets[rows]
         images = pixels.float() / 255
-        for step in self.steps:
+        for i, step in enumerate(self.steps):
             if isinstance(step, Mixing):
                 images, targets = step(images, targets, generator)
-            else:
+            elif i < mixed:  # a partner may be any of them
                 images = step(images, generator)
+            else:
+                drawn = {name: value[rows] for name, value in step.draw(count, generator).items()}
+                images = step.apply(images, on_device(drawn, images))
+            if i == mixed:
+                images, targets = images[rows], targets[rows]
         return images, targets
 
     def normalised(self, images: Tensor) -> Tensor:
@@ -62,9 +75,11 @@ class PixelInput(nn.Module):
 class FeatureInput(nn.Module):
     """Cached features float16, as numbers that can be trained on; they are neither augmented nor normalised."""
 
-    def views(self, kept: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The same values, float32, and the same targets."""
-        return kept.float(), targets
+    def views(
+        self, kept: Tensor, targets: Tensor, generator: torch.Generator, rows: slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
+        """The same values, float32, and the same targets, of the wanted rows."""
+        return kept[rows].float(), targets[rows]
 
     def normalised(self, kept: Tensor) -> Tensor:
         """The same values."""

@@ -15,7 +15,9 @@ from lentigo.training.batches import Batch
 from lentigo.training.hooks import LOSSES, BatchContext
 from lentigo.training.inputs import FeatureInput, PixelInput
 from lentigo.training.optimizers import make_optimizer, make_schedule
+from lentigo.training.processes import world
 from lentigo.training.recipe import Recipe
+from lentigo.training.shares import WholeBatch, sum_over
 from lentigo.training.views import ReplayedInput
 
 __all__ = ["Learner"]
@@ -23,6 +25,8 @@ __all__ = ["Learner"]
 
 class Learner(pl.LightningModule):
     """Trains a network on batches of inputs, labels int64 [N] and positions int64 [N].
+
+    Of several processes each is given whole batches to train on, and takes its rows of them.
 
     Args:
         network: what `inputs` gives to logits [N, K], or, under binary cross-entropy, to the one logit [N, 1].
@@ -129,24 +133,32 @@ class Learner(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """One step on an augmented batch."""
         stored, labels, positions = batch
-        seed = self._seed(index)
+        shared, seed = world(), self._seed(index)
+        rows = shared.part(len(labels))
+        whole = WholeBatch(shared, rows, len(labels)) if shared.size > 1 else nullcontext()
         # Dropout draws from the global generator, which others draw from too: tie it to the step, so that a resumed
         # run repeats it.
         _seed_dropout(seed, self.device)
         one_hot = F.one_hot(labels, len(self.log_prior)).float()
+        labels, positions = labels[rows], positions[rows]
         if isinstance(self.inputs, ReplayedInput):
-            views, targets = self.inputs.replay(stored, positions, self.current_epoch), one_hot
+            views, targets = self.inputs.replay(stored[rows], positions, self.current_epoch), one_hot[rows]
         else:
-            views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed))
+            views, targets = self.inputs.views(stored, one_hot, torch.Generator().manual_seed(seed), rows)
         self.context = BatchContext(
             self.current_epoch, index, seed, positions, labels, views, targets, self.ids, self._offset(positions)
         )
-        logits = self(self.inputs.normalised(views))
+        with whole:
+            logits = self(self.inputs.normalised(views))
         loss = self.loss(logits, self.context)
         right = (self.fitted(logits, self._log_prior_of(positions)).argmax(1) == labels).sum()
         # Summed here and logged once an epoch: Lightning's log takes longer than a small network's optimizer.
         self._sums += torch.stack([loss.detach() * len(labels), right, torch.full_like(loss, len(labels))])
         return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the sums of loss, correct predictions and images."""
+        self._validated = torch.zeros(3, device=self.device)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Collect the scores of a batch as it is; the loss is plain cross-entropy, regardless of the training loss."""
@@ -158,16 +170,19 @@ class Learner(pl.LightningModule):
         self.recall.update(self.equal(logits), labels)
         self.auc.update(self.equal(logits).softmax(1), labels)
         loss = F.cross_entropy(self.fitted(logits), labels)
-        self.log("val_loss", loss, on_epoch=True, batch_size=len(labels))
-        right = (self.fitted(logits).argmax(1) == labels).float().mean()
-        self.log("val_accuracy", right, on_epoch=True, batch_size=len(labels))
+        right = (self.fitted(logits).argmax(1) == labels).sum()
+        # Not Lightning's mean: over processes it divides the counts as whole numbers.
+        self._validated += torch.stack([loss * len(labels), right, torch.full_like(loss, len(labels))])
 
     def on_validation_epoch_end(self) -> None:
-        """Loss and accuracy of the epoch's training, balanced accuracy and macro AUC of the whole validation part.
+        """Loss and accuracy of the epoch's training, and all scores of the whole validation part.
 
         Accuracies are at the training part's prevalence: the share of images whose largest fitted logit is correct.
         """
-        loss, right, images = self._sums
+        loss, right, images = sum_over(self._validated)
+        self.log("val_loss", loss / images)
+        self.log("val_accuracy", right / images)
+        loss, right, images = sum_over(self._sums)
         self.log("train_loss", loss / images, prog_bar=True)
         self.log("train_accuracy", right / images)
         self.log("val_balanced_accuracy", self.recall.compute(), prog_bar=True)

@@ -13,7 +13,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
+from pytorch_lightning.plugins.environments import TorchElasticEnvironment
+from pytorch_lightning.strategies import DDPStrategy, Strategy
+from torch.utils.data import BatchSampler, DataLoader
 
 from lentigo.errors import RunError
 from lentigo.training.devices import Device, find_device
@@ -21,7 +23,9 @@ from lentigo.training.history import History, Lines, settled
 from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.learner import Learner
 from lentigo.training.precision import strided_depthwise_in_float32
+from lentigo.training.processes import World, world
 from lentigo.training.recipe import Recipe
+from lentigo.training.shares import check_shares_of_batches
 
 __all__ = ["SCORE", "DivergedError", "fit"]
 
@@ -72,7 +76,9 @@ def fit(
     )
     # After every epoch, better or not; the callback's own `save_last` follows the best.
     last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
-    show = os.isatty(2)
+    shared = world()
+    check_shares_of_batches(recipe, shared.size, _batch_of(train), len(validation.dataset))  # type: ignore[arg-type]
+    show = os.isatty(2) and shared.writes
     callbacks: list[pl.Callback] = [
         *named,
         *extra,
@@ -89,7 +95,10 @@ def fit(
         default_root_dir=folder,
         max_epochs=epochs,
         accelerator=find_device(device).type,
-        devices=1,
+        devices=shared.local_size,
+        num_nodes=shared.size // shared.local_size,
+        strategy=_strategy(shared),
+        use_distributed_sampler=False,  # each process takes its rows of whole batches
         benchmark=find_device(device).type == "cuda",  # batches are all of one size
         precision="bf16-mixed" if recipe.precision == "bfloat16" else "32-true",
         accumulate_grad_batches=recipe.accumulate,
@@ -118,6 +127,20 @@ def fit(
     for hook in callbacks:
         if isinstance(hook, Hook):
             hook.on_kept(learner)
+
+
+def _batch_of(train: DataLoader) -> int:
+    """Images of a whole batch."""
+    batches = train.batch_sampler
+    return batches.batch_size if isinstance(batches, BatchSampler) else 1
+
+
+def _strategy(shared: World) -> Strategy | str:
+    """Alone, or with the processes that have met."""
+    if shared.size == 1:
+        return "auto"
+    # Buffers are the same everywhere: batch norms see the whole batch.
+    return DDPStrategy(cluster_environment=TorchElasticEnvironment(), forward_sync_buffers=False)
 
 
 class _SettledBest(ModelCheckpoint):
@@ -167,6 +190,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # that is what resuming means
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*in eval mode at the start.*")  # batch norms of a frozen base
+        warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # what is logged is summed over processes
         yield
 
 
@@ -197,6 +221,9 @@ def _explained(recipe: Recipe) -> Iterator[None]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         if "more than 1 value per channel" in reason:
             raise RunError("Batch normalisation needs at least two images per batch.", "Raise batch_size.") from error
+        if "Expected to have finished reduction" in reason:
+            hint = "Train it with one device, or without the parts that don't train."
+            raise RunError("Several processes can't train weights that the loss does not depend on.", hint) from error
         if recipe.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise RunError(f"torch can't compile this network here ({reason}).", "Set compile to false.") from error
         raise

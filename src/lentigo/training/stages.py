@@ -18,6 +18,7 @@ from lentigo.training.devices import Device
 from lentigo.training.inputs import FeatureInput
 from lentigo.training.learner import Learner
 from lentigo.training.loop import fit
+from lentigo.training.processes import world
 from lentigo.training.run import Run
 
 __all__ = ["fit_in_stages"]
@@ -77,7 +78,8 @@ def _fit_stage(
         device=device,
     )
     seconds = f"{kept.seconds_an_image * len(needed):.3f}\n"
-    write_text(run.path / "log" / f"features_{stage}.seconds", seconds)
+    if world().writes:
+        write_text(run.path / "log" / f"features_{stage}.seconds", seconds)
 
 
 class _Trainable(nn.Module):
