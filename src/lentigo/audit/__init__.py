@@ -14,7 +14,15 @@ from lentigo.errors import MissingExtraError
 try:
     from lentigo.audit.auditing import Audit, Conflict, audit
     from lentigo.audit.describing import Description, describe
-    from lentigo.audit.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
+    from lentigo.audit.duplicates import (
+        Duplicate,
+        Fingerprints,
+        Recall,
+        Search,
+        find_duplicates,
+        find_with_recall,
+        take_fingerprints,
+    )
     from lentigo.audit.leaks import LeakReport, LeakStudy, leak_report, nearest_neighbour_study, read_split
     from lentigo.audit.writing import write_audit
 except ModuleNotFoundError as missing:
@@ -30,9 +38,12 @@ __all__ = [
     "Fingerprints",
     "LeakReport",
     "LeakStudy",
+    "Recall",
+    "Search",
     "audit",
     "describe",
     "find_duplicates",
+    "find_with_recall",
     "leak_report",
     "nearest_neighbour_study",
     "read_split",

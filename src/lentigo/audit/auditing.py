@@ -6,21 +6,35 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from typing import Literal, get_args
 
 import pandas as pd
 from numpy.typing import NDArray
 
 from lentigo.atomic import write_text
-from lentigo.audit.duplicates import Duplicate, Fingerprints, find_duplicates, take_fingerprints
+from lentigo.audit.duplicates import (
+    Duplicate,
+    Fingerprints,
+    Recall,
+    Search,
+    find_duplicates,
+    find_with_recall,
+    take_fingerprints,
+)
+from lentigo.audit.duplicates.approximate import require_faiss
 from lentigo.audit.metadata import find_contradictions, find_faults, find_missing
 from lentigo.audit.page import render
 from lentigo.data.groups import find_groups
 from lentigo.data.outputs import output_folder
 from lentigo.data.records import Problem, Records
+from lentigo.errors import DataError, did_you_mean
 
 __all__ = ["Audit", "Conflict", "audit"]
 
 SCHEMA = "lentigo.audit/1"
+MOST_EXACT = 50_000
+"""Images up to which all pairs are compared unless another search is asked for: memory and time grow with their
+square."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class Audit:
         faults: metadata that can't be true, or contradict each other inside a lesion.
         missing: number of records without a value, by column.
         unreadable: images that can't be decoded.
+        search: how candidates for duplicates were found: 'exact' compares all pairs, 'approximate' misses some.
+        recall: of an approximate search, how many copies made on purpose it found, of each kind.
     """
 
     records: Records = field(repr=False)
@@ -57,6 +73,8 @@ class Audit:
     faults: tuple[Problem, ...]
     missing: Mapping[str, int]
     unreadable: tuple[Problem, ...]
+    search: Search = "exact"
+    recall: tuple[Recall, ...] = ()
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -98,6 +116,8 @@ class Audit:
             "groups": len(sizes),
             "largest_group": int(sizes.max()),
             "groups_of_several_lesions": int((lesions > 1).sum()),
+            "search": self.search,
+            **({"recall": {r.kind: {"made": r.made, "found": r.found} for r in self.recall}} if self.recall else {}),
             "duplicates": _kinds(self.duplicates),
             "duplicates_across_lesions": _kinds(self.across),
             **({"duplicates_across_data_sets": _kinds(self.across_data_sets)} if self.records.sources else {}),
@@ -118,7 +138,19 @@ class Audit:
             f"groups; {len(self.across):,} pairs of images join lesions with different ids; {between}"
             f"{counts['published_pairs_rediscovered']} of {counts['published_pairs']} published pairs rediscovered; "
             f"{len(self.conflicts)} label conflicts, {len(self.faults)} metadata problems, "
-            f"{len(self.unreadable)} unreadable images" + (f"\nReading: {read}" if read else "")
+            f"{len(self.unreadable)} unreadable images\n{self.search_statement}"
+            + (f"\nReading: {read}" if read else "")
+        )
+
+    @property
+    def search_statement(self) -> str:
+        """How duplicates were looked for, and how many are missed."""
+        if self.search == "exact":
+            return "Exact search: the hashes and words of all pairs of images were compared."
+        copies = ", ".join(map(str, self.recall)) or "not measured"
+        return (
+            "Approximate search: some duplicates are missed. Of copies made of images of this data set it found: "
+            f"{copies}."
         )
 
     def save(self, out: str | os.PathLike[str]) -> None:
@@ -150,18 +182,30 @@ def _kinds(duplicates: Iterable[Duplicate]) -> dict[str, int]:
     return dict(sorted(Counter(d.kind for d in duplicates).items()))
 
 
-def audit(records: Records, prints: Fingerprints | None = None) -> Audit:
+def audit(records: Records, prints: Fingerprints | None = None, *, search: Search | Literal["auto"] = "auto") -> Audit:
     """Search a data set for what would make a result wrong: some minutes for 10,000 images.
 
     Args:
         records: the images.
         prints: fingerprints that were taken before; without them every image is decoded once.
+        search: 'exact' compares all pairs; 'approximate' takes candidates from indexes, which misses some, and measures
+            how many on copies that it makes of 200 of the images; 'auto' is exact for up to 50,000 images.
 
     Raises:
-        DataError: none of the images can be read.
+        DataError: none of the images can be read, or there is no such search.
+        MissingExtraError: the approximate search needs faiss, of the extra `cluster`.
     """
+    if search not in ("auto", *get_args(Search)):
+        raise DataError(f"Unknown search {search!r}.", did_you_mean(search, ("auto", *get_args(Search))))
+    used: Search = ("exact" if len(records) <= MOST_EXACT else "approximate") if search == "auto" else search
+    if used == "approximate":
+        require_faiss()  # before hours of fingerprints
     prints = take_fingerprints(records) if prints is None else prints
-    duplicates = find_duplicates(prints)
+    recall: tuple[Recall, ...] = ()
+    if used == "exact":
+        duplicates = find_duplicates(prints)
+    else:
+        duplicates, recall = find_with_recall(records, prints, used)
     pairs = [(d.first, d.second) for d in duplicates]
     # Other lesions of a patient are kept together, but may well have another diagnosis and site.
     lesions = find_groups(replace(records, table=records.table.drop(columns="patient_id", errors="ignore")), pairs)
@@ -173,6 +217,8 @@ def audit(records: Records, prints: Fingerprints | None = None) -> Audit:
         faults=(*find_faults(records), *find_contradictions(records, lesions)),
         missing=find_missing(records),
         unreadable=prints.problems,
+        search=used,
+        recall=recall,
     )
 
 

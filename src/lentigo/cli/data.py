@@ -72,6 +72,12 @@ def audit(
     split_file: Annotated[
         Path | None, typer.Option("--split", help="A split to check for leaks: a saved split of lentigo, or any CSV.")
     ] = None,
+    search: Annotated[
+        str,
+        typer.Option(
+            help="Search for duplicates: exact, approximate (misses some and says how many), or auto (by the size)."
+        ),
+    ] = "auto",
     labels: LabelsOfEach = None,
     mapping: Map = None,
     strict: Strict = False,
@@ -81,7 +87,7 @@ def audit(
     from lentigo import audit, data
 
     records = data.read(roots, labels=labels, mapping=mapping, strict=strict, outside=outside)
-    typer.echo(audit.write_audit(records, out, split=split_file))
+    typer.echo(audit.write_audit(records, out, split=split_file, search=search))  # type: ignore[arg-type]  # unknown ones are refused
 
 
 @app.command()

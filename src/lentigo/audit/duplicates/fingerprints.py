@@ -15,7 +15,7 @@ from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError, reason
 from lentigo.progress import track
 
-__all__ = ["THUMBNAIL", "Fingerprint", "Fingerprints", "take_fingerprint", "take_fingerprints"]
+__all__ = ["THUMBNAIL", "Fingerprint", "Fingerprints", "join", "take_fingerprint", "take_fingerprints"]
 
 THUMBNAIL = 64
 """Side of the thumbnails in pixels."""
@@ -90,6 +90,21 @@ def take_fingerprints(records: Records) -> Fingerprints:
         tuple(r.features for _, r in found),
         problems,
         records.source_numbers[[isinstance(r, Fingerprint) for r in results]],
+    )
+
+
+def join(first: Fingerprints, second: Fingerprints) -> Fingerprints:
+    """The fingerprints of both."""
+    sources = [
+        np.zeros(len(prints), np.int64) if prints.sources is None else prints.sources for prints in (first, second)
+    ]
+    return Fingerprints(
+        np.concatenate([first.ids, second.ids]),
+        np.concatenate([first.checksums, second.checksums]),
+        np.concatenate([first.thumbnails, second.thumbnails]),
+        (*first.features, *second.features),
+        (*first.problems, *second.problems),
+        np.concatenate(sources),
     )
 
 

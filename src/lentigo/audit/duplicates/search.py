@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from lentigo.audit.duplicates import approximate
 from lentigo.audit.duplicates.embedding import embed, nearest
 from lentigo.audit.duplicates.fingerprints import THUMBNAIL, Fingerprints
 from lentigo.audit.duplicates.local_features import count_consistent
 from lentigo.audit.duplicates.perceptual import correlate, hash_signs, similar_between, similar_hashes
 from lentigo.progress import track
 
-__all__ = ["Duplicate", "find_duplicates"]
+__all__ = ["Duplicate", "Search", "find_duplicates"]
 
 HASH_BITS = 8
 """Bits of 63 in which the perceptual hashes of a candidate for a copy may differ."""
@@ -31,6 +32,7 @@ VIEW_FEATURES = 10
 """Consistent local features from which two images count as views of one lesion."""
 
 Kind = Literal["identical", "copy", "view"]
+Search = Literal["exact", "approximate"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Duplicate:
     score: float
 
 
-def find_duplicates(prints: Fingerprints, *, across: bool = False) -> tuple[Duplicate, ...]:
+def find_duplicates(prints: Fingerprints, *, across: bool = False, search: Search = "exact") -> tuple[Duplicate, ...]:
     """All pairs that the three searches accept, each by the first that does, sorted by ids.
 
     Between several data sets, which may hold an image whole, squashed to a square, or as its central square, all of
@@ -59,14 +61,16 @@ def find_duplicates(prints: Fingerprints, *, across: bool = False) -> tuple[Dupl
     Args:
         prints: of the images.
         across: only look for pairs of images of different data sets, which takes less time.
+        search: 'exact' compares the hashes of all pairs, and the local features of all; 'approximate' takes candidates
+            from indexes, for more images than that is possible for. Both accept the same of their candidates.
     """
     scores: dict[tuple[int, int], tuple[Kind, float]] = {}
     searches = [_identical(prints)]
     if not across:
-        searches += [_copies(prints)]
+        searches += [_copies(prints, search)]
     if prints.several:
-        searches += [_copies_across(prints)]
-    searches += [_views(prints, across)]
+        searches += [_copies_across(prints, search)]
+    searches += [_views(prints, search, across)]
     sources = np.arange(len(prints)) if prints.sources is None or not across else prints.sources
     for kind, pairs, values in searches:
         for (i, j), value in zip(pairs.tolist(), values.tolist(), strict=True):
@@ -91,8 +95,11 @@ def _identical(prints: Fingerprints) -> Found:
     return "identical", pairs, np.ones(len(pairs))
 
 
-def _copies(prints: Fingerprints) -> Found:
-    candidates = similar_hashes(hash_signs(prints.thumbnails), HASH_BITS)
+def _copies(prints: Fingerprints, search: Search) -> Found:
+    if search == "exact":
+        candidates = similar_hashes(hash_signs(prints.thumbnails), HASH_BITS)
+    else:
+        candidates = approximate.similar_hashes(prints.thumbnails, HASH_BITS)
     inside = prints.thumbnails[:, RIM:-RIM, RIM:-RIM]
     blocks = np.array_split(candidates, len(candidates) // 2000 + 1)
     correlations = [correlate(inside[b[:, 0]], inside[b[:, 1]]) for b in blocks]
@@ -101,20 +108,23 @@ def _copies(prints: Fingerprints) -> Found:
     return "copy", candidates[kept], values[kept]
 
 
-def _copies_across(prints: Fingerprints) -> Found:
+def _copies_across(prints: Fingerprints, search: Search) -> Found:
     """Copies in different data sets: of the whole frame, of its middle, or the one of the other.
 
     The middle of a frame of 4:3, squashed or not, is its central square.
     """
     assert prints.sources is not None
     frames = (prints.thumbnails, _middles(prints.thumbnails))
-    hashes = [hash_signs(frame) for frame in frames]
+    hashes = [hash_signs(frame) for frame in frames] if search == "exact" else []
     best: dict[tuple[int, int], float] = {}
     names = np.unique(prints.sources)
     for first, second in ((a, b) for a in names for b in names if a < b):
         rows = [np.flatnonzero(prints.sources == name) for name in (first, second)]
         for one, other in ((0, 0), (0, 1), (1, 0)):
-            found = similar_between(hashes[one][:, rows[0]], hashes[other][:, rows[1]], HASH_BITS)
+            if search == "exact":
+                found = similar_between(hashes[one][:, rows[0]], hashes[other][:, rows[1]], HASH_BITS)
+            else:
+                found = approximate.similar_hashes_between(frames[one][rows[0]], frames[other][rows[1]], HASH_BITS)
             for block in np.array_split(found, len(found) // 2000 + 1):
                 i, j = rows[0][block[:, 0]], rows[1][block[:, 1]]
                 values = correlate(*(f[k][:, RIM:-RIM, RIM:-RIM] for f, k in ((frames[one], i), (frames[other], j))))
@@ -133,11 +143,17 @@ def _middles(thumbnails: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack(wide)
 
 
-def _views(prints: Fingerprints, across: bool = False) -> Found:
+def _near(prints: Fingerprints, search: Search, kinds: list[NDArray[np.int64] | None]) -> list[NDArray[np.int64]]:
+    """Neighbours among all images, or where the data sets are given, among those of others."""
+    if search == "approximate":
+        return [approximate.near_images(prints.features, NEIGHBOURS, apart) for apart in kinds]
     vectors = embed(prints.features)
+    return [nearest(vectors, NEIGHBOURS, apart) for apart in kinds]
+
+
+def _views(prints: Fingerprints, search: Search, across: bool = False) -> Found:
     apart = prints.sources if prints.several else None
-    near = [] if across else [nearest(vectors, NEIGHBOURS)]
-    near += [] if apart is None else [nearest(vectors, NEIGHBOURS, apart)]
+    near = _near(prints, search, [None] * (not across) + [apart] * (apart is not None))
     candidates = np.unique(np.concatenate([np.zeros((0, 2), np.int64), *near]), axis=0)
     blocks = np.array_split(candidates, len(candidates) // 256 + 1)
 
