@@ -26,6 +26,12 @@ def reproduce(
     download: Annotated[
         bool, typer.Option("--download", help="Download ImageNet weights for pretrained networks without a file.")
     ] = False,
+    engine: Annotated[
+        str, typer.Option(help="Where the trainings run: local, one after another, or ray, as independent jobs.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Address of a running Ray cluster (default: one on this machine).")
+    ] = None,
 ) -> None:
     """Reproduce a published study: published and recomputed values, its own protocol and the leak-proof one."""
     from lentigo import studies
@@ -41,5 +47,7 @@ def reproduce(
         tables=[name for name in tables.split(",") if name],
         weights=files,
         download=download,
+        engine=engine,  # type: ignore[arg-type]  # unknown ones are refused
+        address=address,
     ):
         typer.echo(f"Wrote {page}")

@@ -4,19 +4,22 @@ printed."""
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from lentigo import data
 from lentigo.data.protocols import PROTOCOLS
 from lentigo.errors import RunError
 from lentigo.studies.binary_melanoma import STUDY as BINARY_MELANOMA
+from lentigo.studies.budgets import Budget
 from lentigo.studies.budgets import budget as find_budget
 from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
 from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
+from lentigo.studies.engines import Engine, check_engine, train_ahead
 from lentigo.studies.explainable_cnn import STUDY as EXPLAINABLE_CNN
-from lentigo.studies.jobs import Start, plan
+from lentigo.studies.jobs import Job, Start, plan
 from lentigo.studies.leakage import leakage
-from lentigo.studies.outcome import Finished, run_job
+from lentigo.studies.outcome import OUTCOME, Finished, run_job
 from lentigo.studies.study import Study
 from lentigo.studies.variants import VariantOutcome, run_variants
 from lentigo.studies.writing import write_study
@@ -36,6 +39,8 @@ def reproduce(
     tables: Sequence[str] = (),
     weights: Mapping[str, str | os.PathLike[str]] | None = None,
     download: bool = False,
+    engine: Engine = "local",
+    address: str | None = None,
 ) -> list[Path]:
     """Train every system of a study under each protocol, measure it, and write tables and figures.
 
@@ -54,12 +59,16 @@ def reproduce(
             Keras' stride on the first convolution: torchvision's weights, with a later stride, don't belong in it.
         download: fetch ImageNet weights for pretrained networks without a file; otherwise they start at random, and
             every table says so.
+        engine: 'local' trains one after another; 'ray' trains all networks of a study as independent jobs, a processor
+            (and, where there are any, a graphics card) each, in a folder that all nodes share.
+        address: of a running Ray cluster; without it one starts on this machine.
 
     Returns:
         The study.md of each study, and leakage.md.
 
     Raises:
-        RunError: unknown study, budget, protocol or table, or `out` holds trainings of another budget or data set.
+        RunError: unknown study, budget, protocol, table or engine, `out` holds trainings of another budget or data set,
+            or a training on the cluster failed.
         DataError: the data set can't be read or split.
     """
     if study not in (*STUDIES, "leakage", "all"):
@@ -67,6 +76,7 @@ def reproduce(
     for name in protocols:
         if name not in PROTOCOLS:
             raise RunError(f"Unknown protocol {name!r}.", f"Protocols: {', '.join(PROTOCOLS)}.")
+    check_engine(engine, address)
     chosen = list(STUDIES.values()) if study == "all" else [STUDIES[study]] if study in STUDIES else []
     limits = find_budget(budget)
     start = Start({name: Path(file) for name, file in (weights or {}).items()}, download)
@@ -79,10 +89,15 @@ def reproduce(
     for each in chosen:
         folder, command = Path(out) / each.id, _command(each, budget, protocols, tables, start)
         jobs = plan(each, records, limits, protocols or (*each.protocols, each.honest), start)
+        places = [folder / "runs" / job.folder for job in jobs]
+        train_ahead(
+            {p / OUTCOME: partial(_train, each.id, job, limits, p) for job, p in zip(jobs, places, strict=True)},
+            engine,
+            address,
+        )
         finished: list[Finished] = []
         variants: list[VariantOutcome] = []
-        for number, job in enumerate(jobs, 1):
-            place = folder / "runs" / job.folder
+        for number, (job, place) in enumerate(zip(jobs, places, strict=True), 1):
             print(f"{each.id} {number}/{len(jobs)}: {job.folder}, {job.recipe.epochs} epochs", file=sys.stderr)
             finished.append(Finished(run_job(job, limits, place), place))
             variants += run_variants(each, finished[-1], limits)
@@ -91,8 +106,13 @@ def reproduce(
                 page = write_study(each, finished, records, limits, command, folder, tables, variants)
         written.append(page)
     if study in ("leakage", "all"):
-        written.append(leakage(root, out, budget=budget))
+        written.append(leakage(root, out, budget=budget, engine=engine, address=address))
     return written
+
+
+def _train(study: str, job: Job, budget: Budget, place: Path) -> None:
+    """Train and measure one network and its compressed forms, on a node of a cluster."""
+    list(run_variants(STUDIES[study], Finished(run_job(job, budget, place), place), budget))
 
 
 def _command(study: Study, budget: str, protocols: Sequence[str], tables: Sequence[str], start: Start) -> str:

@@ -7,7 +7,8 @@ the paired design of `same_lesion`, on the networks of two papers.
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ from lentigo.studies.budgets import Budget
 from lentigo.studies.budgets import budget as find_budget
 from lentigo.studies.compressed_cnn import STUDY as COMPRESSED_CNN
 from lentigo.studies.efficient_cnn import STUDY as EFFICIENT_CNN
+from lentigo.studies.engines import Engine, check_engine, train_ahead
 from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, subsample, target_epochs
 from lentigo.studies.leakage_page import write_leakage
-from lentigo.studies.outcome import Outcome, native_predictions, run_job
+from lentigo.studies.outcome import OUTCOME, Outcome, native_predictions, run_job
 from lentigo.studies.same_lesion import pair_arms
 from lentigo.studies.study import System
 
@@ -34,6 +36,8 @@ __all__ = ["Leakage", "Paired", "leakage"]
 
 PAIRED = (COMPRESSED_CNN.systems[0], EFFICIENT_CNN.systems[1])
 """The networks of the paired design: at 28 and at 64 pixels."""
+PAIR = "paired.json"
+"""In the folder of a pair, once both arms were measured."""
 
 
 class Paired(Result):
@@ -83,7 +87,14 @@ class Leakage(Result):
     paired: tuple[Paired, ...]
 
 
-def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget: str = "cpu") -> Path:
+def leakage(
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    budget: str = "cpu",
+    engine: Engine = "local",
+    address: str | None = None,
+) -> Path:
     """Run the experiment and write leakage.md, leakage.json and leakage.svg; what was finished is not run again.
 
     The network's runs are those of the study compressed_cnn under the same `out`, and are shared with it.
@@ -92,6 +103,8 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
         root: the data set.
         out: folder to write into; the experiment's own is `out`/leakage.
         budget: 'quick', 'cpu' or 'full'.
+        engine: as in `reproduce`.
+        address: as in `reproduce`.
 
     Returns:
         leakage.md.
@@ -102,10 +115,16 @@ def leakage(root: str | os.PathLike[str], out: str | os.PathLike[str], *, budget
     """
     limits, records, folder = find_budget(budget), data.read(root), Path(out) / "leakage"
     study = COMPRESSED_CNN
-    networks = [
-        run_job(job, limits, Path(out) / study.id / "runs" / job.folder)
-        for job in plan(study, records, limits, (*study.protocols, study.honest), Start({}))
-    ]
+    check_engine(engine, address)
+    jobs = plan(study, records, limits, (*study.protocols, study.honest), Start({}))
+    places = [Path(out) / study.id / "runs" / job.folder for job in jobs]
+    pairs = {folder / "paired" / system.network / PAIR: system for system in PAIRED}
+    calls: dict[Path, Callable[[], object]] = {
+        place / OUTCOME: partial(run_job, job, limits, place) for job, place in zip(jobs, places, strict=True)
+    }
+    calls |= {file: partial(_pair, system, records, limits, file.parent.parent) for file, system in pairs.items()}
+    train_ahead(calls, engine, address)
+    networks = [run_job(job, limits, place) for job, place in zip(jobs, places, strict=True)]
     found = Leakage(
         command=f"lentigo reproduce leakage --data ROOT --out DIR --budget {budget}",
         budget=f"{limits.name}: {limits.summary}",
@@ -132,7 +151,7 @@ def _one_nn_study(records: data.Records, budget: Budget, folder: Path) -> dict[s
 
 def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -> Paired:
     place = folder / system.network
-    done = place / "paired.json"
+    done = place / PAIR
     if done.exists():
         return Paired.from_json(done.read_text(encoding="utf-8"))
     arms = pair_arms(records)

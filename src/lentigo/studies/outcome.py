@@ -18,7 +18,11 @@ from lentigo.evaluation.result import Result
 from lentigo.studies.budgets import Budget
 from lentigo.studies.jobs import Job, target_epochs
 
-__all__ = ["Finished", "Outcome", "describe_start", "native_predictions", "run_job"]
+__all__ = ["OUTCOME", "Finished", "Outcome", "describe_start", "native_predictions", "run_job"]
+
+
+OUTCOME = "outcome.json"
+"""In a training's folder, once it was measured."""
 
 
 class Outcome(Result):
@@ -88,7 +92,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
         RunError: the folder holds another training.
         DataError: the images can't be read or split.
     """
-    path = folder / "outcome.json"
+    path = folder / OUTCOME
     if path.exists():
         found = Outcome.from_json(path.read_text(encoding="utf-8"))
         if found.budget != budget.name:

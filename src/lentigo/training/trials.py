@@ -169,8 +169,8 @@ class Trials:
 
     def _orphans(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """The last trials of slots whose worker died between ending one and letting it be repeated."""
-        slot, last = slots(trials), {}
-        for s, trial in zip(slot, trials, strict=True):
+        last: dict[int, FrozenTrial] = {}
+        for s, trial in zip(slots(trials), trials, strict=True):
             if s < self.wanted and (s not in last or last[s].state == TrialState.FAIL):
                 last[s] = trial
         ended = (trial for trial in last.values() if trial.state == TrialState.FAIL and not is_lost(trial))
