@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from lentigo.evaluation.subgroups.at_threshold import BEHIND, LESIONS, behind
 from lentigo.evaluation.tasks import view
 from lentigo.report.curves import balance
 from lentigo.report.document import Statement
@@ -11,7 +12,10 @@ from lentigo.report.subject import Subject
 from lentigo.report.words import natural_frequency, plural, points, versus
 from lentigo.runtime import NOTICE
 
-__all__ = ["first_screen"]
+__all__ = ["MISSES_MORE", "first_screen"]
+
+MISSES_MORE = "Misses more in some groups"
+"""Label of the statement that names groups which a threshold serves worse."""
 
 FEW_LESIONS = 30
 """Below this many lesions a diagnosis is named as hardly represented."""
@@ -30,6 +34,7 @@ def first_screen(subject: Subject) -> tuple[Statement, ...]:
         _accuracy(subject),
         _calibration(subject),
         *_unequal(subject),
+        *_behind(subject),
         _represented(subject),
         Statement(label="What this is", text=NOTICE),
     )
@@ -145,6 +150,23 @@ def _unequal(subject: Subject) -> list[Statement]:
         return []
     text = f"Beyond chance it differs {'; '.join(differing)}. See 'Who is in these images' below."
     return [Statement(label="Worse for some", text=text)]
+
+
+def _behind(subject: Subject) -> list[Statement]:
+    """Groups in which the model's own threshold misses clearly more, whether or not chance explains it."""
+    found = []
+    for at in subject.evidence.bundle_points:
+        if worse := behind(subject.predictions, at.point):
+            name = "melanomas" if at.point.task == "melanoma" else "malignant lesions"
+            listed = ", ".join(f"{group.factor} {group.name} {group.found} of {group.positives}" for group in worse)
+            positives = at.true_positives + at.false_negatives
+            text = (
+                f"At its own threshold it finds {at.true_positives} of {positives} {name}; in these groups a share "
+                f"more than {100 * BEHIND:.0f} points lower: {listed}. (Groups of at least {LESIONS} lesions; where "
+                f"{name} are few, chance may explain it.)"
+            )
+            found.append(Statement(label=f"{MISSES_MORE}: {at.point.task}", text=text, alarm=True))
+    return found
 
 
 def _represented(subject: Subject) -> Statement:

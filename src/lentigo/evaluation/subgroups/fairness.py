@@ -28,7 +28,7 @@ from lentigo.evaluation.subgroups.skin_tone import BANDS, LIMITS
 from lentigo.evaluation.tasks import View, tasks_of, view
 from lentigo.progress import track
 
-__all__ = ["Factor", "Fairness", "Gap", "Group", "fairness"]
+__all__ = ["Factor", "Fairness", "Gap", "Group", "fairness", "groups_of"]
 
 AVERAGES = ("balanced_accuracy", "auc.macro")
 NOT_COMPARED = {
@@ -131,7 +131,7 @@ def fairness(
         seed: seed of the resamples.
     """
     seen = view(predictions, "equal_prevalence")
-    columns = _columns(predictions.table, skin)
+    columns = groups_of(predictions.table, skin)
     parts = [(factor, name) for factor, column in columns.items() for name in _names(column)]
 
     def one(task: tuple[int, tuple[str, str]]) -> Group:
@@ -161,7 +161,7 @@ def _metrics(what: Provenance) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*what.shown("headline"), *what.shown("group"))))
 
 
-def _columns(table: pd.DataFrame, skin: pd.DataFrame | None) -> dict[str, pd.Series]:
+def groups_of(table: pd.DataFrame, skin: pd.DataFrame | None = None) -> dict[str, pd.Series]:
     """The group of each image by factor, missing where it isn't known."""
     known = table.reindex(columns=["sex", "age", "site", "source", "dx_type"])
     names = [f"{a} to {b - 1}" for a, b in pairwise(AGES)] + [f"{AGES[-1]} and over"]

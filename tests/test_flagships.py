@@ -1,0 +1,103 @@
+"""The page of the flagships: goals are judged by what was measured, of the very file, on as many folds as asked."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from lentigo.evaluation import Combined, measure
+from lentigo.runtime import Bundle, shipped_models
+from tests.evaluation.imagined import make
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+import flagships
+from flagships_figures import figures
+from flagships_goals import ALL, GOALS, Goal, Measured, judge
+from flagships_parts import write_part
+
+
+@pytest.mark.parametrize(
+    ("value", "folds", "most", "verdict"),
+    [
+        (0.8, None, False, "held"),
+        (0.8, 3, False, "held"),
+        (0.7, 5, False, "not held"),
+        (0.8, 1, False, "open: reached on 1 fold, asked for of 3 at least"),
+        (0.7, 2, False, "open: missed on 2 folds, asked for of 3 at least"),
+        (0.76, None, True, "held"),
+        (None, None, False, "not measured"),
+    ],
+)
+def test_a_goal_is_held_by_a_measurement_alone(value, folds, most, verdict):
+    assert judge(Goal("x", "x", 0.76, most=most), {"x": Measured(value, "", folds)}) == verdict
+
+
+def test_relative_and_strict_goals():
+    found = {"x": Measured(0.03, ""), "y": Measured(None, "")}
+    assert judge(Goal("x", "x", 0.03, most=True, strict=True), found) == "not held"
+    assert judge(Goal("x", "x", "y"), found).startswith("not measured")
+    assert judge(Goal("x", "x", "x"), found) == "held"
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["flagships.py", *map(str, arguments)])
+    flagships.main()
+
+
+def test_figures_are_of_the_very_file(tmp_path):
+    bundle = Bundle(shipped_models()["lentigo-s"], threads=1)
+    folder = tmp_path / bundle.name
+    folder.mkdir()
+    found = figures(bundle, tmp_path, tmp_path, "none")
+    assert found["bytes"].value == bundle.path.stat().st_size
+    assert {goal.key for goals in (*GOALS.values(), ALL) for goal in goals} <= set(found)
+    assert found["auc"].text == "not measured: no metrics.json"
+    for sha256, folds in (("0" * 64, None), (bundle.sha256, 1)):
+        metrics = measure(make(200, model_sha256=sha256), replicates=0)
+        (folder / "metrics.json").write_text(metrics.to_json())
+        assert figures(bundle, tmp_path, tmp_path, "none")["auc"].folds == folds
+
+
+def trained(folder: Path) -> Path:
+    """What a run of two epochs leaves that is read here."""
+    (folder / "log").mkdir(parents=True)
+    recipe = {"loss": {"name": "distillation", "params": {"store": "/far/away/store"}}, "keep": "last", "epochs": 2}
+    (folder / "recipe.json").write_text(json.dumps({"model": "compact", "source": "synthetic", "recipe": recipe}))
+    rows = "whole,0,1.5,0.3,0.7\nwhole,1,1.2,0.4,0.8\n"
+    head = "stage,epoch,val_loss,val_balanced_accuracy,val_macro_auc\n"
+    (folder / "log" / "metrics.csv").write_text(head + rows)
+    (folder / "log" / "seconds.csv").write_text("stage,epoch,seconds\nwhole,0,60\nwhole,1,60\n")
+    return folder
+
+
+def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
+    for fold in range(3):
+        (tmp_path / f"run{fold}").mkdir()
+        table = make(300, seed=fold, skill=2 + fold, split_sha256=f"s{fold}", model_sha256=f"m{fold}", part="test")
+        table.save(tmp_path / f"run{fold}" / "predictions.parquet")
+    out = ("--out", tmp_path / "results", "--replicates", 20)
+    run(monkeypatch, "folds", "tiny", *(tmp_path / f"run{fold}" for fold in range(3)), *out)
+    combined = Combined.from_json((tmp_path / "results" / "tiny" / "folds.json").read_text())
+    assert combined.folds == 3
+    same = make(300, seed=0, skill=3, split_sha256="s0", model_sha256="m9", part="test")
+    same.save(tmp_path / "run1" / "predictions.parquet")
+    rows = [
+        {"name": "base", "differs": "nothing", "run": str(tmp_path / "run0"), "against": None},
+        {"name": "more", "differs": "skill", "run": str(tmp_path / "run1"), "against": "base"},
+        {"name": "other", "differs": "images", "run": str(tmp_path / "run2"), "against": "base"},
+    ]
+    (tmp_path / "ablation.json").write_text(json.dumps(rows))
+    run(monkeypatch, "ablation", tmp_path / "ablation.json", *out)
+    run(monkeypatch, "trainings", f"tiny={trained(tmp_path / 'trained')}", *out)
+    page = (tmp_path / "results" / "flagships.md").read_text()
+    more, other = (next(line for line in page.splitlines() if line.startswith(f"| {n} |")) for n in ("more", "other"))
+    assert "not comparable" in other and "| base | 0." in more
+    assert "| tiny | compact | synthetic | 2 of 2; not finished | 2 min | balanced accuracy 0.400" in page
+    assert "/far/away" not in (tmp_path / "results" / "tiny" / "recipe.json").read_text()
+    assert page.count("Not measured yet.") == 2  # models and peers
+    assert (tmp_path / "results" / "tiny" / "training.csv").is_file()
+    assert str(tmp_path) not in page + (tmp_path / "results" / "flagships.json").read_text()
+    write_part(tmp_path / "results", "peers", {}, "All measured.", "python x")
+    page = (tmp_path / "results" / "flagships.md").read_text()
+    assert "All measured." in page and "| more |" in page
