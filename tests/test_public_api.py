@@ -23,8 +23,8 @@ PUBLIC = {
         Source load_pixels load_split pack read read_pairs split write_split
     """,
     "lentigo.audit": """
-        Audit Conflict Description Duplicate Fingerprints LeakReport LeakStudy audit describe
-        find_duplicates leak_report nearest_neighbour_study read_split take_fingerprints write_audit
+        Audit Conflict Description Duplicate Fingerprints LeakReport LeakStudy Recall Search audit describe
+        find_duplicates find_with_recall leak_report nearest_neighbour_study read_split take_fingerprints write_audit
     """,
     "lentigo.audit_log": """
         AuditLog AuditReport verify_audit_log

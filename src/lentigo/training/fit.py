@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -94,8 +95,15 @@ def train(
         DataError: no image of the training or validation part can be read.
         KeyboardInterrupt: Ctrl-C; what is done so far can be resumed.
     """
-    given = {"recipe": recipe, "options": options, "pretrained": pretrained, "weights": weights, "resume": resume}
-    given |= {"model": model, "split": split, "strict": strict, "callbacks": callbacks, "device": device}
+    given: dict[str, Any] = {"recipe": recipe, "options": options, "pretrained": pretrained, "weights": weights}
+    given |= {
+        "resume": resume,
+        "model": model,
+        "split": split,
+        "strict": strict,
+        "callbacks": callbacks,
+        "device": device,
+    }
     given |= {"out": Path(out)}
     find_device(device)
     if (devices, nodes) not in _ONE and not started_outside():
@@ -103,7 +111,7 @@ def train(
         launch(train, given | {"devices": here, "nodes": machines}, device, here, machines)
         return load_run(out)
     with together(device, devices, nodes):
-        return _train(**given)  # type: ignore[arg-type]  # the arguments of this function
+        return _train(**given)
 
 
 def _train(
@@ -230,10 +238,10 @@ def train_from(
     if old and not given and split is None:
         split = old.path / "split.csv"
     made = data.load_split(Path(split), records) if split else data.split(records, **_SPLIT | given)  # type: ignore[arg-type]
-    how = {"options": options, "pretrained": pretrained, "weights": weights, "resume": resume, "strict": strict}
-    how |= {"device": device, "devices": devices, "nodes": nodes}
+    how: dict[str, Any] = {"options": options, "pretrained": pretrained, "weights": weights, "strict": strict}
+    how |= {"resume": resume, "device": device, "devices": devices, "nodes": nodes}
     try:
-        return train(model, made, recipe, out=out, **how)  # type: ignore[arg-type]
+        return train(model, made, recipe, out=out, **how)
     except KeyboardInterrupt as stop:
         if str(stop):
             print(f"{stop} Re-run with --resume to continue from the last finished epoch.", file=sys.stderr)

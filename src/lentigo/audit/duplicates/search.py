@@ -153,7 +153,8 @@ def _near(prints: Fingerprints, search: Search, kinds: list[NDArray[np.int64] | 
 
 def _views(prints: Fingerprints, search: Search, across: bool = False) -> Found:
     apart = prints.sources if prints.several else None
-    near = _near(prints, search, [None] * (not across) + [apart] * (apart is not None))
+    among: list[NDArray[np.int64] | None] = [] if across else [None]
+    near = _near(prints, search, among if apart is None else [*among, apart])
     candidates = np.unique(np.concatenate([np.zeros((0, 2), np.int64), *near]), axis=0)
     blocks = np.array_split(candidates, len(candidates) // 256 + 1)
 
