@@ -48,8 +48,9 @@ function add(files) {
 async function start() {
   const control = new AbortController();
   state.work = { control, key: "work.title", share: 0, item: null };
+  // Nothing is shown anew before that, or a verdict would wait for a frame that nobody sees.
   const timer = setTimeout(() => { state.slow = true; render(); }, PATIENCE);
-  render();
+  document.body.toggleAttribute("data-busy", true);
   while (!control.signal.aborted && state.items.some((i) => i.status === "waiting")) {
     await work(state.items, state.graph, () => state.prevalence, control.signal, (item, key, share) => {
       Object.assign(state.work, { item, share, key: key ?? state.work.key });
