@@ -1,7 +1,8 @@
-"""Several data sets as one: what two of them have in common is found by ids, and the one named first counts.
+"""Several data sets as one: what two of them have in common is found by ids and bytes, and the one named first counts.
 
-An image id names the same image in all of them; ISIC's 'ISIC_0001140' and 'ISIC_0001140_downsampled' are one. A lesion
-or patient id with letters in it names the same lesion or patient; a bare number doesn't: every clinic counts from 1.
+An image id names the same image in all of them; ISIC's 'ISIC_0001140' and 'ISIC_0001140_downsampled' are one. So are
+files with the same bytes, whatever they are called. A lesion or patient id with letters in it names the same
+lesion or patient; a bare number doesn't: every clinic counts from 1.
 """
 
 import re
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lentigo.data.identical import identical_images
 from lentigo.data.records import Problem, Records, Source, make_table
 from lentigo.errors import DataError, DataWarning
 from lentigo.runtime.fingerprints import image_identity
@@ -68,10 +70,10 @@ def join(parts: Sequence[Records], names: Sequence[str]) -> Records:
         main.label_set,
         any(part.outside for part in parts),
         tuple(
-            Source(n, Path(p.root), p.licence, p.citation, p.known_pairs, p.label_set, outside=p.outside)
+            Source(n, Path(p.root), p.licence, p.citation, p.known_pairs, p.label_set, outside=p.outside, links=p.links)
             for n, p in zip(names, parts, strict=True)
         ),
-        _links(rows, lost),
+        tuple(dict.fromkeys((*(pair for part in parts for pair in part.links), *_links(rows, lost)))),
     )
 
 
@@ -109,7 +111,8 @@ def _found_again(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], list[Problem]]:
         image_id, name, earlier = rows["image_id"][again], rows["data_set"][again], rows["data_set"][first]
         lost[again] = True
         if label[first] == label[again]:
-            problems.append(Problem(f"{image_id} of {name}", f"{earlier} has this image", TWICE))
+            reason = f"{earlier} has this image as {rows['image_id'][first]}"
+            problems.append(Problem(f"{image_id} of {name}", reason, TWICE))
             continue
         said = f"{earlier} says {label[first]!r}, {name} says {label[again]!r}"
         if earlier == rows["data_set"][0]:
@@ -126,12 +129,16 @@ def _found_again(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], list[Problem]]:
 def _same_images(rows: pd.DataFrame) -> list[tuple[int, int]]:
     """Pairs of rows: the first of an image, and each row of it in another data set."""
     first: dict[str, int] = {}
-    found = []
+    found: dict[int, int] = {}
     for row, (image_id, name) in enumerate(zip(rows["image_id"], rows["data_set"], strict=True)):
         earlier = first.setdefault(image_identity(image_id), row)
         if rows["data_set"][earlier] != name:
-            found.append((earlier, row))
-    return found
+            found[row] = earlier
+    for earlier, *others in identical_images(rows["path"]):
+        for row in others:
+            if rows["data_set"][earlier] != rows["data_set"][row]:
+                found.setdefault(row, earlier)
+    return [(found[row], row) for row in sorted(found)]
 
 
 def _links(rows: pd.DataFrame, lost: NDArray[np.bool_]) -> tuple[tuple[str, str], ...]:

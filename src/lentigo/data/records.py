@@ -66,6 +66,7 @@ class Source:
         label_set: its diagnoses before they were mapped.
         mapping: how; None where they are those of the records.
         outside: as in `Records`.
+        links: its own.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Source:
     label_set: LabelSet = HAM10000
     mapping: LabelMapping | None = None
     outside: bool = False
+    links: tuple[tuple[str, str], ...] = ()
 
 
 class Pictures(Protocol):
@@ -104,8 +106,8 @@ class Records:
         outside: whether its table was allowed to name images outside its folder; a run reads it again in the same way.
         sources: the data sets that it was read from, where they are several. The first is the main one: it gives name
             and root, and alone is split into training, validation and test.
-        links: pairs of image ids that belong to one lesion or patient, known because two of these data sets have an
-            image in common under different lesion or patient ids.
+        links: pairs of image ids that belong to one lesion or patient under two ids, known because they are the same
+            picture, or because two of these data sets have an image in common.
     """
 
     table: pd.DataFrame
@@ -156,7 +158,7 @@ class Records:
         if not self.sources:
             return self
         own = self.take(self.ids[self.source_numbers == 0])
-        return replace(own, sources=(), links=(), known_pairs=self.sources[0].known_pairs)
+        return replace(own, sources=(), links=self.sources[0].links, known_pairs=self.sources[0].known_pairs)
 
     @property
     def source_numbers(self) -> NDArray[np.int64]:

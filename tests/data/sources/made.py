@@ -1,5 +1,6 @@
 """Small files in the real formats, made by the tests."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +18,12 @@ def picture(seed: int, height: int = 30, width: int = 40) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def save_pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg", first: int = 0) -> list[Path]:
-    """One picture a name, drawn from the seeds `first` on, saved in a folder that is made if absent."""
+def save_pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg", first: int | None = None) -> list[Path]:
+    """One picture a name, in a folder that is made if absent: of the seeds `first` on, or each path has its own."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}{suffix}" for name in names]
-    for seed, path in enumerate(paths, first):
+    for i, path in enumerate(paths):
+        seed = zlib.crc32("/".join(path.parts[-3:]).encode()) if first is None else first + i
         Image.fromarray(picture(seed)).save(path)
     return paths
 
@@ -29,7 +31,7 @@ def save_pictures(folder: Path, names: Sequence[str], suffix: str = ".jpg", firs
 def image_records(folder: Path, dx: Sequence[str]) -> Records:
     """Records of saved pictures, two images a lesion."""
     names = [f"ISIC_{i:07d}" for i in range(len(dx))]
-    paths = save_pictures(folder, names, ".png")  # lossless, so that pixels can be compared
+    paths = save_pictures(folder, names, ".png", first=0)  # lossless, so that pixels can be compared
     rows = pd.DataFrame(
         {
             "image_id": names,

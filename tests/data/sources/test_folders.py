@@ -124,7 +124,8 @@ def test_files_of_one_name_with_equal_bytes_are_one_image(tmp_path):
 
 def test_one_picture_in_two_classes_is_used_in_neither(tmp_path):
     for name in ("melanoma", "nevus"):
-        save_pictures(tmp_path / name, ["a", name])
+        save_pictures(tmp_path / name, ["a"], first=0)
+        save_pictures(tmp_path / name, [name])
     back = data.read(tmp_path)
     assert sorted(back.ids) == ["melanoma/melanoma", "nevus/nevus"]
     assert back.problem_counts("dropped") == {"contradictory label": 2}

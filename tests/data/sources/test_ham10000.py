@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lentigo import data
 from lentigo.data.groups import find_groups
 from lentigo.data.sources import ham10000
 from lentigo.errors import DataError
+from tests.data.sources.made import picture
 
 EIGHT = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"]
 
@@ -32,7 +34,7 @@ def build(tmp_path: Path) -> Callable[..., Path]:
         for i, image_id in enumerate(ids):
             path = root / folders[i % len(folders)] / f"{image_id}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (6, 4)).save(path)
+            Image.fromarray(picture(i, 4, 6)).save(path)
         root.mkdir(exist_ok=True)
         pd.DataFrame(rows, columns=columns).to_csv(root / "HAM10000_metadata.csv", index=False, encoding=encoding)
         return root
@@ -200,6 +202,7 @@ def test_an_image_without_a_row_is_reported_and_ignored(build):
 
 def test_an_image_that_lies_in_two_folders_is_taken_if_the_bytes_are_equal(build):
     root = build([row(1)], folders=("images", "HAM10000_images_part_1"), images=["ISIC_1", "ISIC_1"])
+    shutil.copyfile(root / "images/ISIC_1.jpg", root / "HAM10000_images_part_1/ISIC_1.jpg")
     records = data.read(root)
     assert records.ids.tolist() == ["ISIC_1"]
     assert records.problem_counts() == {"identical file": 1}

@@ -257,8 +257,8 @@ def test_a_mask_of_the_same_name_is_never_read_as_the_picture(tmp_path):
 
 def test_copies_with_the_same_bytes_are_one_image_and_said(tmp_path):
     names = ids(2)
-    save_pictures(tmp_path / "a", names)
-    save_pictures(tmp_path / "b", names)
+    for folder in ("a", "b"):
+        save_pictures(tmp_path / folder, names, first=0)
     one_hot(names, SEVEN[:2], SEVEN).to_csv(tmp_path / "truth.csv", index=False)
     back = data.read(tmp_path)
     assert back.ids.tolist() == names

@@ -138,10 +138,11 @@ def test_a_table_in_another_order_within_each_diagnosis_gives_no_lesions(tmp_pat
 
 @pytest.mark.parametrize("index", [[0, 0], [1, 2], ["x", "y"]])
 def test_row_numbers_that_are_none_are_not_believed(tmp_path, index):
-    save(
-        tmp_path / "dermamnist_corrected_28.npz",
-        **{f"{p}_images": np.zeros((n, 28, 28, 3), np.uint8) for p, n in COUNTS.items()},
-    )
+    pictures = np.zeros((sum(COUNTS.values()), 28, 28, 3), np.uint8)
+    pictures[:, 0, 0, 0] = np.arange(len(pictures))  # blank but for what makes each one another picture
+    parts = np.split(pictures, np.cumsum(list(COUNTS.values()))[:-1])
+    named = {f"{p}_images": part for p, part in zip(COUNTS, parts, strict=True)}
+    save(tmp_path / "dermamnist_corrected_28.npz", **named)
     table = authors_table()
     numbers = table.groupby("split").cumcount().astype(object)
     table.assign(index=numbers).to_csv(tmp_path / "DermaMNIST-C.csv", index=False)

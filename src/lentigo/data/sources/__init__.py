@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from types import ModuleType
 
+from lentigo.data.identical import settle_identical
 from lentigo.data.records import Problem, Records
 from lentigo.data.sources import folders, table
 from lentigo.data.sources.delimited import TABLE_SUFFIXES
@@ -26,6 +27,7 @@ from lentigo.data.sources.metadata import read_known_pairs
 from lentigo.errors import DataError, DataWarning, next_step, reason
 from lentigo.labels import LabelSet, read_label_set
 from lentigo.runtime.formats import image_format
+from lentigo.written import read_text
 
 __all__ = ["Labels", "Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests", "read"]
 
@@ -43,7 +45,8 @@ def read(
     """Read a data set in any layout that lentigo knows.
 
     What is skipped, ignored or kept with a problem is listed in `Records.problems`, and one `DataWarning` counts it.
-    Linked files and folders are followed, wherever they lead.
+    Of images that are the same picture under two names none is used where their labels differ. Linked files and folders
+    are followed, wherever they lead.
 
     Args:
         root: the folder or file that holds it; a folder that holds nothing but one other, papers and archives aside,
@@ -84,7 +87,7 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
         inner, passed = _below(place)
         if len(inner) != 1:
             looked_for = (f"{reader.LAYOUT} ({reader.__name__.rpartition('.')[2]})" for reader in _readers())
-            hint = packed_hint(start) or f"Looked for {'; '.join(looked_for)}."
+            hint = packed_hint(start) or _wrong_encoding(place) or f"Looked for {'; '.join(looked_for)}."
             raise DataError(f"{start}: no known data set layout was found here.", hint)
         place = inner[0]
         beside += passed
@@ -98,8 +101,26 @@ def _read(start: Path, labels: LabelSet | None, outside: bool) -> Records:
             f"{place}: this layout has the labels of {records.label_set}, not those of {stated}.",
             "Omit the label set; `lentigo evaluate --map` converts labels.",
         )
-    pairs = _published_pairs(records)
-    return replace(records, problems=(*records.problems, *beside), known_pairs=pairs)
+    settled = settle_identical(records)
+    if not len(settled):
+        first = settled.problems[len(records.problems)]
+        raise DataError(
+            f"{place}: none of its {len(records)} images can be used; the first: {first}.",
+            "Give each picture one diagnosis.",
+        )
+    pairs = _published_pairs(settled)
+    return replace(settled, problems=(*settled.problems, *beside), known_pairs=pairs)
+
+
+def _wrong_encoding(place: Path) -> str:
+    """What to do about tables whose columns can't be read: '' where there are none."""
+    tables = [place] if place.is_file() else sorted(place.iterdir())
+    for path in (p for p in tables if p.suffix.lower() in TABLE_SUFFIXES and p.is_file()):
+        try:
+            read_text(path)
+        except UnicodeError as error:
+            return f"{path.name} can't be read as a text: {error}."
+    return ""
 
 
 def _published_pairs(records: Records) -> tuple[tuple[str, str], ...]:

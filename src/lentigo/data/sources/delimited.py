@@ -4,15 +4,16 @@ Column names are taken in lower case, with an underscore for each space, hyphen 
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 
 from lentigo.errors import DataError
+from lentigo.written import encoding_of, read_text
 
 __all__ = ["TABLE_SUFFIXES", "read_header", "read_table"]
 
@@ -30,7 +31,7 @@ LONGEST_HEADER = 1_000_000
 def read_header(path: Path) -> list[str]:
     """The column names of a table, without reading or judging the rest; empty for a file that is no table."""
     try:
-        with _open(path, errors="replace") as file:
+        with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
             first = file.readline(LONGEST_HEADER)
             if _SEPARATOR_LINE.fullmatch(first.strip()):
                 first = file.readline(LONGEST_HEADER)
@@ -47,21 +48,21 @@ def read_table(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:
     header has most of. Columns without a name, such as a written index, are left away.
 
     Args:
-        path: the file, UTF-8, or UTF-16 with a byte order mark.
+        path: the file, UTF-8, or UTF-16 or UTF-32 with a byte order mark.
         needed: columns that must be there.
 
     Raises:
         DataError: no text table, no rows, a row with another number of fields, or a column twice or missing.
     """
     try:
-        with _open(path) as file:
-            first = file.readline(LONGEST_HEADER)
-            named = _SEPARATOR_LINE.fullmatch(first.strip())
-            delimiter = named.group(1) if named else _delimiter(path, first)
-            if not named:
-                file.seek(0)
-            reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-            rows = [(reader.line_num + bool(named), row) for row in reader if row]
+        file = io.StringIO(read_text(path), newline="")
+        first = file.readline()
+        named = _SEPARATOR_LINE.fullmatch(first.strip())
+        delimiter = named.group(1) if named else _delimiter(path, first)
+        if not named:
+            file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        rows = [(reader.line_num + bool(named), row) for row in reader if row]
     except (OSError, UnicodeError, csv.Error) as error:
         raise _unreadable(path, str(error)) from None
     if len(rows) < 2:
@@ -74,13 +75,6 @@ def read_table(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:
     cells = [[None if value.strip().lower() in MISSING else value.strip() for value in row] for _, row in rows[1:]]
     table = pd.DataFrame(cells, columns=names, dtype=object)
     return table.loc[:, [bool(name) for name in names]]
-
-
-def _open(path: Path, errors: str = "strict") -> IO[str]:
-    with path.open("rb") as file:
-        start = file.read(2)
-    encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return path.open(encoding=encoding, errors=errors, newline="")
 
 
 def _plain(name: str) -> str:
