@@ -102,9 +102,12 @@ class OutputError(LentigoError, OSError):
         return cls(f"{Path(path)}: {reason(error)}.", next_step(error))
 
 
-def reason(error: OSError) -> str:
-    """The operating system's error message, in lower case."""
-    words = error.strerror or str(error) or type(error).__name__
+def reason(error: Exception) -> str:
+    """What an error says: the operating system's message, in lower case, or the text of any other error."""
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    absent = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else ""  # pyarrow's gives no number
+    words = error.strerror or absent or str(error) or type(error).__name__
     return words[:1].lower() + words[1:]
 
 

@@ -126,6 +126,7 @@ def test_the_command_fails_where_a_policy_is_violated(run, bundle, changed, synt
     code, said, _ = run("verify", bundle.path, bundle.path, "--data", synthetic_root, "--images", 10)
     assert code == 0
     assert "within the policy" in said
+    assert run("verify", "lentigo-s", "lentigo-s", "--data", synthetic_root, "--images", 4)[0] == 0
     out = tmp_path / "v.json"
     code, said, _ = run("verify", bundle.path, changed.path, "--data", synthetic_root, "--images", 10, "--out", out)
     assert code == 1

@@ -64,7 +64,7 @@ def test_what_holds_no_pairs_is_refused(records, tmp_path, name, content, messag
 
 def test_what_does_not_exist_is_refused(records, tmp_path):
     for path in (tmp_path / "nowhere.csv", tmp_path):
-        with pytest.raises(DataError, match="No such file"):
+        with pytest.raises(DataError, match="no such file"):
             read_pairs(path, records)
 
 

@@ -10,8 +10,8 @@ app = typer.Typer()
 
 @app.command()
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="The bundle to compare with.")],
-    others: Annotated[list[Path], typer.Argument(help="Other artefacts of the model.", metavar="OTHER...")],
+    bundle: Annotated[str, typer.Argument(help="The bundle to compare with: a path, or a model's name.")],
+    others: Annotated[list[str], typer.Argument(help="Other artefacts of the model.", metavar="OTHER...")],
     root: Annotated[Path, typer.Option("--data", help="Data set whose images are compared.")],
     images: Annotated[int, typer.Option(help="Number of images, at most.")] = 500,
     out: Annotated[Path | None, typer.Option(help="Also write the result to a .json or .md file.")] = None,

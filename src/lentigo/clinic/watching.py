@@ -16,7 +16,7 @@ from lentigo.clinic.incoming import Incoming
 from lentigo.clinic.journal import DONE, JOURNAL, REFUSED, REPEATED, Journal
 from lentigo.clinic.listener import listening
 from lentigo.clinic.station import Station, Writes
-from lentigo.errors import ImageError, LentigoError, MissingExtraError, OutputError
+from lentigo.errors import ImageError, LentigoError, MissingExtraError, OutputError, reason
 from lentigo.progress import note
 from lentigo.runtime import Classifier
 from lentigo.runtime.images import MAX_BYTES
@@ -228,7 +228,7 @@ def _events(folder: Path, wake: threading.Event, ended: threading.Event) -> Iter
             for _ in watchfiles.watch(folder, watch_filter=None, stop_event=done, debounce=200, raise_interrupt=False):
                 wake.set()
         except (OSError, RuntimeError) as error:
-            note(f"{folder}: no events of changes ({error}); it is looked at every second.")
+            note(f"{folder}: no events of changes ({reason(error)}); it is looked at every second.")
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()

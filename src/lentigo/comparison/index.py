@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lentigo.atomic import refuse_existing, replacing
 from lentigo.comparison.described import unit
-from lentigo.errors import BundleError, DataError
+from lentigo.errors import BundleError, DataError, reason
 from lentigo.runtime import Bundle
 
 __all__ = ["SUFFIX", "Index", "load_index"]
@@ -125,7 +125,7 @@ def load_index(path: str | os.PathLike[str]) -> Index:
         index = Index(**columns, **header, path=file)
         _check(index)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, *_DAMAGED) as error:
-        raise DataError(f"{file}: not an index of lentigo, or damaged ({error}).", "Make it again.") from None
+        raise DataError(f"{file}: not an index of lentigo, or damaged ({reason(error)}).", "Make it again.") from None
     return index
 
 

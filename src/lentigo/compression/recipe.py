@@ -11,9 +11,10 @@ from pydantic import Field
 from lentigo.compression import file_steps, network_steps  # noqa: F401  importing registers what they define
 from lentigo.compression.gate import Gate
 from lentigo.compression.steps import STEPS, Step
-from lentigo.errors import RunError, did_you_mean
+from lentigo.errors import RunError, did_you_mean, reason
 from lentigo.training.checked import Checked
 from lentigo.training.named import Named
+from lentigo.written import read_text
 
 __all__ = ["CompressionRecipe"]
 
@@ -50,10 +51,11 @@ class CompressionRecipe(Checked):
     @classmethod
     def _load(cls, path: Path) -> "CompressionRecipe":
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = json.loads(read_text(path))
         except (OSError, ValueError) as error:
             raise RunError(
-                f"{path}: not a compression recipe ({error}).", 'Write a JSON object such as {"steps": ["int8"]}.'
+                f"{path}: not a compression recipe ({reason(error)}).",
+                'Write a JSON object such as {"steps": ["int8"]}.',
             ) from None
         try:
             return cls.model_validate(values)

@@ -20,7 +20,7 @@ from pydantic import Field
 from lentigo import data, models
 from lentigo.atomic import own_folder, replacing, write_text
 from lentigo.compression.timing import seconds_an_image
-from lentigo.errors import OutputError, RunError
+from lentigo.errors import OutputError, RunError, reason
 from lentigo.evaluation import Combined, Predictions, combine, measure, pool, predict_part
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.runs import Spread
@@ -30,6 +30,7 @@ from lentigo.training import Recipe, Run, load_run, train
 from lentigo.training.checked import Checked
 from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
+from lentigo.written import read_text
 
 __all__ = ["TaughtTeachers", "TeacherSpec", "load_teachers", "train_teachers", "train_teachers_from"]
 
@@ -194,9 +195,9 @@ def load_teachers(path: PathLike) -> tuple[TeacherSpec, ...]:
         RunError: absent, not such a list, or an entry that is wrong; the message names the file.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not a list of teachers ({error}).", "Write a JSON list of objects.") from None
+        raise RunError(f"{path}: not a list of teachers ({reason(error)}).", "Write a JSON list of objects.") from None
     if not isinstance(values, list):
         raise RunError(f"{path}: not a list of teachers.", "Write a JSON list of objects.")
     try:

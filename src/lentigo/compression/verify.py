@@ -18,6 +18,7 @@ from lentigo.page.browser import Page
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, Outputs, Predictor
 from lentigo.runtime.litert import LiteRT
+from lentigo.runtime.shipped import find_bundle
 
 __all__ = ["Verification", "verify", "verify_files"]
 
@@ -135,7 +136,7 @@ def verify_files(
     images: int = IMAGES,
     out: str | os.PathLike[str] | None = None,
 ) -> Verification:
-    """`verify` for paths; `out`, a .json or .md file, gets the result.
+    """`verify` for paths, or names of shipped models; `out`, a .json or .md file, gets the result.
 
     Raises:
         BundleError, DataError: as in `verify`; or a file is no artefact, or `out` has another ending.
@@ -156,7 +157,7 @@ def _open(path: str | os.PathLike[str], closing: ExitStack) -> Predictor:
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
         return closing.enter_context(Page(path))
-    return LiteRT(path) if suffix == ".tflite" else Bundle(path)
+    return LiteRT(path) if suffix == ".tflite" else Bundle(find_bundle(path))
 
 
 def _pair(largest: float | None, mean: float | None) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lentigo.data.records import Records
-from lentigo.errors import DataError
+from lentigo.errors import DataError, reason
+from lentigo.written import read_text
 
 __all__ = ["Pairs", "hash_pairs", "read_pairs"]
 
@@ -80,22 +81,25 @@ def _id(name: str, known: set[str]) -> str:
 
 def _from_audit(file: Path) -> Iterator[tuple[str, str]]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
         if not str(content["schema"]).startswith("lentigo.audit/"):
             raise ValueError(f"its schema is {content['schema']!r}")
         for duplicate in content["duplicates"]:
             yield str(duplicate["first"]), str(duplicate["second"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{file}: not a lentigo audit ({error}).", "Create one with lentigo data audit, or give a CSV table."
+            f"{file}: not a lentigo audit ({reason(error)}).",
+            "Create one with lentigo data audit, or give a CSV table.",
         ) from None
 
 
 def _from_csv(file: Path) -> Iterator[tuple[str, str]]:
     try:
-        rows = list(csv.reader(file.read_text(encoding="utf-8-sig").splitlines()))
+        rows = list(csv.reader(read_text(file).splitlines()))
     except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{file}: not a readable table of pairs ({error}).", "Give a CSV table, UTF-8.") from None
+        raise DataError(
+            f"{file}: not a readable table of pairs ({reason(error)}).", "Give a CSV table, UTF-8."
+        ) from None
     for number, row in enumerate(rows, start=1):
         if not any(cell.strip() for cell in row):
             continue

@@ -27,7 +27,7 @@ from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
 
-__all__ = ["Pixels", "load_pixels", "to_square"]
+__all__ = ["Pixels", "check_side", "load_pixels", "to_square"]
 
 BLOCK = 256
 """Images in a block: a second of work, so that an interruption costs no more."""
@@ -76,6 +76,16 @@ class Pixels:
         return rows.astype(np.int64)
 
 
+def check_side(size: int) -> None:
+    """Refuse squares without pixels.
+
+    Raises:
+        DataError: a side below 1.
+    """
+    if size < 1:
+        raise DataError(f"Squares of {size} pixels a side can't be made.", "Use a whole number of 1 or more.")
+
+
 def to_square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Cut the largest central square out of [H, W, 3] and scale it to [size, size, 3], antialiased bilinear.
 
@@ -98,8 +108,9 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
         strict: stop at the first unreadable image instead of reporting it.
 
     Raises:
-        DataError: unreadable image (if strict), no readable image at all, or not enough disk space.
+        DataError: a side below 1, unreadable image (if strict), no readable image at all, or not enough disk space.
     """
+    check_side(size)
     folder = cache or Path(os.environ.get("LENTIGO_CACHE") or user_cache_path("lentigo"))
     key = hashlib.sha256(f"{VERSION},{size},{content_key(records)}".encode()).hexdigest()
     # The name is for people; what a folder can't be called is left out of it.

@@ -21,7 +21,9 @@ from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.joined import with_further_sources
 from lentigo.data.records import Records
-from lentigo.errors import DataError, LeakError, OutputError, did_you_mean
+from lentigo.data.seeds import check_seed
+from lentigo.errors import DataError, LeakError, OutputError, did_you_mean, reason
+from lentigo.written import read_text
 
 __all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
 
@@ -61,6 +63,9 @@ class Split:
     pairs: int = 0
     pairs_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Split of {self.records.name}: {str(self).partition(chr(10))[0]}>"
 
     @property
     def train(self) -> Records:
@@ -160,8 +165,7 @@ def split(
     if protocol not in PROTOCOLS:
         raise DataError(f"Unknown protocol {protocol!r}.", did_you_mean(protocol, PROTOCOLS))
     fold, folds, seed = (_whole(n, v) for n, v in (("fold", fold), ("number of folds", folds), ("seed", seed)))
-    if not 0 <= seed < 2**32:
-        raise DataError(f"Seed {seed} is out of range.", "Seeds are 0 to 4,294,967,295.")
+    check_seed(seed)
     joined = tuple(pairs)
     refuse_copies(records)
     maker = PROTOCOLS[protocol]
@@ -265,20 +269,23 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     return freeze(placed, manifest, **{k: getattr(header, k) for k in _SETTINGS})
 
 
+def _no_split(path: Path, why: str) -> DataError:
+    return DataError(f"{path}: not a lentigo split ({why}).", "Create one with lentigo data split.")
+
+
 def _read(path: Path) -> tuple[_Header, pd.DataFrame]:
     """Header and manifest of a saved split, with the hash not yet checked."""
     try:
-        first, _, body = path.read_text(encoding="utf-8-sig").partition("\n")
+        first, _, body = read_text(path).partition("\n")
         if not first.startswith(HEADER):
             raise ValueError(f"its first line does not start with {HEADER.strip()!r}")
         header = _Header.model_validate_json(first.removeprefix(HEADER))
         manifest = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)[list(COLUMNS)]
     except ValidationError as error:
         wrong = error.errors()[0]
-        reason = ": ".join([*map(str, wrong["loc"]), wrong["msg"]])
-        raise DataError(f"{path}: not a lentigo split ({reason}).", "Create one with lentigo data split.") from None
+        raise _no_split(path, ": ".join([*map(str, wrong["loc"]), wrong["msg"]])) from None
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a lentigo split ({error}).", "Create one with lentigo data split.") from None
+        raise _no_split(path, reason(error)) from None
     if unknown := set(manifest["part"]) - PARTS:
         raise DataError(f"{path}: unknown part {min(unknown)!r}.", f"Parts are {', '.join(sorted(PARTS))}.")
     if header.checksum not in (None, _checksum(header, body)):

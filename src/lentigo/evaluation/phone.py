@@ -3,6 +3,7 @@
 They are outside what the models are for. What counts is how many are rejected, and what becomes of the rest.
 """
 
+import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from lentigo.evaluation.statistics.intervals import bootstrap
 from lentigo.labels import find_mapping
 from lentigo.runtime import Classifier, Failure, Verdict
 from lentigo.runtime.metadata import OperatingPoint
+from lentigo.written import read_text
 
 __all__ = ["PhoneGroup", "PhonePictures", "phone_pictures"]
 
@@ -235,7 +237,7 @@ def _tones(read: data.Records, records: data.Records) -> pd.Series:
     table = read.root if read.root.is_file() else None
     rows: Mapping[str, str] = {}
     if table is not None and table.suffix.lower() in (".csv", ".tsv"):
-        found = pd.read_csv(table, dtype=str, sep=None, engine="python")
+        found = pd.read_csv(io.StringIO(read_text(table)), dtype=str, sep=None, engine="python")
         column = next((c for c in found.columns if c.lower() in TONES), None)
         if column is not None:
             names = found.iloc[:, 0].str.rpartition("/")[2].str.replace(r"\.[A-Za-z]+$", "", regex=True)

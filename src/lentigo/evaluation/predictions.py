@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, reason
 from lentigo.labels import HAM10000, LabelSet
 
 __all__ = ["Predictions", "probability_columns"]
@@ -56,6 +56,10 @@ class Predictions:
         if np.any(bad):
             first = self.table["image_id"].iloc[int(np.argmax(bad))]
             raise DataError(f"Image {first} {reason}; {int(np.sum(bad))} of {len(self)} predictions are affected.")
+
+    def __repr__(self) -> str:
+        model, part = self.meta.get("model", "unknown model"), self.meta.get("part", "images")
+        return f"<Predictions of {model}: {len(self):,} rows, {part}, {self.label_set}>"
 
     def __len__(self) -> int:
         return len(self.table)
@@ -154,7 +158,9 @@ class Predictions:
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_META_KEY])
         except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
-            raise DataError(f"{path}: not a predictions table ({error}).", "Create one: lentigo evaluate.") from None
+            raise DataError(
+                f"{path}: not a predictions table ({reason(error)}).", "Create one: lentigo evaluate."
+            ) from None
         try:
             return cls(table.to_pandas(), meta)
         except DataError as error:

@@ -7,16 +7,18 @@ cells are filled from the taxonomy if it knows the id or the name. A JSON file c
 """
 
 import csv
+import io
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from lentigo import taxonomy
-from lentigo.errors import DataError
+from lentigo.errors import DataError, reason
 from lentigo.labels.known import KNOWN, find_label_set, label_of
 from lentigo.labels.label_set import Label, LabelSet
 from lentigo.labels.mapping import LabelMapping, find_mapping
+from lentigo.written import read_text
 
 __all__ = ["read_label_set", "read_mapping"]
 
@@ -83,21 +85,20 @@ def _is_file(name: str | os.PathLike[str]) -> bool:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8-sig")))
+        return dict(json.loads(read_text(path)))
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"not a JSON object ({error}).", "See the documentation of label sets.") from None
+        raise DataError(f"not a JSON object ({reason(error)}).", "See the documentation of label sets.") from None
 
 
 def _read_csv(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> list[dict[str, str]]:
     """Complete rows by column; column names in lower case."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-            rows = [row for row in csv.reader(file, delimiter=delimiter, skipinitialspace=True) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"not a readable CSV table ({error}).", "Export it again.") from None
+        text = read_text(path)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=text.partition("\n")[0].count)
+        lines = io.StringIO(text, newline="")
+        rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if any(row)]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"not a readable CSV table ({reason(error)}).", "Export it again.") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
     if missing := [c for c in needed if c not in header]:
         raise DataError(f"the column {missing[0]!r} is missing.", f"Known columns: {', '.join(known)}.")

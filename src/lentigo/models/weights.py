@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from lentigo.errors import RunError
+from lentigo.errors import RunError, reason
 from lentigo.models.backbones import Backbone
 
 __all__ = ["Loaded", "load_weights"]
@@ -83,7 +83,7 @@ def _from_file(file: Path, names: str) -> dict[str, Tensor]:
         raise RunError(f"{file}: there is no such file.", "Check the path.") from None
     except (SafetensorError, OSError) as error:
         hint = f"Use a safetensors file with {names} key names."
-        raise RunError(f"{file}: not a readable safetensors file ({error}).", hint) from None
+        raise RunError(f"{file}: not a readable safetensors file ({reason(error)}).", hint) from None
 
 
 def _from_library(backbone: Backbone) -> Mapping[str, Tensor]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from lentigo.errors import BundleError, MissingExtraError
+from lentigo.errors import BundleError, MissingExtraError, reason
 from lentigo.labels import LabelSet
 from lentigo.runtime.bundle import origin_of
 from lentigo.runtime.metadata import BundleMetadata
@@ -128,7 +128,8 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
         version, length, expected = (described[k] for k in ("lentigo_litert", "model_bytes", "model_sha256"))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, NotImplementedError) as error:
         raise BundleError(
-            f"{path}: not a LiteRT model that lentigo wrote, or damaged ({error}).", "`lentigo export` creates one."
+            f"{path}: not a LiteRT model that lentigo wrote, or damaged ({reason(error)}).",
+            "`lentigo export` creates one.",
         ) from None
     if version != FORMAT:
         raise BundleError(f"{path}: format {version!r} is unknown to this lentigo.", "Upgrade lentigo.")

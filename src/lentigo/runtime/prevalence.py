@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from pathlib import Path
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, reason
 from lentigo.labels import LabelSet
+from lentigo.written import read_text
 
 __all__ = ["check_prevalence", "read_pairs", "read_prevalence", "restate"]
 
@@ -60,13 +61,9 @@ def read_prevalence(text: str) -> dict[str, object]:
     if "=" in text and not Path(text).is_file():
         return read_pairs(text)
     try:
-        found = json.loads(Path(text).read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        found = json.loads(read_text(text), object_pairs_hook=_unique)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataError(
-            f"{text}: not a readable prevalence ({reason}).",
-            _FORMS,
-        ) from None
+        raise DataError(f"{text}: not a readable prevalence ({reason(error)}).", _FORMS) from None
     if not isinstance(found, dict):
         raise DataError(f"{text}: not a JSON object.", 'Write one as in {"mel": 0.02, ...}.')
     return found

@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, reason
+from lentigo.written import read_text
 
 __all__ = ["parse_table", "read_table"]
 
@@ -17,10 +18,9 @@ def read_table(file: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str
         DataError: it can't be read, two columns have one name, or (when the row is reached) a row of another width.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text in UTF-8"
-        raise DataError(f"{file}: can't be read ({reason}).", "Name a CSV table.") from None
+        text = read_text(file)
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"{file}: can't be read ({reason(error)}).", "Name a CSV table.") from None
     return parse_table(text, file)
 
 

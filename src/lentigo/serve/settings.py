@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from lentigo.errors import DataError, did_you_mean, next_step, reason
+from lentigo.written import read_text
 
 __all__ = ["Settings", "load_settings"]
 
@@ -158,7 +159,7 @@ def load_settings(config: str | os.PathLike[str] | None = None, **given: Any) ->
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}.", next_step(error)) from None
     except ValueError as error:
@@ -174,7 +175,7 @@ def _keys_in(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        keys = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        keys = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except OSError as error:
         raise DataError(f"{path}: {reason(error)}.", next_step(error)) from None
     if not keys:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from lentigo.data import augment
-from lentigo.errors import DataError, RunError
+from lentigo.errors import DataError, RunError, reason
 from lentigo.labels import BINARY, LabelSet, find_mapping
 from lentigo.training import callbacks as _callbacks  # noqa: F401  importing registers what it defines
 from lentigo.training import distillation as _distillation  # noqa: F401
@@ -19,6 +19,7 @@ from lentigo.training.hooks import CALLBACKS, LOSSES
 from lentigo.training.losses import ONE_OUTPUT
 from lentigo.training.named import Named
 from lentigo.training.old_names import with_new_names
+from lentigo.written import read_text
 
 __all__ = ["Augment", "Recipe"]
 
@@ -298,9 +299,11 @@ class Recipe(Checked):
         values = {}
         try:
             if path is not None:
-                values = dict(json.loads(path.read_text(encoding="utf-8")))
+                values = dict(json.loads(read_text(path)))
         except (OSError, ValueError, TypeError) as error:
-            raise RunError(f"{path}: not a recipe ({error}).", "Write a JSON object of recipe entries.") from None
+            raise RunError(
+                f"{path}: not a recipe ({reason(error)}).", "Write a JSON object of recipe entries."
+            ) from None
         try:
             return cls.from_dict(values | {k: v for k, v in overrides.items() if v is not None})
         except RunError as error:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from lentigo import data, models
 from lentigo.atomic import replacing, write_text
-from lentigo.errors import DataError, RunError
+from lentigo.errors import DataError, RunError, reason
 from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
 from lentigo.progress import track
@@ -98,6 +98,10 @@ class Run:
     outside: bool = False
     sources: tuple[RunSource, ...] = ()
     device: Device = "auto"
+
+    def __repr__(self) -> str:
+        done = "finished" if self.finished else "unfinished"
+        return f"<Run {self.path}: {self.model} at {self.recipe.size} pixels on {self.source}, {done}>"
 
     @property
     def classes(self) -> LabelSet:
@@ -335,7 +339,9 @@ def load_run(path: str | os.PathLike[str], data: data.Root | None = None, *, dev
         values["recipe"] = Recipe.from_dict(values["recipe"], recorded=True).to_dict()
         label_set = LabelSet.from_dict(values.pop("label_set")) if "label_set" in values else HAM10000
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a lentigo run ({error}).", "Name a folder written by lentigo train.") from None
+        raise RunError(
+            f"{path}: not a lentigo run ({reason(error)}).", "Name a folder written by lentigo train."
+        ) from None
     except (RunError, DataError) as error:
         raise RunError(f"{file}: {error.message} {error.hint}", DAMAGED) from None
     moved = {"path": str(path), "device": device}

@@ -32,6 +32,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from lentigo import data
 from lentigo.atomic import entries, write_text
+from lentigo.data.seeds import check_seed
 from lentigo.errors import RunError
 from lentigo.training.devices import Device
 from lentigo.training.fit import train
@@ -103,6 +104,7 @@ def search(
         raise RunError(f"Unknown sampler {sampler!r}.", f"Known: {', '.join(get_args(Sampler))}.")
     if trials < 1:
         raise RunError(f"A search can't have {trials} trials.", "It needs one or more.")
+    check_seed(seed)
     check_space(space, model, recipe)
     if sampler == "grid":
         trials = min(trials, math.prod(len(values) for values in grid_of(space).values()))

@@ -1,5 +1,6 @@
 """Read a split made elsewhere: a table, or a tree of folders."""
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
@@ -12,6 +13,7 @@ from lentigo.data.records import Records
 from lentigo.data.splits import HEADER, Split, freeze, load_split
 from lentigo.errors import DataError
 from lentigo.runtime.walking import find_images
+from lentigo.written import read_text
 
 __all__ = ["PART_WORDS", "read_split"]
 
@@ -72,8 +74,8 @@ def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = 
 def _read_table(path: Path) -> Iterator[tuple[str, str]]:
     """The name and the part of each image in a CSV table."""
     try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
         raise DataError(f"{path}: not a readable CSV table ({error}).", "Export it as CSV, UTF-8.") from None
     part_column = next((c for c in PART_COLUMNS if c in table.columns), None)
     image_column = next((c for c in IMAGE_COLUMNS if c in table.columns), None)

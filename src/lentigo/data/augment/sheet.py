@@ -20,6 +20,7 @@ from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
 from lentigo.data.augment.randaugment import RandAugment
 from lentigo.data.outputs import output_folder
 from lentigo.data.records import Records
+from lentigo.data.seeds import check_seed
 from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.runtime.images import ImageSource, decode
 
@@ -75,6 +76,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
         OutputError: the file can't be written, or is one of the images.
         ImageError: an image can't be read.
     """
+    check_seed(seed)
     path = Path(out)
     given = [Path(i).resolve() for i in (image, other) if isinstance(i, str | os.PathLike)]
     if path.resolve() in given:
@@ -111,6 +113,7 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         DataError: no image can be read, or no picture has such a suffix.
         OutputError: the file can't be written, or lies in the data set's folder.
     """
+    check_seed(seed)
     output_folder(Path(out).parent, records)
     order = np.random.default_rng(seed).permutation(len(records))
     table = records.table.iloc[order]

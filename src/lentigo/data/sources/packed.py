@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lentigo.atomic import refuse_existing, write_bytes
 from lentigo.data.outputs import refuse_inputs
-from lentigo.data.pixels import to_square
+from lentigo.data.pixels import check_side, to_square
 from lentigo.data.records import COLUMNS, Records, make_table
 from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.labels import LabelSet
@@ -146,6 +146,7 @@ def pack(
         )
     refuse_inputs(path, records)
     refuse_existing(path, overwrite=overwrite)
+    check_side(size)
     limit = megabytes * 1e6
     sample = records.table["path"].iloc[:: max(1, len(records) // SAMPLE)].tolist()
     for quality in QUALITIES:

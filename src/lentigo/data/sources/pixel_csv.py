@@ -25,6 +25,7 @@ from PIL import Image
 from lentigo import taxonomy
 from lentigo.atomic import replacing
 from lentigo.data.outputs import refuse_inputs
+from lentigo.data.pixels import check_side
 from lentigo.data.records import Problem, Records, make_table
 from lentigo.data.sources.delimited import read_header
 from lentigo.data.sources.identity import HAM10000_COUNTS, is_ham10000
@@ -113,8 +114,9 @@ def write(records: Records, path: Path, size: int = 28, mode: Literal["L", "RGB"
         OutputError: the files can't be written, or would take the place of something else.
         ImageError: an image can't be decoded; the message names it.
     """
-    if mode not in ("L", "RGB") or size < 1:
-        raise DataError(f"A pixel table of mode {mode!r} and side {size} can't be made.", "Mode is 'L' or 'RGB'.")
+    check_side(size)
+    if mode not in ("L", "RGB"):
+        raise DataError(f"A pixel table of mode {mode!r} can't be made.", "Mode is 'L' or 'RGB'.")
     if records.label_set != HAM10000:
         raise DataError(
             f"{records.name} has the labels of {records.label_set}; Kaggle's pixel tables have those of {HAM10000}.",

@@ -64,6 +64,12 @@ class Metrics(Result):
     level: float
     views: dict[str, dict[str, TaskMetrics]]
 
+    def __repr__(self) -> str:
+        of, view = self.provenance, next(iter(self.views))
+        accuracy = self.views[view]["diagnosis"].values["balanced_accuracy"]
+        counted = f"{of.images:,} images of {of.groups:,} lesions"
+        return f"<Metrics of {of.model or 'predictions'}: {counted}; balanced accuracy {accuracy} in the view {view}>"
+
     def get(self, name: str, task: str = "diagnosis", view: str = "equal_prevalence") -> Estimate:
         """One metric.
 

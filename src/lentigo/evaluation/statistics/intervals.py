@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import t
 
+from lentigo.errors import DataError
+
 __all__ = ["LEVEL", "SCALES", "Scale", "bootstrap", "edge_interval", "freedom", "interval", "resamples"]
 
 Array = NDArray[np.float64]
@@ -94,7 +96,12 @@ def bootstrap(
 
     Returns:
         What `statistic` returns, with R rows in all its arrays.
+
+    Raises:
+        DataError: a number of resamples that gives no interval: 1, or below 0.
     """
+    if replicates == 1 or replicates < 0:
+        raise DataError(f"{replicates} resamples give no interval.", "Use 1,000, or 0 for no intervals.")
     with ThreadPoolExecutor() as pool:
         blocks = list(pool.map(statistic, resamples(labels, groups, replicates, seed)))
     return _joined(blocks) if blocks else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from lentigo.atomic import own_folder, write_text
-from lentigo.errors import BundleError, OutputError
+from lentigo.errors import BundleError, OutputError, reason
 from lentigo.progress import note
 
 __all__ = ["find_environment", "setup_litert"]
@@ -38,7 +38,7 @@ def setup_litert(folder: str | os.PathLike[str] | None = None) -> Path:
             venv.create(target, with_pip=True, symlinks=os.name != "nt")
         except (OSError, subprocess.CalledProcessError) as error:
             raise OutputError(
-                f"{target}: no environment can be created there ({error}).",
+                f"{target}: no environment can be created there ({reason(error)}).",
                 "Install Python's venv module, or set LENTIGO_LITERT to another folder.",
             ) from None
         _pip(target)
