@@ -1,6 +1,7 @@
 """The command line, as a user meets it: what is printed and with which exit code."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -209,10 +210,13 @@ def test_verbs_that_learn_and_measure_say_so_too(run, faulty_root, bundle_path, 
     def stop(*arguments, **named):
         raise RunError("far enough")
 
-    for name in ("training.fit.train", "training.search.search", "evaluation.evaluate.predict", "studies.engine.plan"):
-        monkeypatch.setattr(f"lentigo.{name}", stop, raising=False)
+    places = (("training.fit", "train"), ("training.search", "search"), ("evaluation.evaluate", "predict"))
+    for module, name in (*places, ("studies.engine", "plan")):
+        monkeypatch.setattr(import_module(f"lentigo.{module}"), name, stop)  # by its path: a function has its name
     named = [str(bundle_path) if option == "BUNDLE" else option for option in options]
-    _, _, err = run(verb, *named, "--data", faulty_root, "--out", tmp_path / "out")
+    code, _, err = run(verb, *named, "--data", faulty_root, "--out", tmp_path / "out")
+    assert code == 1
+    assert "far enough" in err
     warned = [line for line in err.splitlines() if line.startswith("Warning: ")]
     assert len(warned) == 1, err
     assert "missing image 1" in warned[0]
