@@ -4,7 +4,7 @@ import codecs
 import os
 from pathlib import Path
 
-__all__ = ["encoding_of", "read_text"]
+__all__ = ["decode", "encoding_of", "read_text"]
 
 _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -21,21 +21,33 @@ def encoding_of(path: str | os.PathLike[str]) -> str:
         OSError: it can't be opened.
     """
     with Path(path).open("rb") as file:
-        start = file.read(4)
-    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8-sig")
+        return _encoding(file.read(4))
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """A whole text, in the encoding of `encoding_of`, its line ends as \\n.
+def decode(content: bytes) -> str:
+    """A text in the encoding that its first bytes state, its line ends as \\n.
 
     Raises:
-        OSError: it can't be opened.
         UnicodeError: it is in another encoding, which is not guessed; the message says what to do.
     """
     try:
-        text = Path(path).read_text(encoding=encoding_of(path))
+        text = content.decode(_encoding(content))
     except UnicodeDecodeError:
         raise UnicodeError("it is not in UTF-8; save it in that encoding") from None
     if "\0" in text:
         raise UnicodeError("zero bytes in it, as in UTF-16 without a byte order mark; save it as UTF-8")
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The whole text of a file, as `decode` reads it.
+
+    Raises:
+        OSError: it can't be opened.
+        UnicodeError: as in `decode`.
+    """
+    return decode(Path(path).read_bytes())
+
+
+def _encoding(start: bytes) -> str:
+    return next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8-sig")

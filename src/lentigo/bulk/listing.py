@@ -15,6 +15,7 @@ from lentigo.errors import DataError, ImageError, LentigoError
 from lentigo.runtime.formats import START, claimed_format, sniff
 from lentigo.runtime.tables import parse_table
 from lentigo.runtime.walking import survey
+from lentigo.written import decode
 
 __all__ = ["IMAGE", "ROWS", "TAR", "Input", "Listing", "list_sources"]
 
@@ -165,9 +166,9 @@ def _remote(folder: str) -> tuple[list[str], list[str], list[str]]:
 def _manifest(address: str) -> Iterator[Input]:
     """A text of one address a line, or a CSV with a column of them; relative ones start at the manifest's folder."""
     try:
-        text = storage.read(address).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{address}: not a text in UTF-8.", "Save it as UTF-8.") from None
+        text = decode(storage.read(address))
+    except UnicodeError as error:
+        raise DataError(f"{address}: not a text in UTF-8 ({error}).", "Save it as UTF-8.") from None
     lines = _column(text, address) if address.lower().endswith(_TABLES) else text.splitlines()
     yield from _addresses((line.strip() for line in lines), posixpath.dirname(address))
 
