@@ -59,7 +59,7 @@ class Predictions:
 
     def __repr__(self) -> str:
         model, part = self.meta.get("model", "unknown model"), self.meta.get("part", "images")
-        return f"<Predictions of {model}: {len(self):,} rows, {part}, {self.label_set}>"
+        return f"<Predictions of {model}: {len(self):,} rows, {part}, {self.label_set.name}>"
 
     def __len__(self) -> int:
         return len(self.table)
