@@ -1,7 +1,9 @@
 """Each input has one row, whatever the source's form, and a run that was stopped continues."""
 
 import hashlib
+import io
 import json
+import tarfile
 
 import numpy as np
 import pyarrow as pa
@@ -110,16 +112,17 @@ def test_a_folder_may_hold_shards_tables_and_images(tmp_path, classify):
 
 
 def test_a_name_that_stands_twice_in_a_shard_is_two_inputs(tmp_path, classify):
-    import io
-    import tarfile
-
     with tarfile.open(tmp_path / "s.tar", "w") as archive:
-        for content in list(PICTURES.values())[:2]:
-            header = tarfile.TarInfo("same.jpg")
-            header.size = len(content)
-            archive.addfile(header, io.BytesIO(content))
-    classify(tmp_path / "s.tar", tmp_path / "out")
-    assert [r["image_id"] for r in rows(tmp_path / "out")] == ["s.tar/same.jpg", "s.tar/same.jpg (2)"]
+        for name in ("same.jpg", "same.jpg", "same.jpg (2)"):
+            header = tarfile.TarInfo(name)
+            header.size = len(PICTURES["lesion-00.jpg"])
+            archive.addfile(header, io.BytesIO(PICTURES["lesion-00.jpg"]))
+    assert classify(tmp_path / "s.tar", tmp_path / "out").rows == 3
+    assert [r["image_id"] for r in rows(tmp_path / "out")] == [
+        "s.tar/same.jpg",
+        "s.tar/same.jpg (2)",
+        "s.tar/same.jpg (2) (2)",
+    ]
 
 
 def test_a_finished_part_is_never_done_again(folder, tmp_path, monkeypatch, classify):

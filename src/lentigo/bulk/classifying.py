@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import PurePath
 from types import ModuleType
 
@@ -94,11 +94,10 @@ def classify(
         job = Job(target, plan.sha256, secrets.token_hex(8), stated, maps)
         before, todo = _left(plan, target)
         new: list[Outcome] = []
-        outcomes = ENGINES[engine].run(todo, job, classifier, workers=workers, address=address) if todo else iter(())
-        shown = track(outcomes, "Classifying", len(plan), done=len(before)) if progress else outcomes
-        for outcome in shown:
-            _refuse_problem(outcome, len(before) + len(new), len(plan))
-            new.append(outcome)
+        with closing(ENGINES[engine].run(todo, job, classifier, workers=workers, address=address)) as outcomes:
+            for outcome in track(outcomes, "Classifying", len(plan), done=len(before)) if progress else outcomes:
+                _refuse_problem(outcome, len(before) + len(new), len(plan))
+                new.append(outcome)
         summary = summarise(target, len(plan), before, new, time.monotonic() - started, notices)
         _refuse_unfinished(summary)
         storage.write(storage.joined(target, SUMMARY), json.dumps(summary.to_dict(), indent=1).encode() + b"\n")

@@ -11,7 +11,7 @@ from typing import Any
 
 from lentigo.bulk.plan import Part
 from lentigo.bulk.work import Job, Outcome, Worker
-from lentigo.errors import DataError, MissingExtraError
+from lentigo.errors import DataError, LentigoError, MissingExtraError
 from lentigo.runtime import Classifier
 
 __all__ = ["connected", "run"]
@@ -40,9 +40,12 @@ def run(
     Raises:
         MissingExtraError: Ray is not installed.
         DataError: no cluster at that address.
+        LentigoError: Ray does not start, or fails as a whole.
     """
+    texts = [{"part": part.to_json(), "again": again} for part, again in parts]
+    if not texts:
+        return
     with connected(address) as ray:
-        texts = [{"part": part.to_json(), "again": again} for part, again in parts]
         actors = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(texts))
         done = ray.data.from_items(texts, override_num_blocks=len(texts)).map_batches(
             _Actor,
@@ -52,8 +55,11 @@ def run(
             # No queue at an actor: a slow node holds up what it has in hand and nothing else.
             compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
         )
-        for row in done.iter_rows():
-            yield Outcome(**json.loads(row["outcome"]))
+        try:
+            for row in done.iter_rows():
+                yield Outcome(**json.loads(row["outcome"]))
+        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+            raise LentigoError(f"Ray failed ({_first_line(error)}).", "Run the same again: it continues.") from error
 
 
 class _Actor:
@@ -78,11 +84,13 @@ def connected(address: str | None) -> Iterator[Any]:
     Raises:
         MissingExtraError: Ray is not installed.
         DataError: no cluster at that address.
+        LentigoError: Ray does not start here.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before it is imported: nothing reports to anyone
     try:
         import ray
         import ray.data
+        import ray.data.exceptions
     except ImportError as error:
         raise MissingExtraError("The engine Ray", "cluster") from error
     ours = not ray.is_initialized()
@@ -96,11 +104,19 @@ def connected(address: str | None) -> Iterator[Any]:
             ray.shutdown()
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _connect(ray: Any, address: str | None) -> None:
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     if address is None:
         # Ray Data waits for ever on a node of one processor.
-        ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), include_dashboard=False, **quiet)
+        try:
+            ray.init(address="local", num_cpus=max(2, os.cpu_count() or 1), include_dashboard=False, **quiet)
+        except Exception as error:  # Ray has no class for it
+            what = f"Ray does not start on this machine ({_first_line(error)})."
+            raise LentigoError(what, "Try again when it is less busy, or use --engine local.") from error
         return
     try:
         ray.init(address=address, **quiet)

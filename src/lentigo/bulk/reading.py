@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lentigo.bulk import storage
@@ -26,6 +26,7 @@ class Item:
         content: the image's bytes; None where there are none.
         kind: of the failure, where there is no content.
         error: what is wrong and what to do.
+        spoils: whether the images that came before from the same shard can't be relied on.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Item:
     content: bytes | None
     kind: str = ""
     error: str = ""
+    spoils: bool = False
 
 
 def items(inputs: Collection[Input], others: Counter[str]) -> Iterator[Item]:
@@ -42,11 +44,15 @@ def items(inputs: Collection[Input], others: Counter[str]) -> Iterator[Item]:
         inputs: of the part.
         others: counts members of shards that are not images, by suffix.
     """
+    taken: set[str] = set()
     for one in inputs:
-        if one.kind == IMAGE:
-            yield _image(one)
-        else:
-            yield from _contained(one, others)
+        for item in [_image(one)] if one.kind == IMAGE else _contained(one, others):
+            identifier, times = item.id, 1
+            while identifier in taken:  # a name may stand twice in a shard
+                times += 1
+                identifier = f"{item.id} ({times})"
+            taken.add(identifier)
+            yield item if times == 1 else replace(item, id=identifier)
 
 
 def _image(one: Input) -> Item:
@@ -60,7 +66,7 @@ def _image(one: Input) -> Item:
 
 def _contained(one: Input, others: Counter[str]) -> Iterator[Item]:
     """The items in a shard or a row group; what is missing of it is an item too."""
-    seen = 0
+    seen, spoils = 0, False
     try:
         with storage.opened(one.address) as file:
             for item in _members(one, file, others) if one.kind == TAR else _rows(one, file):
@@ -69,27 +75,27 @@ def _contained(one: Input, others: Counter[str]) -> Iterator[Item]:
         return
     except (UnreadableShardError, DataError) as error:
         kind, message = UNREADABLE_SHARD, f"{one.address}: {error.message} Make it again, then run this again."
+        spoils = getattr(error, "spoils", False)
     except Exception as error:  # file systems raise what their clients do
         failure = storage.unavailable(one.address, error)
         kind, message = failure.kind, str(failure)
     before = f" Images that came before: {seen}." if seen and not one.counted else ""
     for identifier in one.ids[seen:] if one.counted else one.ids:
-        yield Item(identifier, one.address, None, kind, message + before)
+        yield Item(identifier, one.address, None, kind, message + before, spoils)
 
 
 def _members(one: Input, file: storage.Watched, others: Counter[str]) -> Iterator[Item]:
-    times: Counter[str] = Counter()
+    empty = True
     for name, content in members(file, others):
-        times[name] += 1
-        again = f" ({times[name]})" if times[name] > 1 else ""
-        identifier = f"{one.ids[0]}/{name}{again}".encode("utf-8", "backslashreplace").decode()
+        empty = False
+        identifier = f"{one.ids[0]}/{name}".encode("utf-8", "backslashreplace").decode()
         source = f"{one.address}/{name}"
         if isinstance(content, LentigoError):
             kind = UNREADABLE_SHARD if isinstance(content, UnreadableShardError) else UNREADABLE_IMAGE
             yield Item(identifier, source, None, kind, f"{source}: {content}")
         else:
             yield Item(identifier, source, content)
-    if not times:
+    if empty:
         raise UnreadableShardError("there is no image in it.")
 
 

@@ -24,7 +24,13 @@ Member = tuple[str, bytes | LentigoError]
 
 
 class UnreadableShardError(LentigoError):
-    """A shard that is not a tar archive, is damaged, or ends too early."""
+    """A shard that is not a tar archive, is damaged, or ends too early.
+
+    Attributes:
+        spoils: whether the images that came before it may be damaged too: packed data are checked at their end only.
+    """
+
+    spoils = False
 
 
 def members(file: storage.Watched, others: Counter[str]) -> Iterator[Member]:
@@ -37,22 +43,37 @@ def members(file: storage.Watched, others: Counter[str]) -> Iterator[Member]:
         others: counts what is not an image.
 
     Raises:
-        UnreadableShardError: see there; all members that came before are whole.
+        UnreadableShardError: see there.
         Exception: what reading `file` raises.
     """
+    packed = False
     try:
-        unpacked = _unpacked(io.BufferedReader(file, 1 << 20))
+        plain = io.BufferedReader(file, 1 << 20)
+        unpacked = _unpacked(plain)
+        packed = unpacked is not plain
         with tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header) as archive:
             for header in archive:
                 yield from _member(archive, header, others, file)
             if not getattr(archive, "ended", False):
                 raise UnreadableShardError("it ends too early: there is no end mark, or a header is damaged.")
-    except UnreadableShardError:
-        raise
+            _refuse_more(archive.fileobj)
     except Exception as error:  # each kind of packing has its own errors
         if file.failure is not None:
             raise file.failure from None
-        raise UnreadableShardError(f"it is damaged, or not a tar archive ({error}).") from None
+        damage = error if isinstance(error, UnreadableShardError) else UnreadableShardError(_damaged(error))
+        damage.spoils = packed
+        raise damage from None
+
+
+def _refuse_more(stream: Any) -> None:
+    """Read to the end, where packed data have their checksum; shards that were joined would lose all but the first."""
+    while block := stream.read(1 << 20):
+        if block.strip(b"\0"):
+            raise UnreadableShardError("more follows its end mark: perhaps several archives were joined.")
+
+
+def _damaged(error: Exception) -> str:
+    return f"it is damaged, or not a tar archive ({error})."
 
 
 def _member(

@@ -90,6 +90,7 @@ def system_of(address: str) -> tuple[Any, str]:
         raise MissingExtraError(f"{address}: reading from there", "bulk") from error
     except ValueError as error:
         raise DataError(f"{address}: not an address that fsspec knows ({error}).", "Check its beginning.") from None
+    system.invalidate_cache()  # what was listed before may have changed
     return system, path
 
 

@@ -120,9 +120,11 @@ class Worker:
         others: Counter[str] = Counter()
         # Asked for before it is read: what changes meanwhile is read again.
         shard = "" if part.inputs[0].kind == IMAGE else storage.identity(part.inputs[0].address)
-        wanted = [one for one in part.inputs if not set(one.ids) & set(kept)]
-        fresh = {}
+        wanted = [one for one in part.inputs if one.ids[0] not in kept]
+        fresh: dict[str, Row] = {}
         for i, item in enumerate(items(wanted, others)):
+            if item.spoils:
+                fresh = {identifier: self._spoilt(row, item) for identifier, row in fresh.items()}
             fresh[item.id] = self._row(mark.checked(i, item))
         rows = list(fresh.values()) if not kept else [{**kept, **fresh}[identifier] for identifier in part.ids]
         _refuse_lost(part, rows)
@@ -133,6 +135,12 @@ class Worker:
 
     def _row(self, item: Item) -> Row:
         return row_of(item, self._classifier, prevalence=self._job.prevalence, maps=self._job.maps)
+
+    def _spoilt(self, row: Row, damage: Item) -> Row:
+        """The row of an image whose shard turned out to be damaged."""
+        error = f"{row['source']}: perhaps damaged, since its shard is. {damage.error}"
+        item = Item(str(row["image_id"]), str(row["source"]), None, UNREADABLE_SHARD, error)
+        return self._row(item)
 
     def _kept(self, part: Part) -> dict[str, Row]:
         """Rows of an earlier attempt that need not be done again; none of a shard, which is read as a whole."""

@@ -1,0 +1,108 @@
+"""An object store, by a server that speaks S3: sources and results there, and a store that answers 503."""
+
+import threading
+from collections import Counter
+
+import pytest
+from pyarrow import parquet
+
+from lentigo import bulk
+from tests.bulk.conftest import PICTURES, rows, write_tar
+
+pytest.importorskip("s3fs")
+pytest.importorskip("moto")
+
+
+class Store:
+    """Moto's server in this process; `refuse(path, times)` says which requests get a 503."""
+
+    def __init__(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        inner = DomainDispatcherApplication(create_backend_app)
+        self.asked: Counter[str] = Counter()
+        self.refuse = lambda path, times: False
+
+        def application(environment, start):
+            path = environment["PATH_INFO"]
+            if environment["REQUEST_METHOD"] == "GET":
+                self.asked[path] += 1
+                if self.refuse(path, self.asked[path]):
+                    start("503 Slow Down", [("Content-Type", "application/xml")])
+                    return [b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+            return inner(environment, start)
+
+        self.server = make_server("127.0.0.1", 0, application, threaded=True)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def settings(store: Store) -> dict[str, str]:
+    """Variables that lead to it."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{store.server.server_port}",
+        "AWS_MAX_ATTEMPTS": "1",  # s3fs repeats too
+    }
+
+
+@pytest.fixture(scope="module")
+def store():
+    import s3fs
+
+    found = Store()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings(found).items():
+            patch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        found.files = s3fs.S3FileSystem()
+        found.files.mkdir("images")
+        found.files.mkdir("results")
+        yield found
+        s3fs.S3FileSystem.clear_instance_cache()
+        found.server.shutdown()
+
+
+@pytest.fixture
+def classify(model):
+    def run(source, out, **options):
+        return bulk.classify(source, out, **{"model": model, "images_per_part": 3, "progress": False} | options)
+
+    return run
+
+
+def test_folders_shards_and_results_may_be_there(store, folder, clean, classify, tmp_path):
+    for row in clean:
+        store.files.pipe_file(f"images/a/{row['image_id']}", (folder / row["image_id"]).read_bytes())
+    store.files.pipe_file("images/a/without_suffix", PICTURES["lesion-00.jpg"])
+    store.files.pipe_file("images/a/table.csv", b"image\n")
+    found = classify("s3://images/a/", "s3://results/a", maps=True)
+    assert (found.rows, found.failures) == (9, {"unreadable image": 1})
+    assert ".csv 1" in found.text
+    made = parquet.read_table("results/a", filesystem=store.files).to_pylist()
+    assert [{**row, "source": None, "error": None} for row in made if row["image_id"] != "without_suffix"] == [
+        {**row, "source": None, "error": None} for row in clean
+    ]
+    assert made[0]["source"] == "s3://images/a/broken.jpg"
+    assert "Nothing was left to do" in classify("s3://images/a/", "s3://results/a", maps=True).text
+    shard = write_tar(tmp_path / "s.tar", dict(list(PICTURES.items())[:2]))
+    store.files.pipe_file("images/b/s.tar", shard.read_bytes())
+    classify("s3://images/b/*.tar", tmp_path / "out")
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == ["s.tar/lesion-00.jpg", "s.tar/lesion-01.jpg"]
+
+
+def test_503_is_repeated_then_a_row_then_completed(store, classify, tmp_path):
+    for name in list(PICTURES)[:4]:
+        store.files.pipe_file(f"images/c/{name}", PICTURES[name])
+    store.refuse = lambda path, times: (path.endswith("lesion-01.jpg") and times == 1) or path.endswith("lesion-02.jpg")
+    try:
+        found = classify("s3://images/c", tmp_path / "out")
+    finally:
+        store.refuse = lambda path, times: False
+    assert (found.rows, found.failures) == (4, {"unreachable": 1})
+    assert store.asked["/images/c/lesion-01.jpg"] == 2
+    assert store.asked["/images/c/lesion-02.jpg"] > 2
+    assert classify("s3://images/c", tmp_path / "out").failures == {}
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == list(PICTURES)[:4]
