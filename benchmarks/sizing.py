@@ -4,13 +4,15 @@ python benchmarks/sizing.py results/scale.json --machine NAME VCPUS PRICE [--mac
     [--currency USD] [--efficiency 0.9] [--out results/sizing.md]
 
 Prices are the caller's: they are not looked up here, and the page says when and where they were read. A machine is
-taken to compute as fast per vCPU as the measured one per core, times the efficiency: measure again on a machine before
-relying on it.
+taken to compute as fast per vCPU as the measured one per core, times what each further worker added where two were
+measured, or EFFICIENCY: measure again on a machine before relying on it.
 """
 
 import argparse
 import json
+import statistics
 from pathlib import Path
+from typing import Any
 
 from lentigo.atomic import write_text
 
@@ -23,7 +25,7 @@ def rows(rate: float, machines: list[tuple[str, int, float]], efficiency: float)
     Args:
         rate: images a second and core.
         machines: name, vCPUs, price of an hour.
-        efficiency: share of the rate that each further vCPU adds, 0 to 1.
+        efficiency: share of the rate that each further vCPU adds.
     """
     table = []
     for name, vcpus, price in machines:
@@ -33,6 +35,15 @@ def rows(rate: float, machines: list[tuple[str, int, float]], efficiency: float)
     return table
 
 
+def added_by_a_worker(figures: dict[str, Any]) -> float:
+    """Share of the rate of one worker that a second one added, of the medians of their runs."""
+    runs = figures.get("speed", {})
+    one, two = ([run["rate"] for name, run in runs.items() if name.startswith(f"local {n} ")] for n in (1, 2))
+    if not (one and two):
+        raise SystemExit("Two workers were not measured: state --efficiency, or run benchmarks/scale.py --only speed.")
+    return statistics.median(two) / statistics.median(one) - 1
+
+
 def page(rate: float, basis: str, given: argparse.Namespace) -> str:
     """results/sizing.md."""
     machines = [(name, int(vcpus), float(price)) for name, vcpus, price in given.machine]
@@ -40,8 +51,8 @@ def page(rate: float, basis: str, given: argparse.Namespace) -> str:
     lines = [
         "# A million images", "",
         f"Measured: {rate:,.1f} images a second and core ({basis}).", "",
-        f"Assumed by whoever ran this: prices of {given.dated} from {given.source}; each vCPU after the first adds "
-        f"{given.efficiency:.0%} of the rate of one core.", "",
+        f"Prices: of {given.dated} from {given.source}, as stated by whoever ran this. Each vCPU after the first is "
+        f"taken to add {given.efficiency:.0%} of the rate of one core.", "",
         "images a second = rate x (1 + (vCPUs - 1) x efficiency); hours = 1,000,000 / images a second / 3,600; "
         "cost = hours x price of an hour. Storage and transfer are not included.", "",
         f"| {' | '.join(head)} |", "|:--|--:|--:|--:|--:|--:|",
@@ -57,10 +68,12 @@ def main() -> None:
     parser.add_argument("--currency", default="USD")
     parser.add_argument("--dated", required=True, help="day on which the prices were read")
     parser.add_argument("--source", required=True, help="where they were read")
-    parser.add_argument("--efficiency", type=float, default=0.9)
+    parser.add_argument("--efficiency", type=float, help="share of the first that each further vCPU adds")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     figures = json.loads(given.scale.read_text(encoding="utf-8"))
+    if given.efficiency is None:
+        given.efficiency = added_by_a_worker(figures)
     text = page(float(figures["images_per_second_and_core"]), str(figures["machine"]), given)
     print(text)
     if given.out:

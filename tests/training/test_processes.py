@@ -1,5 +1,6 @@
 """Training by several processes: the same result as by one, also when they are killed and others go on."""
 
+import multiprocessing
 import os
 import signal
 
@@ -36,14 +37,14 @@ def alone(split, tmp_path_factory):
 
 
 class Kill(pl.Callback):
-    """Kills processes, by their rank, at the start of the second epoch."""
+    """Sends a signal to processes, by their rank, at the start of the second epoch."""
 
-    def __init__(self, *ranks):
-        self.ranks = ranks
+    def __init__(self, *ranks, by=signal.SIGKILL):
+        self.ranks, self.by = ranks, by
 
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 1 and processes.world().rank in self.ranks:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.by)
 
 
 def scores(run):
@@ -76,6 +77,15 @@ def test_all_killed_and_as_many_that_go_on(split, alone, tmp_path):
     with pytest.raises(RunError, match="was killed"):
         training.train("compact", split, RECIPE, out=out, devices=2, callbacks=(Kill(0, 1),))
     assert_same(training.train("compact", split, out=out, resume=True, devices=2), alone)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_first_ends_all(split, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt, match="interrupted in epoch 2"):
+        training.train("compact", split, RECIPE, out=out, devices=2, callbacks=(Kill(0, by=signal.SIGINT),))
+    assert len(pd.read_csv(out / "log" / "metrics.csv")) == 1
+    assert not multiprocessing.active_children()
 
 
 class TestShares:

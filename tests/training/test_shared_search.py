@@ -13,7 +13,7 @@ from lentigo.errors import RunError
 from lentigo.training import trials as sharing
 from lentigo.training.samplers import SlotSampler
 from lentigo.training.search import search
-from lentigo.training.storage import named, open_storage
+from lentigo.training.storage import lock_of, named, open_storage
 from lentigo.training.trials import LOST_WITH, Trials, is_lost, slots
 
 RECIPE = training.Recipe(size=16, epochs=2, batch_size=32, schedule="constant", rotation=0)
@@ -43,7 +43,7 @@ def chosen(trial):
 def work(where, seconds, said):
     """A worker that takes trials until all are done, each in so many seconds."""
     sharing.POLL = 0.05
-    trials = Trials(new_study(where), 4, alone=False)
+    trials = Trials(new_study(where), 4, alone=False, lock=lock_of(where))
     while (trial := trials.take()) is not None:
         with trials.alive(trial):
             chosen(trial)
@@ -76,6 +76,18 @@ def test_killed_workers_trials_are_done_by_the_others_and_none_twice(tmp_path, k
         trained.append(said.get())
     assert sorted(trained) == [trial.number for trial in done]  # each of the four by one worker
     assert found[lost].state == TrialState.FAIL
+
+
+@pytest.mark.parametrize("kind", STORAGES)
+def test_workers_that_begin_at_once_find_one_storage(tmp_path, kind):
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=new_study, args=(place(kind, tmp_path),)) for _ in range(4)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert [one.exitcode for one in workers] == [0] * 4
+    assert len(optuna.get_all_study_names(open_storage(place(kind, tmp_path)))) == 1
 
 
 class TestTrials:

@@ -47,7 +47,7 @@ def reproduce(
         tables=[name for name in tables.split(",") if name],
         weights=files,
         download=download,
-        engine=engine,
+        engine=engine,  # type: ignore[arg-type]  # unknown ones are refused
         address=address,
     ):
         typer.echo(f"Wrote {page}")

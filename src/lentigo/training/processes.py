@@ -22,7 +22,7 @@ import torch
 from torch import distributed, multiprocessing
 
 from lentigo import errors
-from lentigo.errors import LentigoError, RunError
+from lentigo.errors import LentigoError, MissingExtraError, RunError
 from lentigo.training.devices import Device, find_device
 
 __all__ = ["World", "launch", "started_outside", "together", "wait_for_all", "world"]
@@ -216,6 +216,7 @@ def _raise(notes: Path, processes: list[BaseProcess], error: Exception) -> None:
         ) from None
     if said:
         kind = getattr(errors, said[0]["kind"], RunError)
+        kind = RunError if kind is MissingExtraError else kind  # whose arguments are others
         raise kind(said[0]["message"], said[0]["hint"]) from None
     raise RunError(f"A process failed: {_last_line(error)}.", "Re-run with --devices 1 to see more.") from error
 

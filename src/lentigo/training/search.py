@@ -41,7 +41,7 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.samplers import Sampler, SlotSampler
 from lentigo.training.search_report import Search, read_log, write_search
 from lentigo.training.space import Space, apply_parameters, check_space, grid_of, plain_space, suggest
-from lentigo.training.storage import named, open_storage
+from lentigo.training.storage import lock_of, named, open_storage
 from lentigo.training.trials import DONE, POLL, Trials, slots
 
 __all__ = ["Sampler", "search", "search_from"]
@@ -118,7 +118,8 @@ def search(
         if kept is not None and storage is not None:
             _mark(folder, named(storage), study)
             opened = _open(kept, study, f"{named(storage)}, study {study!r}", description)
-            _go_on(opened, trainer, SlotSampler(sampler, space, seed, shared=True), Trials(opened, trials, alone=False))
+            queue = Trials(opened, trials, alone=False, lock=lock_of(storage))
+            _go_on(opened, trainer, SlotSampler(sampler, space, seed, shared=True), queue)
             with alone:  # several workers may write into one folder
                 return write_search(opened, folder, split, recipe)
         with alone:

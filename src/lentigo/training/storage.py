@@ -1,20 +1,27 @@
 """Where a search keeps its trials: a journal in a file, or a database, either of which several workers can share."""
 
 import os
+import random
+import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lentigo.errors import OutputError, RunError
 
-__all__ = ["named", "open_storage"]
+__all__ = ["lock_of", "named", "open_storage"]
 
 PATIENCE = 60
 """Seconds that SQLite waits for another worker's write to end."""
+ATTEMPTS = 4
+"""To open a database that others may be creating."""
 
 
 def open_storage(place: str | os.PathLike[str]) -> BaseStorage:
@@ -46,6 +53,18 @@ def named(place: str | os.PathLike[str]) -> str:
     return make_url(text).render_as_string(hide_password=True) if "://" in text else str(Path(text).absolute())
 
 
+def lock_of(place: str | os.PathLike[str]) -> AbstractContextManager[object]:
+    """What a worker holds while it takes a trial.
+
+    Journals and servers let only one of two workers take a trial; SQLite lets both, for it locks no single row.
+    """
+    text = os.fspath(place)
+    if not text.startswith("sqlite"):
+        return nullcontext()
+    file = make_url(text).database
+    return FileLock(f"{file}.lock") if file and file != ":memory:" else nullcontext()
+
+
 def _check_journal(path: Path) -> None:
     """Nothing is appended to a file that isn't a journal."""
     if path.is_dir():
@@ -70,14 +89,26 @@ def _database(text: str) -> BaseStorage:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise RunError("The storage's URL can't be read.", "Write it as sqlite:///FILE, or name a file.") from None
+    # A connection that a server closed meanwhile is replaced; SQLite's file may be locked by another worker.
     local = url.get_backend_name() == "sqlite"
+    options = {"connect_args": {"timeout": PATIENCE}} if local else {"pool_pre_ping": True}
     try:
-        # A connection that a server closed meanwhile is replaced; SQLite's file may be locked by another worker.
-        options = {"connect_args": {"timeout": PATIENCE}} if local else {"pool_pre_ping": True}
-        return RDBStorage(text, engine_kwargs=options)
+        return _open_database(text, options)
     except ImportError as error:
         hint = "Install its driver: SQLAlchemy's documentation names them."
         raise RunError(f"{named(text)}: {str(error).rstrip('.')}.", hint) from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError, OSError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
         raise RunError(f"{named(text)}: {reason}.", "Check the address, and that the database is running.") from None
+
+
+def _open_database(url: str, options: dict[str, Any]) -> BaseStorage:
+    """Open it, or create its tables; another worker may be about to do so too."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            return RDBStorage(url, engine_kwargs=options)
+        except (IntegrityError, OperationalError, ProgrammingError):
+            if not left:
+                raise
+            time.sleep(random.uniform(0.2, 1))
+    raise AssertionError("unreachable")

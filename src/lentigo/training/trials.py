@@ -4,8 +4,9 @@ A slot is one choice of parameters, from 0. The trial that was asked for first h
 repetition with the same parameters holds it next, and goes on from the same run. A search of n trials is over when the
 slots 0 to n - 1 are settled: finished, pruned, or lost with several workers one after another.
 
-What must not go wrong when two workers act at once rests on two things that every storage of Optuna does atomically: it
-numbers new trials, and it ends a trial once.
+What must not go wrong when two workers act at once rests on what storages do atomically: they number new trials, and
+let one worker alone take a waiting trial or end one that runs. Where they don't, workers hold a lock meanwhile
+(`storage.lock_of`).
 """
 
 import os
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import optuna
@@ -58,10 +59,14 @@ class Trials:
         study: with a sampler that draws by the slot.
         wanted: how many slots there are.
         alone: whether no other worker can be there, so that whatever runs was interrupted.
+        lock: held while a trial is taken or let go; one that may be entered again.
     """
 
-    def __init__(self, study: optuna.Study, wanted: int, *, alone: bool) -> None:
+    def __init__(
+        self, study: optuna.Study, wanted: int, *, alone: bool, lock: AbstractContextManager[object] | None = None
+    ) -> None:
         self.study, self.wanted, self.alone = study, wanted, alone
+        self.lock = lock or nullcontext()
         self._beats: dict[int, tuple[object, float]] = {}
         self._waited, self._own = False, -1
 
@@ -81,12 +86,13 @@ class Trials:
             if not free and max(slot, default=-1) + 1 >= self.wanted:
                 self._wait(len(set(range(self.wanted)) - settled))
                 continue
-            trial = self.study.ask()
-            if self._is_ours(trial):
-                trial.set_user_attr("owner", _owner())
-                self._own = trial.number
-                return trial
-            self._end(trial.number)  # another worker was faster
+            with self.lock:
+                trial = self.study.ask()
+                if self._is_ours(trial):
+                    trial.set_user_attr("owner", _owner())
+                    self._own = trial.number
+                    return trial
+                self._end(trial.number)  # another worker was faster
 
     def free_dead(self) -> list[FrozenTrial]:
         """Let trials whose workers died be taken again; all trials as they then are."""
@@ -101,12 +107,13 @@ class Trials:
 
     def free(self, trial: optuna.Trial | FrozenTrial, *, died: bool) -> None:
         """End a trial without a result, and let another worker take it, unless too many died of it already."""
-        frozen = self.study.get_trials(deepcopy=False)[trial.number]
-        deaths = frozen.user_attrs.get("deaths", 0) + died
-        with suppress(UpdateFinishedTrialError):
-            optuna.Trial(self.study, frozen._trial_id).set_user_attr("deaths", deaths)
-        if self._end(trial.number) and deaths < LOST_WITH:
-            self._repeat(frozen, deaths)
+        with self.lock:
+            frozen = self.study.get_trials(deepcopy=False)[trial.number]
+            deaths = frozen.user_attrs.get("deaths", 0) + died
+            with suppress(UpdateFinishedTrialError):
+                optuna.Trial(self.study, frozen._trial_id).set_user_attr("deaths", deaths)
+            if self._end(trial.number) and deaths < LOST_WITH:
+                self._repeat(frozen, deaths)
 
     @contextmanager
     def alive(self, trial: optuna.Trial) -> Iterator[None]:

@@ -88,6 +88,8 @@ def find_with_recall(
         except ImageError:  # gone since its fingerprint was taken
             continue
         made += [(kind, str(prints.ids[row]), sources[row], rgb) for kind in COPIES]
+    if not made:
+        return find_duplicates(prints, search=search), ()
     copies = _take(made)
     pairs = find_duplicates(join(prints, copies), search=search)
     found = {(d.first, d.second) for d in pairs}
