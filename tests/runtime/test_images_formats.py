@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 import PIL
 import pytest
+import simplejpeg
 import tifffile
 from PIL import Image
 
 from lentigo.errors import ImageError
 from lentigo.runtime.codecs import limits
+from lentigo.runtime.codecs.header import picture_size
 from lentigo.runtime.images import decode
 from tests.runtime.made import chunk, encode, png, tiff
 
@@ -400,3 +402,25 @@ class TestUpright:
         exif = Image.Exif()
         exif[0x0112] = flag
         assert decode(encode(photo(), "JPEG", exif=exif)).shape == (150, 200, 3)
+
+
+class TestSizes:
+    """The size by the header alone is that of the pixels, whichever library reads the header."""
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+    def test_of_a_jpeg(self, mode, options):
+        data = encode(photo((203, 51)).convert(mode), "JPEG", **options)
+        assert picture_size(data) == (203, 51)
+
+    def test_of_a_jpeg_that_the_decoder_does_not_read(self, plain, monkeypatch):
+        def unread(data):
+            raise ValueError("Unsupported JPEG")
+
+        monkeypatch.setattr(simplejpeg, "decode_jpeg_header", unread)
+        assert picture_size(plain) == (200, 150)
+
+    def test_of_a_jpeg_that_states_more_pixels_than_it_has(self, plain):
+        """The limit is checked on what would be decoded, not on what comes."""
+        place = plain.index(b"\xff\xc0") + 5
+        assert picture_size(plain[:place] + struct.pack(">HH", 60000, 50000) + plain[place + 4 :]) == (50000, 60000)

@@ -54,6 +54,9 @@ class Classifier:
         self.sha256 = bundle.sha256
         self._threads = threads
         self._path = str(bundle.path.absolute())  # the working directory may differ when it is unpickled
+        described = bundle.metadata
+        self._training = dict(zip(self.labels.classes, described.training_prevalence, strict=True))
+        self._thresholds = threshold_words(described.operating_points, self.labels, described.no_operating_point)
 
     @classmethod
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> "Classifier":
@@ -233,15 +236,14 @@ class Classifier:
             ood_threshold=limit,
         )
         restated = None if stated is None or reasons else restate(balanced, stated)
-        points = described.operating_points
-        training = dict(zip(self.labels.classes, described.training_prevalence, strict=True))
-        found = {} if reasons else risks(balanced, restated, restate(balanced, training), self.labels, points)
+        training = {} if reasons else restate(balanced, self._training)
+        found = {} if reasons else risks(balanced, restated, training, self.labels, described.operating_points)
         return Verdict(
             source=name,
             gradable=not reasons,
             rejection_reasons=reasons,
             decision=NOT_GRADABLE if reasons else decide(found),
-            operating_point=threshold_words(points, self.labels, described.no_operating_point),
+            operating_point=self._thresholds,
             probabilities=None if reasons else restated or balanced,
             prevalence=stated,
             risks=found,

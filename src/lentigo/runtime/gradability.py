@@ -58,6 +58,5 @@ def _is_blank(image: NDArray[np.uint8]) -> bool:
 
 def _squared_deviations(pixels: NDArray[np.uint8]) -> float:
     """Sum of the squared deviations from the mean, of the channel where it is largest."""
-    levels = pixels.reshape(-1, 3).astype(np.int64)
-    sums, squares = levels.sum(axis=0), (levels**2).sum(axis=0)
-    return float((squares - sums**2 / len(levels)).max())
+    levels = pixels.transpose(2, 0, 1).astype(np.float64, order="C").reshape(3, -1)  # integers, whose sums are exact
+    return float((np.vecdot(levels, levels) - levels.sum(axis=1) ** 2 / levels.shape[1]).max())

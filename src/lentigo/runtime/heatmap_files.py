@@ -20,7 +20,8 @@ __all__ = ["SUFFIX", "encode", "is_heatmap", "mark", "refuse_to_replace", "save"
 
 SUFFIX = ".heatmap.png"
 """Suffix of heat-map files."""
-_KINDS = {b"\x89PNG\r\n\x1a\n": PngImageFile, b"\xff\xd8\xff": JpegImageFile}
+_JPEG = b"\xff\xd8\xff"
+_KINDS = {b"\x89PNG\r\n\x1a\n": PngImageFile, _JPEG: JpegImageFile}
 
 
 def is_heatmap(source: object) -> bool:
@@ -39,10 +40,16 @@ def is_heatmap(source: object) -> bool:
             with path.open("rb") as file:
                 return _tagged_file(file)
         if isinstance(source, bytes | bytearray | memoryview):
-            return _tagged_file(io.BytesIO(source))
+            content = bytes(source)
+            return _may_be_tagged(content) and _tagged_file(io.BytesIO(content))
     except Exception:  # Pillow raises many kinds of errors on damaged files; decoding reports what is wrong
         return False
     return False
+
+
+def _may_be_tagged(content: bytes) -> bool:
+    """False for a JPEG that lacks the tag: its header needn't be read. PNG may hold it packed."""
+    return HEATMAP.encode() in content or not content.startswith(_JPEG)
 
 
 def _tagged_file(file: IO[bytes]) -> bool:

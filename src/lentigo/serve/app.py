@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -21,6 +22,9 @@ from lentigo.serve.settings import Settings, load_settings
 from lentigo.serve.web import web_routes
 
 __all__ = ["create_app"]
+
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI would send traces, with addresses, and messages of errors wherever variables of OpenTelemetry say."""
 
 
 def create_app(settings: Settings | None = None, *, service: Service | None = None) -> FastAPI:
@@ -39,6 +43,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
         redoc_url=None,
         static_url="/docs/static",
         lifespan=_lifespan,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = made
     install_handlers(app)

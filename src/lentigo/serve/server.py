@@ -1,6 +1,7 @@
 """`serve`: one call that starts everything, and returns when everything has ended."""
 
 import asyncio
+import gc
 import math
 import os
 import signal
@@ -15,6 +16,7 @@ import uvloop
 from lentigo.errors import DataError, LentigoError, OutputError, reason
 from lentigo.serve.app import create_app
 from lentigo.serve.logs import route_libraries
+from lentigo.serve.memory import keep_memory_flat
 from lentigo.serve.problems import ProblemError
 from lentigo.serve.protocol import protocol_for
 from lentigo.serve.service import Service
@@ -59,6 +61,7 @@ def serve(
 
 
 async def _serve(settings: Settings) -> None:
+    keep_memory_flat()
     service = Service(settings)
     app = create_app(settings, service=service)
     with _bind(settings) as bound:
@@ -89,6 +92,7 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
         host, port = bound.getsockname()[:2]
         service.log.write("info", "listening", host=host, port=port, workers=service.pool.alive)
+        gc.freeze()  # what is loaded stays: looking through it again and again would take time from every request
         await server.serve(sockets=[bound])
     service.log.write("info", "stopped")
 

@@ -3,6 +3,7 @@
 Started by `lentigo.serve.pool` as `python -m lentigo.serve.worker DESCRIPTOR`; ends when the service closes the socket.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from lentigo.errors import LentigoError
 from lentigo.serve.answering import Answering
 from lentigo.serve.frames import receive_frame, send_frame
 from lentigo.serve.logs import Log
+from lentigo.serve.memory import keep_memory_flat
 
 __all__ = ["main"]
 
@@ -31,6 +33,7 @@ def main(descriptor: int, log: Log) -> None:
         send_frame(connection, {"error": [error.message, error.hint]})
         return
     send_frame(connection, {"models": answering.models()})
+    gc.freeze()  # what is loaded stays: looking through it again and again would take time from every image
     while asked := receive_frame(connection):
         header, content = asked
         answers = answering.answer(header, _split(content, header["sizes"]))
@@ -48,6 +51,7 @@ def _split(content: memoryview, sizes: Sequence[int]) -> list[bytes]:
 
 def _main() -> None:
     """Run the process. What libraries in C write to standard error goes nowhere: that is our log."""
+    keep_memory_flat()
     log = Log(stream=os.fdopen(os.dup(sys.stderr.fileno()), "w"))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stderr.fileno())

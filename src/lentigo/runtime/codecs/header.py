@@ -2,8 +2,10 @@
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
+import simplejpeg
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -57,6 +59,10 @@ def picture_size(data: bytes) -> tuple[int, int]:
     kind = sniff(data[:START])
     if kind and kind.name == "WebP":
         return webp_size(data)
+    if kind and kind.name == "JPEG":
+        with suppress(ValueError):  # what the library that decodes it doesn't read
+            height, width, *_ = simplejpeg.decode_jpeg_header(data)
+            return width, height
     if kind and kind.name == "DICOM":
         stated = read_dicom_header(data)
         return int(stated.Columns), int(stated.Rows)
