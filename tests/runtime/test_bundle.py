@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lentigo import Classifier, taxonomy
 from lentigo.errors import BundleError
 from lentigo.labels import BINARY
-from lentigo.runtime import Bundle, Ensemble, Outputs
+from lentigo.runtime import Bundle, Ensemble, Outputs, shipped_models
 from lentigo.runtime.bundle import HASH_KEY, METADATA_KEY, sealed
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -265,3 +265,25 @@ class TestEnsemble:
 
 def test_outputs_have_names():
     assert Outputs._fields == ("probabilities", "cam", "ood_score")
+
+
+class TestMemory:
+    """What was computed leaves no memory taken that the next image doesn't need."""
+
+    ROLLUP = Path("/proc/self/smaps_rollup")
+    pytestmark = pytest.mark.skipif(not ROLLUP.exists(), reason="the memory of a process is read from Linux")
+
+    def growth(self, first, second):
+        """Megabytes that a process grows by from the first to the second batch."""
+        bundle, used = Bundle(shipped_models()["lentigo-s"], threads=1), []
+        for shape in (first, second):
+            bundle.predict(np.zeros(shape, np.uint8))
+            lines = self.ROLLUP.read_text().splitlines()
+            used.append(next(int(line.split()[1]) / 1000 for line in lines if line.startswith("Private_Dirty")))
+        return used[1] - used[0]
+
+    def test_of_a_large_image(self):
+        assert self.growth((4, 150, 200, 3), (1, 2400, 3000, 3)) < 40
+
+    def test_of_a_size_that_comes_again(self):
+        assert self.growth((1, 450, 600, 3), (1, 450, 600, 3)) < 8

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from lentigo.errors import MissingExtraError
+from lentigo.runtime import Bundle
 from lentigo.serve import answering
 from lentigo.serve.logs import Log
 
@@ -16,7 +17,7 @@ def test_fhir_without_its_extra_is_not_acceptable_and_is_no_failure(photos, bund
 
     monkeypatch.setattr(answering, "fhir_text", lacking)
     said = io.StringIO()
-    worker = answering.Answering([str(bundle_path)], 10**8, None, Log(stream=said))
+    worker = answering.Answering([str(bundle_path)], 4, 10**8, None, Log(stream=said))
     (answer,) = worker.answer({"model": 0, "names": ["a"], "fhir": "R5"}, photos[:1])
     assert answer.status == 406
     assert b"clinic" in answer.body
@@ -26,4 +27,18 @@ def test_fhir_without_its_extra_is_not_acceptable_and_is_no_failure(photos, bund
 def test_an_audit_log_without_its_extra_is_refused_at_the_start(bundle_path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(MissingExtraError, match="The audit log"):
-        answering.Answering([str(bundle_path)], 10**8, str(tmp_path / "log"), Log())
+        answering.Answering([str(bundle_path)], 4, 10**8, str(tmp_path / "log"), Log())
+
+
+def test_a_whole_batch_is_computed_before_the_first_request(bundle_path, monkeypatch):
+    """Else the first one waits for it, and memory grows when the first whole batch comes, hours later."""
+    computed, predict = [], Bundle.predict
+
+    def noted(bundle, images, **known):
+        computed.append(images.shape)
+        return predict(bundle, images, **known)
+
+    monkeypatch.setattr(Bundle, "predict", noted)
+    worker = answering.Answering([str(bundle_path)], 3, 10**8, None, Log())
+    side = worker.models()[0]["size"]
+    assert computed == [(3, side, side, 3)]

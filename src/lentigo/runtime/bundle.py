@@ -45,6 +45,8 @@ HASH_KEY = "lentigo.sha256"
 _UNSEALED = b"0" * 64
 _SEAL = re.compile(re.escape(HASH_KEY.encode()) + rb"\x12\x40([0-9a-f]{64})")
 """The hash as encoded in a protocol buffer: preceded by its key, the field's tag and its length."""
+_LARGE = 3 * 2_000_000
+"""Number of values in images after which memory is given back: below, keeping it for the next ones is faster."""
 _TYPES = {"number": ("tensor(float)", np.float32), "category": ("tensor(int64)", np.int64)}
 
 
@@ -66,6 +68,7 @@ class Bundle:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # it keeps a plan and a block for every size of image and batch
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
@@ -122,8 +125,7 @@ class Bundle:
             BundleError: an input that the bundle does not have.
         """
         feeds = self._feeds(images, known)
-        found = dict(zip(self._outputs, self._session.run(list(self._outputs.values()), feeds), strict=True))
-        return Outputs(**found)
+        return Outputs(**dict(zip(self._outputs, self._run(list(self._outputs.values()), feeds), strict=True)))
 
     def embed(self, images: NDArray[np.uint8], **known: NDArray) -> NDArray[np.float32]:
         """Embeddings float32 [N, D]: the pooled features from which the linear head makes its logits.
@@ -141,8 +143,13 @@ class Bundle:
                 "has no linear head on pooled features.",
                 "Export the run again with this lentigo, or use another model.",
             )
-        found: list[NDArray[np.float32]] = self._session.run([EMBEDDING], self._feeds(images, known))
-        return found[0]
+        return self._run([EMBEDDING], self._feeds(images, known))[0]
+
+    def _run(self, outputs: list[str], feeds: dict[str, NDArray]) -> list[NDArray[np.float32]]:
+        """The values of outputs; what a large image took, hundreds of megabytes, is given back to the system."""
+        large = feeds["image"].size > _LARGE
+        found: list[NDArray[np.float32]] = self._session.run(outputs, feeds, _giving_back() if large else None)
+        return found
 
     def _feeds(self, images: NDArray[np.uint8], known: dict[str, NDArray]) -> dict[str, NDArray]:
         """Values of all inputs, those of optional ones that aren't known as missing."""
@@ -281,6 +288,13 @@ def _filled(declared: OptionalInput, values: NDArray | None, count: int) -> NDAr
     """Values of an optional input, or as many missing values."""
     dtype = _TYPES[declared.kind][1]
     return np.full(count, declared.missing, dtype) if values is None else np.asarray(values, dtype)
+
+
+def _giving_back() -> ort.RunOptions:
+    """Options of a run after which ONNX Runtime keeps no memory that it doesn't use."""
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _listed(types: dict[str, str]) -> str:

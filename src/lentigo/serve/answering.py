@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from lentigo.audit_log import AuditLog
 from lentigo.clinic import fhir_text
 from lentigo.errors import DataError, ImageError, LentigoError, MissingExtraError
@@ -43,6 +45,7 @@ class Answering:
 
     Args:
         models: names or paths of bundles.
+        batch: most images in a batch.
         max_pixels: most pixels in an image.
         audit_log: file of the audit log; None writes none.
         log: where to write what happens.
@@ -53,7 +56,7 @@ class Answering:
         MissingExtraError: the audit log needs a package that is not installed.
     """
 
-    def __init__(self, models: Sequence[str], max_pixels: int, audit_log: str | None, log: Log) -> None:
+    def __init__(self, models: Sequence[str], batch: int, max_pixels: int, audit_log: str | None, log: Log) -> None:
         self._classifiers = [Classifier.load(model, threads=1) for model in models]
         self._max_pixels = max_pixels
         self._audit_log = None if audit_log is None else AuditLog(audit_log)
@@ -61,6 +64,8 @@ class Answering:
         names = [classifier.bundle.name for classifier in self._classifiers]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"Two models are called {twice!r}.", "Serve each in a service of its own.")
+        for classifier in self._classifiers:
+            _warm_up(classifier, batch)
 
     def models(self) -> list[dict[str, Any]]:
         """What the service says of the models."""
@@ -123,6 +128,12 @@ class Answering:
                 "Tell whoever runs the service.",
             )
         return None
+
+
+def _warm_up(classifier: Classifier, batch: int) -> None:
+    """Compute a whole batch: then no request waits for what is done once, and memory is what it will be under load."""
+    side = classifier.bundle.size
+    classifier.classify_batch(np.zeros((batch, side, side, 3), np.uint8))
 
 
 def _described(classifier: Classifier) -> dict[str, Any]:

@@ -172,6 +172,7 @@ def _told(settings: Settings) -> dict[str, Any]:
     log = settings.audit_log
     return {
         "models": settings.models,
+        "batch": settings.batch,
         "max_pixels": settings.max_pixels,
         "audit_log": None if log is None else str(log.absolute()),
     }
