@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from lentigo import __version__
@@ -14,6 +14,7 @@ from lentigo.serve.answers import Answer
 from lentigo.serve.body import read_uploads
 from lentigo.serve.metrics import CONTENT_TYPE
 from lentigo.serve.problems import MEDIA_TYPE, ProblemError
+from lentigo.serve.query import ClassifyQuery, ExplainQuery, ReportQuery, parameters, read_query
 from lentigo.serve.schemas import Classified, ExplainedResult, Health, ModelDetails, Models, Reloaded
 from lentigo.serve.service import Service
 
@@ -65,16 +66,6 @@ _MEANING = {
 }
 _OF_IMAGES = problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503)
 
-ModelName = Annotated[str | None, Query(description="Name of a model of /v1/models; the first of them if not given.")]
-Prevalence = Annotated[
-    str | None,
-    Query(
-        description="How common each diagnosis is where the images come from: `mel=0.02,nv=0.9,...` for all diagnoses. "
-        "Adjusts the probabilities by Bayes' rule; decisions stay in the view of each threshold."
-    ),
-]
-
-
 _FHIR = {"content": {"application/fhir+json": {"schema": {"type": "object"}}}}
 
 
@@ -82,22 +73,17 @@ _FHIR = {"content": {"application/fhir+json": {"schema": {"type": "object"}}}}
     "/v1/classify",
     response_model=Classified,
     responses={200: _FHIR, **_OF_IMAGES, **problems(406)},
-    openapi_extra=_BODY,
+    openapi_extra={**_BODY, "parameters": parameters(ClassifyQuery)},
     tags=["images"],
 )
-async def classify(
-    request: Request,
-    model: ModelName = None,
-    prevalence: Prevalence = None,
-    format: Annotated[Literal["json", "fhir"], Query(description="fhir: a Bundle, for one image a request.")] = "json",
-    fhir_version: Annotated[Literal["R5", "R4B"], Query(description="Of the Bundle.")] = "R5",
-) -> Response:
+async def classify(request: Request) -> Response:
     """Classify one or more images. Each has a result in its place; one that can't be read has an `error` there."""
-    task: dict[str, Any] = {"prevalence": _stated(prevalence)}
-    if format == "fhir":
-        (answer,) = await _compute(request, model, {**task, "fhir": fhir_version}, most=1)
+    query = read_query(request, ClassifyQuery)
+    task: dict[str, Any] = {"prevalence": _stated(query.prevalence)}
+    if query.format == "fhir":
+        (answer,) = await _compute(request, query.model, {**task, "fhir": query.fhir_version}, most=1)
         return Response(answer.body, 200, None, "application/fhir+json")
-    answers = await _compute(request, model, task)
+    answers = await _compute(request, query.model, task)
     return Response(
         b'{"results": [' + b", ".join(answer.body for answer in answers) + b"]}", 200, None, "application/json"
     )
@@ -107,45 +93,29 @@ async def classify(
     "/v1/explain",
     response_model=ExplainedResult,
     responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}, **_OF_IMAGES},
-    openapi_extra=_BODY,
+    openapi_extra={**_BODY, "parameters": parameters(ExplainQuery)},
     tags=["images"],
 )
-async def explain(
-    request: Request,
-    model: ModelName = None,
-    prevalence: Prevalence = None,
-    diagnosis: Annotated[str | None, Query(description="Id or name; the most probable one if not given.")] = None,
-    method: Annotated[
-        Literal["cam", "occlusion", "rise"],
-        Query(
-            description="How it is explained: by the class-activation map, or by covering parts of the image (slower)."
-        ),
-    ] = "cam",
-    format: Annotated[Literal["json", "png"], Query(description="Result and picture, or the picture.")] = "json",
-) -> Response:
+async def explain(request: Request) -> Response:
     """Classify one image, and draw the evidence for a diagnosis over it."""
-    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "method": method, "explain": format}
-    (answer,) = await _compute(request, model, task, most=1)
-    return Response(answer.body, 200, None, "image/png" if format == "png" else "application/json")
+    query = read_query(request, ExplainQuery)
+    task: dict[str, Any] = {"prevalence": _stated(query.prevalence), "diagnosis": query.diagnosis}
+    (answer,) = await _compute(request, query.model, {**task, "method": query.method, "explain": query.format}, most=1)
+    return Response(answer.body, 200, None, "image/png" if query.format == "png" else "application/json")
 
 
 @routes.post(
     "/v1/report",
     response_class=Response,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **_OF_IMAGES},
-    openapi_extra=_BODY,
+    openapi_extra={**_BODY, "parameters": parameters(ReportQuery)},
     tags=["images"],
 )
-async def report(
-    request: Request,
-    model: ModelName = None,
-    prevalence: Prevalence = None,
-    diagnosis: Annotated[str | None, Query(description="Id or name; the most probable one if not given.")] = None,
-    language: Annotated[Literal["en", "es"], Query(description="Of the report.")] = "en",
-) -> Response:
+async def report(request: Request) -> Response:
     """Classify one image, and write the report on it: an HTML file that needs nothing else."""
-    task = {"prevalence": _stated(prevalence), "diagnosis": diagnosis, "report": language}
-    (answer,) = await _compute(request, model, task, most=1)
+    query = read_query(request, ReportQuery)
+    task = {"prevalence": _stated(query.prevalence), "diagnosis": query.diagnosis, "report": query.language}
+    (answer,) = await _compute(request, query.model, task, most=1)
     # To be saved: a browser doesn't open it under the service's address.
     saved = {"Content-Disposition": 'attachment; filename="report.html"'}
     return Response(answer.body, 200, saved, "text/html; charset=utf-8")

@@ -1,0 +1,36 @@
+"""What requests state in their addresses: the same in the OpenAPI document and in what is accepted."""
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import Request
+
+from lentigo.serve.query import ClassifyQuery, ExplainQuery, ReportQuery, parameters, read_query
+
+
+def of(text):
+    return Request({"type": "http", "query_string": text.encode(), "headers": []})
+
+
+def test_nothing_stated_is_the_default():
+    assert read_query(of(""), ClassifyQuery) == ClassifyQuery(model=None, prevalence=None, format="json")
+
+
+def test_of_a_value_that_is_stated_twice_the_last_counts():
+    found = read_query(of("method=rise&diagnosis=a%2Bb&diagnosis=&method=occlusion&unknown=1"), ExplainQuery)
+    assert (found.method, found.diagnosis) == ("occlusion", "")
+
+
+@pytest.mark.parametrize(("kind", "text"), [(ClassifyQuery, "format=png"), (ExplainQuery, "format=fhir&method=lime")])
+def test_what_is_not_allowed_is_named(kind, text):
+    with pytest.raises(RequestValidationError) as error:
+        read_query(of(text), kind)
+    assert [fault["loc"] for fault in error.value.errors()][-1][0] == "query"
+    assert len(error.value.errors()) == text.count("=")
+
+
+@pytest.mark.parametrize("kind", [ClassifyQuery, ExplainQuery, ReportQuery])
+def test_every_value_is_described_and_optional(kind):
+    described = parameters(kind)
+    assert [one["name"] for one in described] == list(kind.model_fields)
+    for one in described:
+        assert one["in"] == "query" and one["description"] and not one["required"]
