@@ -44,6 +44,18 @@ def test_the_container_is_not_root_and_checks_its_health():
         assert name.lower() in Settings.model_fields
 
 
+def test_the_container_reads_dicom_and_can_keep_an_audit_log_and_is_built_from_nothing_else():
+    """The audit log that docs/deployment.md offers needs the extra `clinic`, as DICOM and FHIR do."""
+    text = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert "[serve,clinic]" in text
+    assert "[serve,clinic]" in (ROOT / "docs" / "deployment.md").read_text()
+    copied = {part for line in re.findall(r"^COPY (?!--from)(.*) /", text, re.MULTILINE) for part in line.split()}
+    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+    assert all((ROOT / part).exists() for part in copied)
+
+
 def test_the_unit_is_hardened_and_valid(tmp_path):
     unit = ROOT / "deploy" / "lentigo.service"
     parser = configparser.ConfigParser(strict=False, interpolation=None)
