@@ -9,7 +9,8 @@ Resize(antialias=1) is not used: in ONNX Runtime it differs from both by up to 7
 
 A row of A is zero but for about 2 s places. So rows and then columns are gathered in windows, each wide enough for
 `BLOCK` neighbouring rows of the result, and multiplied by the weights of the window: a small part of the products of
-two whole matrices.
+two whole matrices. Both times the picture is one matrix, whose other axis holds all else, colours as they are stored:
+its bytes are never put into another order, and the small result only by transposing matrices.
 """
 
 from typing import Any
@@ -77,6 +78,9 @@ def _preprocessing(size: int, ir_version: int) -> onnx.ModelProto:
         nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
+    def shaped(value: str, output: str, *extent: int) -> str:
+        return node("Reshape", [value, constant(f"{output}_shape", np.array(extent, np.int64))], output)
+
     two = constant("two", np.array([2], np.int64))
     zero, one = constant("zero_f", 0.0), constant("one_f", 1.0)
     half = constant("half_f", 0.5)
@@ -90,7 +94,7 @@ def _preprocessing(size: int, ir_version: int) -> onnx.ModelProto:
         ["image", start, node("Add", [start, side], "end"), constant("axes", np.array([1, 2], np.int64))],
         "cut",
     )
-    planes = node("Transpose", [square], "planes", perm=[0, 3, 1, 2])
+    lines = shaped(square, "lines", 0, 0, -1)
 
     # Windows of the triangle filter: `count` of them, each for `block` rows of the result, for whatever side there is.
     block = next(b for b in range(BLOCK, 0, -1) if size % b == 0)
@@ -122,14 +126,13 @@ def _preprocessing(size: int, ir_version: int) -> onnx.ModelProto:
     total = node("ReduceSum", [heights, constant("last_axis", np.array([2], np.int64))], "total", keepdims=1)
     weights = node("Div", [heights, total], "weights")
 
-    # Rows, then columns as rows of the transposed image. Pixels stay bytes until they are gathered.
-    rows = node("Cast", [node("Gather", [planes, window], "row_windows", axis=2)], "real", to=TensorProto.FLOAT)
-    to_rows = node("Concat", [constant("rows_shape", np.array([0, 3, size], np.int64)), side], "to_rows", axis=0)
-    resized = node("Reshape", [node("MatMul", [weights, rows], "rows_of_blocks"), to_rows], "rows")
-    turned = node("Transpose", [resized], "turned", perm=[0, 1, 3, 2])
-    columns = node("MatMul", [weights, node("Gather", [turned, window], "column_windows", axis=2)], "columns_of_blocks")
-    to_square = constant("square_shape", np.array([0, 3, size, size], np.int64))
-    node("Transpose", [node("Reshape", [columns, to_square], "columns")], "pixels", perm=[0, 1, 3, 2])
+    # Rows [N, size, side * 3], then columns as rows [N, size, 3 * size]. Pixels stay bytes until they are gathered.
+    pixels = node("Cast", [node("Gather", [lines, window], "row_windows", axis=1)], "real", to=TensorProto.FLOAT)
+    rows = shaped(node("MatMul", [weights, pixels], "rows_of_blocks"), "rows", 0, size, -1)
+    by_column = shaped(node("Transpose", [rows], "turned", perm=[0, 2, 1]), "by_column", 0, -1, 3 * size)
+    around = node("Gather", [by_column, window], "column_windows", axis=1)
+    columns = shaped(node("MatMul", [weights, around], "columns_of_blocks"), "columns", 0, size, 3 * size)
+    shaped(node("Transpose", [columns], "upright", perm=[0, 2, 1]), "pixels", 0, 3, size, size)
 
     graph = helper.make_graph(
         nodes,

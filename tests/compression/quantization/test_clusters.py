@@ -4,7 +4,6 @@ import zlib
 
 import numpy as np
 import onnx
-import pytest
 from onnx import numpy_helper
 
 from lentigo import compression
@@ -55,18 +54,3 @@ def test_zeros_of_pruning_stay_zeros(parent):
     for layer, (relative, _) in zip(layers, weights_of(to_clusters(model, layers, 16), layers), strict=True):
         assert np.array_equal(relative == 0, exact[layer.weight] == 0)
         assert len(np.unique(relative)) <= 16
-
-
-def test_every_layer_alone_in_int8(parent, synthetic_records):
-    found = compression.sensitivity(parent, synthetic_records, images=20)
-    assert [layer.name for layer in found.layers] == [layer.name for layer in find_layers(load_graph(parent))]
-    assert found.images == 20
-    assert all(0 <= layer.divergence < 1 and layer.ood_score >= 0 for layer in found.layers)
-    assert max(layer.divergence for layer in found.layers) > 0
-    most = max(found.layers, key=lambda layer: layer.divergence)
-    share = (most.weights + 1) / sum(layer.weights for layer in found.layers)
-    assert found.keep(share)[0] == most.name
-    assert found.keep(0.0) == ()
-    assert found.to_markdown().splitlines()[2].startswith(f"| {most.name} |")
-    with pytest.raises(Exception, match="Unknown calibration"):
-        compression.sensitivity(parent, synthetic_records, images=5, calibration="x")

@@ -31,7 +31,7 @@ def appearance(x: Tensor) -> Tensor:
     x = x / 255
     parts = [x.mean((2, 3)), _log_spread(x), _log_spread(x[:, :2] - x[:, 1:])]
     for scale in SCALES:
-        y = F.avg_pool2d(x, scale)
+        y = x if scale == 1 else F.avg_pool2d(x, scale)
         down, across = (y[:, :, 1:] - y[:, :, :-1]).abs(), (y[..., 1:] - y[..., :-1]).abs()
         parts.append((down.mean((2, 3)) + across.mean((2, 3)) + 0.005).log())
     return torch.cat(parts, dim=1)
