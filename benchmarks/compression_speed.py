@@ -1,16 +1,17 @@
 r"""How fast compressed files are: against the same network in PyTorch (eager, compiled), LiteRT and Keras, in one run.
 
-    LENTIGO_LITERT=ENVIRONMENT python benchmarks/compression_speed.py --work FOLDER --networks compact compressed_cnn \
-        --run compact=RUN --keras PYTHON --threads 1 --out results/speed
+    LENTIGO_LITERT=ENVIRONMENT python benchmarks/compression_speed.py --work FOLDER --keras PYTHON --out results/speed \
+        --networks mobilenet_v2 compact compressed_cnn --run mobilenet_v2=RUN --run compact=RUN --ships mobilenet_v2
 
-FOLDER is that of benchmarks/compression.py, whose files of fold 0 are timed; --run names a run that isn't in it. Every
-row gets decoded images of HAM10000's size, uint8 [N, 450, 600, 3], and crops, resizes, normalises and answers: with
-probabilities, maps and OOD score; Keras, of which only compressed_cnn is written, and PyTorch without the OOD score.
-Rows take turns.
+FOLDER is that of benchmarks/compression.py, whose files of fold 0 are timed; --run names a run that isn't in it, and
+--ships the network whose installed bundle was made from that run. Every row gets decoded images of HAM10000's size,
+uint8 [N, 450, 600, 3], and crops, resizes, normalises and answers: with probabilities, maps and OOD score; Keras, of
+which only compressed_cnn is written, and PyTorch without the OOD score. Rows take turns.
 """
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import time
@@ -18,25 +19,32 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 
 from common import machine
 from lentigo import export, training
 from lentigo.atomic import write_text
+from lentigo.evaluation.cost.graph import find_roles
 from lentigo.export.module import ExportModule, squares
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, LiteRT
+from lentigo.runtime.bundle import read_model
+from lentigo.runtime.shipped import find_bundle
 
 IMAGE = (450, 600)
 BATCHES = (1, 32)
 FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
-EAGER, INT8, CLAIM = "PyTorch eager, fp32", "bundle, int8", 5.0
+EAGER, SHIPPED, CLAIM = "PyTorch eager, fp32", "lentigo-s", 5.0
+"""The row that others are compared with; the model whose claim is checked; how much faster it has to be."""
 FILES = {
     "bundle, fp32": "fp32.json",
-    INT8: "int8-MinMax.json",
+    "bundle, int8": "int8-MinMax.json",
     "bundle, mixed precision": "mixed-precision.json",
     "bundle, structured": "structured.json",
     "bundle, structured, int8": "structured-int8.json",
@@ -60,8 +68,12 @@ def clocked(predict: Callable[[np.ndarray], object]) -> Work:
     return once
 
 
-def rows_of(network: str, folder: Path, run: Path, keras: str | None, threads: int) -> Iterator[tuple[str, Work]]:
+def rows_of(
+    network: str, folder: Path, run: Path, keras: str | None, threads: int, ships: bool
+) -> Iterator[tuple[str, Work]]:
     """Every form of one network that there is."""
+    torch.set_num_threads(threads)
+    torch._dynamo.reset()  # what was compiled for another number of threads keeps it
     trained = training.load_run(run)
     module = ExportModule(trained.network().cpu(), trained.mean, trained.std, trained.logit_offset).eval()
     compiled = torch.compile(module)
@@ -74,11 +86,54 @@ def rows_of(network: str, folder: Path, run: Path, keras: str | None, threads: i
         if (folder / record).exists():
             file = made[json.loads((folder / record).read_text())["sha256"]]
             yield name, clocked(Bundle(file, threads=threads).predict)
+    if ships:
+        yield shipped_row(trained), clocked(Bundle(find_bundle(SHIPPED), threads=threads).predict)
     for name, int8 in (("LiteRT, fp32", False), ("LiteRT, weights in int8", True)):
         file = folder / f"litert{'-int8' * int8}.tflite"
         if not file.exists():
             export.litert(Bundle(folder / "fp32" / "model.onnx", threads=1), file, int8=int8)
         yield name, clocked(LiteRT(file, threads=threads).predict)
+
+
+def shipped_row(run: training.Run) -> str:
+    """Name of the installed bundle's row.
+
+    Raises:
+        SystemExit: it is another network than the run's.
+    """
+    m = Bundle(find_bundle(SHIPPED), threads=1).metadata
+    if (m.network, m.size, m.options) != (run.model, run.recipe.size, run.options):
+        raise SystemExit(f"{SHIPPED} is {m.network} {m.options} at {m.size} pixels, which {run.path} is not.")
+    return f"{SHIPPED} as it ships, {m.precision}"
+
+
+def parts_of(bundle: Bundle, runs: int = 60) -> dict[str, float]:
+    """Microseconds of one image by part of the graph, on one thread, by ONNX Runtime's own profile: medians.
+
+    What its optimiser adds between operators, to change layouts, counts as the network's.
+    """
+    content = read_model(bundle.path)
+    graph = onnx.load_model_from_string(content).graph
+    roles = find_roles(graph)
+    role_of = {node.name: roles[node.output[0]] for node in graph.node}
+    spent: dict[str, list[float]] = {}
+    with TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        image = np.random.default_rng(0).integers(0, 256, (1, *IMAGE, 3), dtype=np.uint8)
+        for _ in range(runs):
+            session.run(["probabilities"], {"image": image})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            spent.setdefault(event["name"].removesuffix("_kernel_time"), []).append(event["dur"])
+    sums: dict[str, float] = {}
+    for node, durations in spent.items():
+        role = role_of.get(node, role_of.get(re.split("[_/]", node)[0], "network"))
+        sums[role] = sums.get(role, 0) + statistics.median(durations)
+    return sums
 
 
 def other_process(python: str, threads: int) -> Work:
@@ -134,22 +189,35 @@ def page(found: dict[str, Any]) -> str:
         "# Speed of compressed files",
         f"```\n{found['command']}\n```",
         f"From decoded images, uint8 [N, {IMAGE[0]}, {IMAGE[1]}, 3], to the answer, crop and resize included; "
-        f"{found['threads']} thread{'s' * (found['threads'] > 1)}. Medians of calls that took turns in one run; "
+        "Medians of calls that took turns in one run; "
         f"factors are of the wall's time, against {EAGER}, at the same number of images. "
         f"{found['machine']}; {found['versions']}. "
         f"Instruction sets: {found['instruction_sets']}. A LiteRT file takes one image at a time.",
     ]
-    for network, rows in found["networks"].items():
-        blocks += [f"## {network}", table(*_table(rows), right=range(1, 9))]
-        if network == "compact" and INT8 in rows:
-            factor = rows[EAGER][1]["wall_ms"] / rows[INT8][1]["wall_ms"]
-            least = rows[EAGER][1]["least_ms"] / rows[INT8][1]["least_ms"]
+    for network, by_threads in found["networks"].items():
+        blocks.append(f"## {network}")
+        for threads, rows in by_threads.items():
+            blocks += [f"### {threads} thread{'s' * (int(threads) > 1)}", table(*_table(rows), right=range(1, 9))]
+            blocks += [_claim(name, rows) for name in rows if name.startswith(SHIPPED)]
+        if parts := found["parts"].get(network):
             blocks.append(
-                f"Its int8 bundle at one image is {factor:.1f} times as fast as {EAGER} by medians, {least:.1f} times "
-                f"by the fastest calls: the {CLAIM:g} that were aimed at are "
-                f"{'' if min(factor, least) >= CLAIM else 'not '}reached on this machine."
+                "Where the time of one image goes on one thread, in microseconds by ONNX Runtime's profile, whose own "
+                "time is in them:"
             )
+            names = ("preprocessing", "network", "ood")
+            lines = ((form, *(f"{own.get(name, 0):.0f}" for name in names)) for form, own in parts.items())
+            blocks.append(table(("form", "crop and resize", "network", "OOD score"), lines, right=range(1, 4)))
     return "\n\n".join(blocks) + "\n"
+
+
+def _claim(name: str, rows: dict[str, Any]) -> str:
+    """Whether the bundle that ships is as much faster as was aimed at."""
+    factor, least = (rows[EAGER][1][key] / rows[name][1][key] for key in ("wall_ms", "least_ms"))
+    reached = "" if min(factor, least) >= CLAIM else "not "
+    return (
+        f"{name}: at one image {factor:.1f} times as fast as {EAGER} by medians, {least:.1f} times by the fastest "
+        f"calls: the {CLAIM:g} that were aimed at are {reached}reached on this machine."
+    )
 
 
 def _table(rows: dict[str, Any]) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -172,31 +240,37 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["compact", "compressed_cnn"])
     parser.add_argument("--run", action="append", default=[], help="NETWORK=FOLDER of a run that isn't in it")
     parser.add_argument("--keras", help="a Python that has tensorflow-cpu")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ships", help="the network of which lentigo-s is")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--turns", type=int, default=60)
     parser.add_argument("--out", type=Path, default=Path("results/speed"))
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(options.threads)
     given = dict(pair.split("=", 1) for pair in options.run)
-    networks = {}
+    networks: dict[str, dict[int, Any]] = {}
+    parts: dict[str, dict[str, dict[str, float]]] = {}
     with torch.inference_mode():
         for network in options.networks:
             folder = options.work / network / "fold0"
-            run = Path(given.get(network, folder / "run"))
-            networks[network] = timed(
-                dict(rows_of(network, folder, run, options.keras, options.threads)), options.turns
-            )
+            run, ships = Path(given.get(network, folder / "run")), network == options.ships
+            networks[network] = {
+                threads: timed(dict(rows_of(network, folder, run, options.keras, threads, ships)), options.turns)
+                for threads in options.threads
+            }
+            parts[network] = {"bundle, fp32": parts_of(Bundle(folder / "fp32" / "model.onnx", threads=1))}
+            if ships:
+                parts[network][shipped_row(training.load_run(run))] = parts_of(Bundle(find_bundle(SHIPPED), threads=1))
             print(network, json.dumps(networks[network], indent=1), flush=True)
-    runs = "".join(f" --run {name}=RUN" for name in given) + (" --keras PYTHON" if options.keras else "")
+    words = [f"--run {name}=RUN" for name in given] + ["--keras PYTHON"] * bool(options.keras)
+    words += [f"--ships {options.ships}"] * bool(options.ships)
     found = {
         "command": "LENTIGO_LITERT=ENVIRONMENT python benchmarks/compression_speed.py --work FOLDER "
-        f"--networks {' '.join(options.networks)}{runs} --threads {options.threads}",
-        "threads": options.threads,
+        f"--networks {' '.join(options.networks)} {' '.join(words)} --threads {' '.join(map(str, options.threads))}",
         "machine": machine("torch", "ai-edge-litert"),
         "versions": f"torch of {version('torch')}" if not options.keras else _keras_versions(options.keras),
         "instruction_sets": instruction_sets(),
         "networks": networks,
+        "parts": parts,
     }
     write_text(options.out / "compression.json", json.dumps(found, indent=2) + "\n")
     write_text(options.out / "compression.md", page(found))

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from lentigo.compression import Gate, check
-from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed
+from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed, Teacher
 from lentigo.evaluation import measure
 from lentigo.evaluation.result import Estimate
 from lentigo.studies.compression_page import SurveyPage, rows_of, write_survey
@@ -13,7 +13,9 @@ from tests.evaluation import imagined
 
 
 @cache
-def surveyed(technique: str, fold: int = 0, skill: float = 2.5, size: int = 400_000, network="compact") -> Surveyed:
+def surveyed(
+    technique: str, fold: int = 0, skill: float = 2.5, size: int = 400_000, network="compact", teachers=()
+) -> Surveyed:
     of = {"part": "test", "split_sha256": f"s{fold}", "fold": fold}
     parent = imagined.make(300, seed=fold, skill=2.5, **of, model_sha256=f"fp32 {fold}")
     child = imagined.make(300, seed=fold, skill=skill, **of, model_sha256=f"{technique} {fold}")
@@ -24,7 +26,9 @@ def surveyed(technique: str, fold: int = 0, skill: float = 2.5, size: int = 400_
         network=network,
         fold=fold,
         split_sha256=f"s{fold}",
+        run_sha256=f"r{fold}",
         epochs=20,
+        teachers=teachers,
         sha256="0",
         size={"weights": size, "file": size + 100_000, "file_zstd": size // 2},
         parts={"weights": size},
@@ -60,7 +64,10 @@ def test_a_table_for_each_network_and_what_is_not_comparable(tmp_path):
 
 def test_what_gave_no_file_is_named_with_its_reason(tmp_path):
     reason = "the bundle differs from what it was made from"
-    found = [surveyed("fp32"), NotMade(technique="int8, MinMax", network="compact", fold=0, reason=reason)]
+    found = [
+        surveyed("fp32"),
+        NotMade(technique="int8, MinMax", network="compact", fold=0, run_sha256="r0", reason=reason),
+    ]
     assert f"- int8, MinMax, fold 0: {reason}" in page(found, tmp_path)
 
 
@@ -74,6 +81,20 @@ def test_folds_are_averaged_with_the_interval_of_their_mean():
     assert rows["fp32"].folds == (0, 1) and rows["fp32"].latency_ms[1] == 2.0
     before, after = rows["fp32"].metrics["balanced accuracy"].value, rows["fp16"].metrics["balanced accuracy"].value
     assert rows["fp16"].loss.value == pytest.approx(before - after)
+
+
+def test_a_row_of_fewer_folds_than_the_others_says_which(tmp_path):
+    text = page([surveyed("fp32"), surveyed("fp32", 1), surveyed("fp16", 1)], tmp_path)
+    assert "Folds that were run: 0, 1 of 5, 600 test images" in text
+    assert "| fp16 (fold 1) |" in text and "| fp32 |" in text
+
+
+def test_teachers_are_named(tmp_path):
+    teachers = (Teacher(name="a larger one", sha256="0123456789abcdef"),)
+    found = [surveyed("fp32"), surveyed("distilled", teachers=teachers), surveyed("structured, distilled")]
+    text = page(found, tmp_path)
+    assert "Learned from a larger one (0123456789ab): distilled." in text
+    assert "Learned from the network itself, fp32: structured, distilled." in text
 
 
 @pytest.mark.parametrize(

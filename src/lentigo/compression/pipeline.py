@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lentigo.atomic import make_folder, own_folder, replacing, write_text
-from lentigo.compression.figures import figures
+from lentigo.compression.figures import Figures
 from lentigo.compression.gate import Gate
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.record import CompressionRecord, StepRecord
@@ -163,7 +163,7 @@ def _measured(named: Named, model: Model, parent: Model, gate: Gate, folder: Pat
                 f"Delete the folder {place} and those after it, and run the command again.",
             )
         return record
-    found = figures(model, parent, "validation", gate)
+    found = Figures(model, parent, "validation", gate)
     predictions = found.predictions
     names = found.metrics.provenance.shown("headline")
     record = StepRecord(

@@ -71,6 +71,15 @@ class CompressionRecipe(Checked):
         """The steps, ready to run."""
         return tuple(STEPS.make(step) for step in self.steps)
 
+    def stating(self, **params: Any) -> "CompressionRecipe":
+        """With parameters such as `epochs` in every step that has them and doesn't state them; None is left out."""
+        known = {name: value for name, value in params.items() if value is not None}
+        steps = []
+        for step in self.steps:
+            open_ones = {name: known[name] for name in STEPS.parameters(step.name) if name in known}
+            steps.append({"name": step.name, "params": open_ones | step.params})
+        return CompressionRecipe.of({"steps": steps, "gate": self.gate})
+
     def __str__(self) -> str:
         return "+".join(self.names)
 

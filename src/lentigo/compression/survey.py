@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from lentigo.atomic import write_text
-from lentigo.compression.figures import figures
+from lentigo.compression.figures import Figures
 from lentigo.compression.gate import Gate, GateReport
 from lentigo.compression.pipeline import run_steps
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.steps import Model, exported
-from lentigo.errors import LentigoError
+from lentigo.errors import LentigoError, RunError
 from lentigo.evaluation import Metrics, operating_points
 from lentigo.evaluation.cost import measure_bundle
+from lentigo.evaluation.evaluate import open_model
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.progress import note
 from lentigo.training import Run
 
-__all__ = ["TECHNIQUES", "NotMade", "Surveyed", "survey"]
+__all__ = ["TECHNIQUES", "NotMade", "Surveyed", "Teacher", "survey"]
 
 TECHNIQUES: Mapping[str, tuple[str | dict[str, Any], ...]] = {
     "fp32": (),
@@ -44,14 +45,28 @@ TECHNIQUES: Mapping[str, tuple[str | dict[str, Any], ...]] = {
 """Steps by the technique's name; the first is what the others are compared with."""
 
 
+class Teacher(Result):
+    """A model that distillation learned from.
+
+    Attributes:
+        name: of the model.
+        sha256: of its file, or of its weights.
+    """
+
+    name: str
+    sha256: str
+
+
 class Surveyed(Result):
     """One technique on one network and fold.
 
     Attributes:
         technique: a key of `TECHNIQUES`.
         network, fold, split_sha256: what was compressed.
+        run_sha256: of the file with the run's weights.
         epochs: of the training that it started from.
         fine_tuned: epochs that the technique trained further, all steps together.
+        teachers: models that it learned from; empty where there were none, or the run itself was the teacher.
         sha256: of the file.
         size, parts: bytes by footing, and of the parts of the file, as in `evaluation.cost.Account`.
         macs: multiply-accumulates of one image by part of the graph.
@@ -68,8 +83,10 @@ class Surveyed(Result):
     network: str
     fold: int
     split_sha256: str
+    run_sha256: str
     epochs: int
     fine_tuned: int = 0
+    teachers: tuple[Teacher, ...] = ()
     sha256: str
     size: dict[str, int]
     parts: dict[str, int]
@@ -88,15 +105,18 @@ class NotMade(Result):
     """A technique that gave no file.
 
     Attributes:
-        technique, network, fold: which.
+        technique, network, fold, run_sha256: which.
         fine_tuned: epochs that it was to train further.
+        teachers: models that it was to learn from.
         reason: why.
     """
 
     technique: str
     network: str
     fold: int
+    run_sha256: str
     fine_tuned: int = 0
+    teachers: tuple[Teacher, ...] = ()
     reason: str
 
 
@@ -119,38 +139,48 @@ def survey(
         gate: what may be lost on the validation part; without it the defaults.
         epochs: of each fine-tuning; without it a quarter of the run's.
         teachers: runs or bundles that distillation learns from; without them the run itself.
-        measure: whether to measure what isn't there; without it that is passed over.
+        measure: whether to measure what isn't there; without it that is passed over, and what is there is read whatever
+            it was trained for and by whom, which it states.
+
+    Raises:
+        RunError: the folder holds figures of another run.
     """
-    gate = gate or Gate()
+    source, known = run.network_sha256, _known(teachers) if measure else ()
     parent = None
     for technique in (t for t in TECHNIQUES if t in techniques):
         recipe = _recipe(technique, epochs or max(1, round(run.recipe.epochs / 4)), teachers)
+        asked = known if recipe and "distil" in recipe.names else ()
         trained = sum(step.params.get("epochs", 0) for step in recipe.steps) if recipe else 0
         path = folder / f"{technique.replace(', ', '-').replace(' ', '-')}.json"
         refused = path.with_suffix(".not-made.json")
-        if path.exists() and (found := Surveyed.from_json(path.read_text(encoding="utf-8"))).fine_tuned == trained:
-            yield found
-            continue
-        if refused.exists():
-            earlier = NotMade.from_json(refused.read_text(encoding="utf-8"))
-            if earlier.fine_tuned == trained:
-                yield earlier
-                continue
-        if not measure:
+        earlier = [
+            kind.from_json(place.read_text(encoding="utf-8"))
+            for place, kind in ((path, Surveyed), (refused, NotMade))
+            if place.exists()
+        ]
+        for one in earlier:
+            if one.run_sha256 != source:
+                raise RunError(
+                    f"{folder}: its figures of {technique} are of another run than {run.path}.",
+                    "Name a folder of this run alone.",
+                )
+        same = [one for one in earlier if not measure or (one.fine_tuned, one.teachers) == (trained, asked)]
+        if same or not measure:
+            yield from same[:1]
             continue
         parent = parent or Model(run, exported(run, folder / "fp32", run.model))
         note(f"{run.model}, fold {run.split.fold}: {technique}")
+        of: dict[str, Any] = {"technique": technique, "network": run.model, "fold": run.split.fold}
+        of |= {"run_sha256": source, "fine_tuned": trained, "teachers": asked}
         try:
             model = run_steps(recipe, parent, folder) if recipe else parent
         except LentigoError as error:  # too different from its parent, a target out of reach
             reason = error.message.split(".partial: ", 1)[-1]  # without the name of the unfinished file
-            without = NotMade(
-                technique=technique, network=run.model, fold=run.split.fold, fine_tuned=trained, reason=reason
-            )
+            without = NotMade(**of, reason=reason)
             write_text(refused, without.to_json() + "\n")
             yield without
             continue
-        found = _measure(technique, trained, model, parent, gate)
+        found = _measure(of, model, parent, gate or Gate())
         write_text(path, found.to_json() + "\n")
         yield found
 
@@ -160,28 +190,24 @@ def _recipe(technique: str, epochs: int, teachers: Sequence[str]) -> Compression
     if not TECHNIQUES[technique]:
         return None
     recipe = CompressionRecipe.of({"steps": TECHNIQUES[technique]})
-    steps = []
-    for named, step in zip(recipe.steps, recipe.made(), strict=True):
-        stated: dict[str, Any] = {"epochs": epochs} if step.of == "network" else {}
-        if named.name == "distil" and teachers:
-            stated["teachers"] = tuple(teachers)
-        steps.append({"name": named.name, "params": {**named.params, **stated}})
-    return CompressionRecipe.of({"steps": steps})
+    return recipe.stating(epochs=epochs, teachers=tuple(teachers) or None)
 
 
-def _measure(technique: str, trained: int, model: Model, parent: Model, gate: Gate) -> Surveyed:
-    test, validation = (figures(model, parent, part, gate) for part in ("test", "validation"))
+def _known(teachers: Sequence[str]) -> tuple[Teacher, ...]:
+    models = [open_model(teacher) for teacher in teachers]
+    return tuple(Teacher(name=model.name, sha256=model.sha256) for model in models)
+
+
+def _measure(of: Mapping[str, Any], model: Model, parent: Model, gate: Gate) -> Surveyed:
+    test, validation = (Figures(model, parent, part, gate) for part in ("test", "validation"))
     timed = measure_bundle(test.bundle, threads=(1,))
     own = {p.task: p for p in operating_points.of_bundle(test.bundle.metadata)}.get("melanoma")
     applied = operating_points.apply(own, test.predictions, replicates=gate.replicates) if own else None
     losses = {entry.name: entry.loss for entry in test.gate.entries} if test.gate else {}
     return Surveyed(
-        technique=technique,
-        network=parent.run.model,
-        fold=parent.run.split.fold,
+        **of,
         split_sha256=parent.run.split_sha256,
         epochs=parent.run.recipe.epochs,
-        fine_tuned=trained,
         **test.counts,
         latency_ms={speed.batch: speed.median_ms for speed in timed.speeds},
         peak_bytes=timed.peak_bytes,

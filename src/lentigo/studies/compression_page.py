@@ -38,6 +38,7 @@ class Row(Result):
         folds: that were run.
         epochs: of the training that it started from.
         fine_tuned: epochs that the technique trained further.
+        teachers: models that it learned from, by name; empty where it learned from none but the run itself.
         size: bytes by footing, of the first fold.
         macs: multiply-accumulates of one image by part, of the first fold.
         latency_ms: median milliseconds by images at a time, the mean over folds.
@@ -53,6 +54,7 @@ class Row(Result):
     folds: tuple[int, ...]
     epochs: int
     fine_tuned: int = 0
+    teachers: tuple[str, ...] = ()
     size: dict[str, int]
     macs: dict[str, int]
     latency_ms: dict[int, float]
@@ -132,6 +134,7 @@ def _row(own: Sequence[Surveyed], fp32: Sequence[Surveyed]) -> Row:
         folds=tuple(s.fold for s in own),
         epochs=first.epochs,
         fine_tuned=first.fine_tuned,
+        teachers=tuple(dict.fromkeys(f"{t.name} ({t.sha256[:12]})" for s in own for t in s.teachers)),
         size=first.size,
         macs=first.macs,
         latency_ms={batch: fmean(s.latency_ms[batch] for s in own) for batch in first.latency_ms},
@@ -196,7 +199,8 @@ def _blocks(page: SurveyPage) -> Iterator[str]:
             f"Folds that were run: {', '.join(map(str, folds))} of 5, {page.test_images[network]:,} test images; "
             f"trained for at most {rows[0].epochs} epochs."
         )
-        yield _worth(rows)
+        yield _worth(rows, folds)
+        yield from _teachers(rows)
         yield _cost(rows)
         yield _claim(rows)
         missing = [f"{n.technique}, fold {n.fold}: {n.reason}" for n in page.not_made if n.network == network]
@@ -221,13 +225,22 @@ def _blocks(page: SurveyPage) -> Iterator[str]:
     )
 
 
-def _worth(rows: Sequence[Row]) -> str:
+def _teachers(rows: Sequence[Row]) -> Iterator[str]:
+    """Whom the distilled ones learned from."""
+    taught = [row for row in rows if "distilled" in row.technique]
+    for teachers in dict.fromkeys(row.teachers for row in taught):
+        whose = ", ".join(row.technique for row in taught if row.teachers == teachers)
+        yield f"Learned from {', '.join(teachers) or 'the network itself, fp32'}: {whose}."
+
+
+def _worth(rows: Sequence[Row], folds: Sequence[int]) -> str:
+    """Rows of fewer folds than the others say which."""
     names = list(rows[0].metrics)
     return table(
         ("technique", "epochs more", "gate", "file, bytes", *names, "loss, points"),
         (
             (
-                row.technique,
+                row.technique + ("" if len(row.folds) == len(folds) else f" (fold {', '.join(map(str, row.folds))})"),
                 row.fine_tuned or "–",
                 ", ".join(row.gate) or "–",
                 f"{row.size['file']:,}",

@@ -84,13 +84,8 @@ def run_variants(study: Study, finished: Finished, budget: Budget) -> Iterator[V
 
 def _recipe(variant: Variant, run: training.Run) -> CompressionRecipe:
     """Its steps; what trains does so half as long as the network was trained, at the same rate."""
-    recipe = CompressionRecipe.of({"steps": variant.steps})
-    stated = {"epochs": max(1, run.recipe.epochs // 2), "learning_rate": run.recipe.learning_rate}
-    steps = [
-        {"name": named.name, "params": (stated if step.of == "network" else {}) | named.params}
-        for named, step in zip(recipe.steps, recipe.made(), strict=True)
-    ]
-    return CompressionRecipe.of({"steps": steps})
+    epochs, rate = max(1, run.recipe.epochs // 2), run.recipe.learning_rate
+    return CompressionRecipe.of({"steps": variant.steps}).stating(epochs=epochs, learning_rate=rate)
 
 
 def _measure(variant: Variant, model: Model, finished: Finished, budget: Budget) -> VariantOutcome:

@@ -67,6 +67,10 @@ class Registry(Generic[T]):
         """All names, sorted."""
         return sorted(self._makers)
 
+    def parameters(self, name: str) -> list[str]:
+        """Parameters of one of them."""
+        return list(inspect.signature(self._makers[name]).parameters)
+
     def make(self, named: Named) -> T:
         """What a recipe names.
 
