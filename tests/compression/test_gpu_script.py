@@ -52,6 +52,21 @@ def test_one_folder_holds_all_that_is_needed(synthetic_root, tmp_path):
     assert training.train("compact", split, student, out=tmp_path / "student").finished  # from the original images
 
 
+def test_the_data_get_what_weights_and_code_leave(tmp_path):
+    stub, asked = tmp_path / "python", tmp_path / "asked"
+    real = f'[ "$1" = -c ] && exec {sys.executable} "$@"'
+    stub.write_text(f'#!/bin/bash\n{real}\necho "$@" >>{asked}\n')
+    stub.chmod(0o755)
+    (tmp_path / "heavy").write_bytes(bytes(20 * 2**20))
+    (tmp_path / "list.json").write_text(json.dumps([{"name": "t", "model": "compact", "weights": "heavy"}]))
+    given = {"PYTHON": str(stub), "LIST": str(tmp_path / "list.json"), "TOTAL": "64"}
+    shell(SCRIPT, "pack", tmp_path, tmp_path, tmp_path / "carried", **given)
+    words = asked.read_text().split()
+    assert 30 < int(words[words.index("--megabytes") + 1]) < 46  # 67 MB less 21 of weights and some of code
+    with pytest.raises(AssertionError, match="list fewer teachers"):
+        shell(SCRIPT, "pack", tmp_path, tmp_path, tmp_path / "small", **{**given, "TOTAL": "21"})
+
+
 def test_it_says_how_it_is_used(tmp_path):
     done = subprocess.run(["bash", str(SCRIPT), "train"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

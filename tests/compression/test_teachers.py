@@ -8,6 +8,7 @@ import pytest
 
 from lentigo import compression, data, training
 from lentigo.compression import teachers as teaching
+from lentigo.compression.turned import predict_turned
 from lentigo.errors import OutputError, RunError
 from lentigo.evaluation import Predictions
 
@@ -23,6 +24,22 @@ def taught(synthetic_records, tmp_path_factory):
     """Two teachers on two of three folds."""
     out = tmp_path_factory.mktemp("teachers") / "out"
     return compression.train_teachers(synthetic_records, SPECS, out, folds=(0, 2), of=3), out
+
+
+def test_turned_answers_are_those_of_an_image_and_its_quarter_turn(taught):
+    run = training.load_run(taught[1] / "first" / "fold0")
+    found = predict_turned(run, "test")
+    pixels = data.load_pixels(run.split.records, 16)
+    squares = pixels.of(pixels.readable(run.split.test))
+    logits = (run.logits(squares) + run.logits(np.rot90(squares, axes=(1, 2)).copy())) / 2
+    expected = np.exp(logits / found.meta["temperature"])
+    assert np.allclose(found.probabilities, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+    assert found.meta["turns"] and found.table["image_id"].tolist() == list(run.split.test.ids)
+    turned = SPECS[0].model_copy(update={"turns": True})
+    assert turned.declared()["turns"] and "turns" not in SPECS[0].declared()
+    frozen = turned.model_copy(update={"recipe": RECIPE.replaced(frozen_base=True)})
+    with pytest.raises(RunError, match="frozen base"):
+        teaching._check([frozen], [0], 3, taught[1])
 
 
 def weights(folder):

@@ -4,8 +4,9 @@
 #   tools/teachers/gpu.sh pack ROOT WEIGHTS FOLDER   here: data, weights, list and code into FOLDER
 #   bash FOLDER/gpu.sh train FOLDER OUT              there: trains, then writes what is worth carrying back to OUT/carry
 #
-# Variables, with their defaults: PYTHON=python; pack: SIZE=192 MEGABYTES=60 LIST and VIEWS_RECIPE (the files beside this
-# script); train: FOLDS="0 1 2 3 4" OF=5 VIEWS=30 DEVICE=cuda. Both can be interrupted and called again.
+# Variables, with their defaults: PYTHON=python; pack: SIZE=192 LIST and VIEWS_RECIPE (the files beside this script), and
+# MEGABYTES=60 of the data, or TOTAL, MiB of the whole folder, of which the data get what weights and code leave;
+# train: FOLDS="0 1 2 3 4" OF=5 VIEWS=30 DEVICE=cuda. Both can be interrupted and called again.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,8 +15,6 @@ python=${PYTHON:-python}
 pack() {
     local root=$1 weights=$2 folder=$3 list=${LIST:-$here/teachers.json}
     mkdir -p "$folder/weights"
-    [ -e "$folder/data.parquet" ] ||
-        "$python" -m lentigo data pack "$root" --size "${SIZE:-192}" --megabytes "${MEGABYTES:-60}" --out "$folder/data.parquet"
     "$python" -c 'import json, sys; print("\n".join(t["weights"] for t in json.load(open(sys.argv[1])) if t.get("weights")))' "$list" |
         while read -r name; do [ -z "$name" ] || cp "$weights/$name" "$folder/weights/"; done
     cp "$list" "$folder/teachers.json"
@@ -24,6 +23,13 @@ pack() {
     rm -rf "$folder/src" && mkdir "$folder/src"
     cp -r "$here/../../src/lentigo" "$folder/src/"
     find "$folder/src" -name __pycache__ -prune -exec rm -r {} +
+    local megabytes=${MEGABYTES:-60}
+    if [ -n "${TOTAL:-}" ]; then
+        megabytes=$((TOTAL * 1048576 / 1000000 - $(du -sk "$folder" --exclude data.parquet | cut -f1) * 1024 / 1000000 - 1))
+        [ "$megabytes" -gt 0 ] || { echo "Weights and code alone take more than $TOTAL MiB: list fewer teachers." >&2; exit 1; }
+    fi
+    [ -e "$folder/data.parquet" ] ||
+        "$python" -m lentigo data pack "$root" --size "${SIZE:-192}" --megabytes "$megabytes" --out "$folder/data.parquet"
     du -sh "$folder"
 }
 
@@ -56,5 +62,5 @@ train() {
 case "${1:-} $#" in
     "pack 4") pack "${@:2}" ;;
     "train 3") train "${@:2}" ;;
-    *) sed -n '2,8p' "$0" && exit 2 ;;
+    *) sed -n '2,9p' "$0" && exit 2 ;;
 esac

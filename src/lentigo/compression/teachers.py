@@ -20,8 +20,10 @@ from pydantic import Field
 from lentigo import data, models
 from lentigo.atomic import own_folder, replacing, write_text
 from lentigo.compression.timing import seconds_an_image
+from lentigo.compression.turned import predict_turned
 from lentigo.errors import OutputError, RunError, reason
 from lentigo.evaluation import Combined, Predictions, combine, measure, pool, predict_part
+from lentigo.evaluation.predict import Part
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.runs import Spread
 from lentigo.progress import note
@@ -50,6 +52,7 @@ class TeacherSpec(Checked):
         recipe: how to train it.
         weights: name of a safetensors file to start from; '' for random weights.
         options: of the network's builder.
+        turns: whether it answers with the mean over an image and its quarter turn, each with the recipe's mirrors.
     """
 
     subject: ClassVar[str] = "teacher"
@@ -59,6 +62,11 @@ class TeacherSpec(Checked):
     recipe: Recipe = Recipe()
     weights: str = ""
     options: dict[str, Any] = Field(default_factory=dict)
+    turns: bool = False
+
+    def declared(self) -> dict[str, Any]:
+        """As the folder keeps it; without `turns` where it is unset, as folders of before it."""
+        return self.model_dump(mode="json", exclude=None if self.turns else {"turns"})
 
 
 class TaughtTeachers(Result):
@@ -267,6 +275,8 @@ def _check(teachers: Sequence[TeacherSpec], folds: Sequence[int], of: int, weigh
     files = {t.name: weights / t.weights if t.weights else None for t in teachers}
     for teacher in teachers:
         models.entry(teacher.model)
+        if teacher.turns and teacher.recipe.frozen_base:
+            raise RunError(f"{teacher.name}: a frozen base sees each image as it is alone.", "Unset turns.")
         file = files[teacher.name]
         if file is not None and not file.exists():
             raise RunError(f"{file}: the weights of {teacher.name} are not there.", "Name their folder: --weights.")
@@ -277,7 +287,7 @@ def _own(folder: Path, teachers: Sequence[TeacherSpec], split: data.Split) -> Pa
     """The folder, recognised by its list, its data and its splits."""
     own_folder(folder, (DECLARED,))
     declared = {
-        "teachers": [teacher.model_dump(mode="json") for teacher in teachers],
+        "teachers": [teacher.declared() for teacher in teachers],
         "source": split.records.name,
         "images": len(split.records),
         "protocol": split.protocol,
@@ -313,11 +323,12 @@ def _trained(teacher: TeacherSpec, split: data.Split, folder: Path, weights: Pat
             resume=resume,
             device=device,
         )
-    for part, name in (("validation", "validation"), ("test", "predictions")):
+    parts: dict[Part, str] = {"validation": "validation", "test": "predictions"}
+    for part, name in parts.items():
         file = folder / f"{name}.parquet"
         if not file.exists():
             with replacing(file) as partial:
-                predict_part(run, part).save(partial)  # type: ignore[arg-type]  # one of the parts
+                (predict_turned if teacher.turns else predict_part)(run, part).save(partial)
     return run
 
 
