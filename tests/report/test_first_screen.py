@@ -1,16 +1,19 @@
 """The first statement is of the default answers: counts, the worst group, and no kind word for a poor model."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lentigo.evaluation.clinical import operating_points
 from lentigo.evaluation.predictions import Predictions
 from lentigo.evaluation.result import Estimate
-from lentigo.report.first_screen import first_screen
+from lentigo.report.first_screen import MISSES_MORE, first_screen
 from lentigo.report.subject import Subject
 from lentigo.report.words import in_brackets, plural
 from tests.evaluation.imagined import make, of
+from tests.evaluation.subgroups.test_at_threshold import POINT, imagined
 
 
 def grouped(predictions, face=20):
@@ -120,3 +123,12 @@ def test_natural_frequencies_stand_in_one_pair_of_brackets():
     assert in_brackets(Estimate(value=0.25, low=0.1, high=0.4)) == "(25 of 100; 10 to 40)"
     assert in_brackets(Estimate(value=0.25, low=0.1, high=0.4), complement=True) == "(75 of 100; 60 to 90)"
     assert in_brackets(Estimate(value=0.25)) == "(25 of 100)"
+
+
+def test_groups_that_the_own_threshold_serves_worse_are_named(tmp_path):
+    subject = subject_of(tmp_path, imagined(12, 18), replicates=0)
+    assert not [s for s in first_screen(subject) if s.label.startswith(MISSES_MORE)]  # it has no threshold of its own
+    applied = operating_points.apply(POINT, subject.predictions)
+    evidence = subject.evidence.model_copy(update={"bundle_points": (applied,)})
+    (said,) = [s for s in first_screen(replace(subject, evidence=evidence)) if s.label.startswith(MISSES_MORE)]
+    assert said.alarm and "finds 30 of 40 melanomas" in said.text and "sex female 12 of 20" in said.text
