@@ -122,7 +122,7 @@ EOFHeaderError: type[Exception] = tarfile.EOFHeaderError  # type: ignore[attr-de
 """What tarfile raises for a block of zeros."""
 
 
-def _unpacked(file: io.BufferedReader) -> IO[bytes]:
+def _unpacked(file: "io.BufferedReader[Any]") -> IO[bytes]:
     """By the first bytes, not by name."""
     start = file.peek(6)
     if start.startswith(b"\x1f\x8b"):
