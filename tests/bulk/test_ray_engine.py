@@ -1,0 +1,87 @@
+"""Ray's rows are those of the local engine, though workers and nodes are killed and one is slow."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from lentigo import bulk
+from tests.bulk.conftest import PICTURES, rows
+from tests.bulk.serving import Server
+
+# Read when Ray is imported or a node starts: on a busy machine its processes take longer than it waits for them.
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_gcs_server_request_timeout_seconds": "120",
+    "RAY_health_check_timeout_ms": "60000",
+}
+pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of two processors; the driver is at the first."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    if ray.is_initialized():
+        ray.shutdown()
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    found.add_node(num_cpus=2)
+    ray.init(address=found.address, log_to_driver=False, logging_level="ERROR")
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def actors() -> list:
+    """The processes that classify."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        name = " ".join(process.info["cmdline"] or [])
+        if name.startswith("ray::") and "_Actor" in name:
+            found.append(process)
+    return found
+
+
+def test_killed_workers_and_nodes_and_a_slow_one_lose_no_row(cluster, model, tmp_path):
+    done = set()
+
+    def hook(name: str, times: int) -> None:
+        if "killed" not in done and name == "lesion-02.jpg":
+            done.add("killed")
+            os.kill(actors()[0].pid, signal.SIGKILL)
+        if "removed" not in done and name == "lesion-04.jpg":
+            done.add("removed")
+            cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        if name == "lesion-06.jpg":
+            time.sleep(1)
+
+    contents = PICTURES | {"broken.jpg": b"\xff\xd8\xff no picture"}
+    options = {"model": model, "images_per_part": 1, "maps": True, "progress": False}
+    with Server(contents, hook).running() as server:
+        source = server.manifest(tmp_path / "list.txt")
+        found = bulk.classify(source, tmp_path / "ray", engine="ray", workers=3, **options)
+        server.hook = lambda name, times: None
+        bulk.classify(source, tmp_path / "local", **options)
+    assert done == {"killed", "removed"}
+    assert (found.rows, found.finished, found.failures) == (8, 8, {"unreadable image": 1})
+    assert rows(tmp_path / "ray") == rows(tmp_path / "local")
+    assert not list((tmp_path / "ray" / "_attempts").iterdir())
+
+
+def test_no_cluster_at_an_address_is_an_error(folder, model, tmp_path, monkeypatch):
+    import ray
+
+    from lentigo.errors import DataError
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there")))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(DataError, match="no Ray cluster answers"):
+        bulk.classify(folder, tmp_path / "out", model=model, engine="ray", address="127.0.0.1:1", progress=False)
