@@ -13,6 +13,8 @@ def test_what_the_start_has_learned_from_counts():
     assert citations("Tschandl", {}) == "Tschandl"
     assert citations("Tschandl", PRE) == "Tschandl Combalia"
     assert citations("Combalia. Tschandl", PRE) == "Combalia. Tschandl"
+    assert citations("Combalia", {"run": {"citation": "Combalia. Tschandl"}}) == "Combalia. Tschandl"
+    assert citations("Combalia", PRE) == "Combalia"
     assert citations("Tschandl", {"source": "pruned", "parent_start": PRE}) == "Tschandl Combalia"
     assert licences("ham", "CC BY-NC 4.0", PRE) == "CC BY-NC 4.0"
     assert licences("ham", "CC0 1.0", PRE) == "ham: CC0 1.0; isic: CC BY-NC 4.0"

@@ -30,7 +30,8 @@ def describe_start(described: BundleMetadata) -> str:
 def citations(citation: str, start: Mapping[str, Any]) -> str:
     """What to cite for a model's data: its own, and that of the runs that its weights started from."""
     found = [citation, *(one.get("run", {}).get("citation") or "" for one in starts(start))]
-    return " ".join(one for i, one in enumerate(found) if one and not any(one in before for before in found[:i]))
+    found = [one for one in dict.fromkeys(found) if one]
+    return " ".join(one for one in found if not any(one in other for other in found if other != one))
 
 
 def licences(source: str, licence: str, start: Mapping[str, Any]) -> str:
