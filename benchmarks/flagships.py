@@ -29,7 +29,9 @@ from lentigo.errors import DataError, LentigoError, RunError
 from lentigo.evaluation import Metrics, Predictions, combine, compare, measure
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, shipped_models
+from lentigo.training import Recipe
 from lentigo.training.history import duration, kept_epoch
+from lentigo.training.students import portable
 
 ROOT = Path(__file__).parent.parent
 SHOWN = ("balanced_accuracy", "auc", "melanoma")
@@ -96,13 +98,15 @@ def models(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     goals = "\n\n".join(f"### Goals of {name}\n\n{goal_table(name, found.get(name))}" for name in GOALS)
     kept = read_json(options.out / "flagships_before.json")
     relative = f"'Before' is the lentigo-s of revision {kept['revision']}. " if kept else ""
+    kinds = ", ".join(f"[{n}]({n}/ood.md)" for n in bundles if (options.out / n / "ood.md").is_file())
+    wrong = f"Each kind of wrong images: {kinds}. " if kinds else ""
     text = (
         f"{table(['', *found], rows)}\n\n"
         "Accuracy is of HAM10000's folds grouped by lesion, with intervals of 95 %: of several folds that of their "
         "mean, widened for the training images that they share, of one fold by bootstrap over lesions. Areas under the "
         "curve "
         "are best read at the training prevalence: against images at their natural mix, the posterior at that mix is "
-        f"the optimal ranking. {relative}Wrong images: [each kind](lentigo-s/ood.md). {machine()}.\n\n{goals}"
+        f"the optimal ranking. {relative}{wrong}{machine()}.\n\n{goals}"
     )
     data = {name: {key: asdict(one) for key, one in of.items()} for name, of in found.items()}
     return {"models": data, "sha256": {name: b.sha256 for name, b in bundles.items()}}, text
@@ -189,10 +193,8 @@ def kept(name: str, run: Path, out: Path) -> dict[str, str]:
     shutil.copyfile(log, out / "training.csv")
     described = read_json(run / "recipe.json")
     recipe, finished = described["recipe"], (run / "network.safetensors").is_file()
-    store = recipe["loss"]["params"] if isinstance(recipe["loss"], dict) else {}
-    if "store" in store:
-        store["store"] = Path(store["store"]).name
-    write_text(out / "recipe.json", json.dumps(recipe, indent=2) + "\n")
+    travelling = portable(Recipe.from_dict(recipe, recorded=True))
+    write_text(out / "recipe.json", json.dumps(travelling, indent=2) + "\n")
     row, done, seconds = kept_epoch(run, recipe["keep"])
     asked = recipe["epochs"] + recipe.get("finetune_epochs", 0)
     ended = "" if finished else "; not finished"

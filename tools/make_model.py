@@ -19,6 +19,7 @@ from lentigo.atomic import write_text
 from lentigo.evaluation import predict_own_part
 from lentigo.report import report
 from lentigo.runtime import Bundle
+from lentigo.training.students import portable
 
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "src" / "lentigo" / "weights"
@@ -62,7 +63,7 @@ def measure(path: Path, run: training.Run, root: Path, results: Path) -> None:
     opened = Bundle(path, threads=1)
     predict_own_part(opened, run.records, "validation").save(results / "validation.parquet")
     shutil.copy(run.path / "log" / "metrics.csv", results / "training.csv")
-    write_text(results / "recipe.json", json.dumps(run.recipe.to_dict(), indent=2) + "\n")
+    write_text(results / "recipe.json", json.dumps(portable(run.recipe), indent=2) + "\n")
     ood = [sys.executable, str(ROOT / "benchmarks" / "ood.py"), str(path), str(root), "--out", str(results)]
     subprocess.run(ood, check=True)
     report([results / "predictions.parquet"], ROOT / "docs" / results.name, bundle=str(path))

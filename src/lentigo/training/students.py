@@ -12,7 +12,7 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.soft_labels import SoftLabels, load_soft_labels, refuse_leak
 from lentigo.training.views import AUGMENTATION
 
-__all__ = ["check_student", "find_store", "published", "with_store"]
+__all__ = ["check_student", "find_store", "portable", "published", "with_store"]
 
 
 def with_store(recipe: Recipe) -> Recipe:
@@ -79,16 +79,23 @@ def check_student(store: SoftLabels, recipe: Recipe, split: Split) -> None:
         raise RunError("A frozen base sees each image only once, so it can't learn from views.", "Unset frozen_base.")
 
 
+def portable(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's entries without the folders of the machine that trained: the store by its file name."""
+    values = recipe.to_dict()
+    if recipe.loss.name == DISTILLATION:
+        store = PurePath(recipe.loss.params["store"]).name
+        values["loss"] = {**values["loss"], "params": {**values["loss"]["params"], "store": store}}
+    return values
+
+
 def published(recipe: Recipe, soft_labels: Mapping[str, object]) -> dict[str, Any]:
-    """What a file that travels says of a recipe: its entries, the store by its file name, and the teachers.
+    """What a file that travels says of a recipe: its entries, as in `portable`, and the teachers.
 
     Args:
         recipe: of a run.
         soft_labels: of the same run.
     """
-    values = recipe.to_dict()
+    values = portable(recipe)
     if recipe.loss.name == DISTILLATION:
-        store = PurePath(recipe.loss.params["store"]).name
-        values["loss"] = {**values["loss"], "params": {**values["loss"]["params"], "store": store}}
         values["soft_labels"] = {name: value for name, value in soft_labels.items() if name != "seen"}
     return values
