@@ -178,7 +178,7 @@ def _phone(saved: Any) -> Measured:
 
 
 def _behind(path: Path, card: Path, bundle: Bundle) -> Measured:
-    """Groups that the melanoma threshold serves worse, and whether the card says so on its first screen."""
+    """Groups that the melanoma threshold serves worse; the value counts those that the model's card doesn't name."""
     if not path.is_file():
         return _none(f"no {path.name}")
     predictions = Predictions.load(path)
@@ -191,5 +191,7 @@ def _behind(path: Path, card: Path, bundle: Bundle) -> Measured:
     if not groups:
         return Measured(0, "none")
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    said = "the card says so on its first screen" if MISSES_MORE in text else "the card does not say so"
-    return Measured(len(groups), f"{len(groups)}: {', '.join(map(str, groups))}; {said}")
+    first = next((line for line in text.splitlines() if f"{MISSES_MORE}: melanoma" in line), "")
+    unsaid = [group for group in groups if str(group) not in first or bundle.sha256 not in text]
+    said = f"the card doesn't say so of {len(unsaid)}" if unsaid else "the card says so on its first screen"
+    return Measured(len(unsaid), f"{len(groups)}: {', '.join(map(str, groups))}; {said}")

@@ -88,6 +88,11 @@ ALL: tuple[Goal, ...] = (
     Goal("ood_rejected", "OOD: mean share of wrong images not graded, that of before", "ood_rejected_before"),
     Goal("cast", "balanced accuracy lost to the strongest colour cast, half of before", "cast_half", most=True),
     Goal("blur", "balanced accuracy lost to the strongest blur, half of before", "blur_half", most=True),
-    Goal("behind", "groups more than 8 points behind in melanoma sensitivity", 0, most=True),
+    Goal(
+        "behind",
+        "groups over 8 points behind in melanoma sensitivity and not named on the first screen",
+        0,
+        most=True,
+    ),
 )
 """Of every model."""

@@ -4,9 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lentigo.evaluation import Combined, measure
+from lentigo.evaluation.clinical.operating_points import of_bundle
+from lentigo.evaluation.subgroups.at_threshold import behind
+from lentigo.report.first_screen import MISSES_MORE
 from lentigo.runtime import Bundle, shipped_models
 from tests.evaluation.imagined import make
 
@@ -57,6 +61,28 @@ def test_figures_are_of_the_very_file(tmp_path):
         metrics = measure(make(200, model_sha256=sha256), replicates=0)
         (folder / "metrics.json").write_text(metrics.to_json())
         assert figures(bundle, tmp_path, tmp_path, "none")["auc"].folds == folds
+
+
+@pytest.mark.parametrize("says", ["", "of another file", "so"])
+def test_groups_that_the_card_names_are_no_fault(says, tmp_path):
+    """Asked for: none more than 8 points behind, or said on the first screen, which is that of the very model."""
+    bundle = Bundle(shipped_models()["lentigo-s"], threads=1)
+    predictions = make(600, model_sha256=bundle.sha256)
+    melanoma = predictions.table["dx"] == "mel"
+    predictions.table["sex"] = np.where(np.arange(len(melanoma)) % 2, "female", "male")
+    missed = melanoma & (predictions.table["sex"] == "female")
+    predictions.table.loc[missed, "p_nv"] += predictions.table.loc[missed, "p_mel"]
+    predictions.table.loc[missed, "p_mel"] = 0.0
+    (point,) = (p for p in of_bundle(bundle.metadata) if p.task == "melanoma")
+    groups = behind(predictions, point)
+    assert "female" in [group.name for group in groups]
+    (tmp_path / bundle.name).mkdir()
+    predictions.save(tmp_path / bundle.name / "predictions.parquet")
+    card = {"": "", "of another file": "0" * 64, "so": bundle.sha256}[says]
+    named = ", ".join(map(str, groups))
+    (tmp_path / bundle.name / "README.md").write_text(f"- **{MISSES_MORE}: melanoma.** {named}\n{card}\n")
+    found = figures(bundle, tmp_path, tmp_path, "none")
+    assert found["behind"].value == (0 if says == "so" else len(groups))
 
 
 def trained(folder: Path) -> Path:
