@@ -1,5 +1,6 @@
 """The comparison with other networks: what its page says of cells, measured or not."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -62,6 +63,24 @@ def test_quality_is_read_where_it_was_measured_honestly():
     found = quality_of_peer("compressed_cnn", ROOT / "results")
     assert found.value is not None and found.source.startswith("results/studies/")
     assert quality_of_peer("mobilenetv2_tl", ROOT / "results").text == "not measured"  # of two classes alone
+
+
+def test_what_another_machine_measured_is_not_shown_as_of_this_one(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    asked = {"kind": "decode", "threads": 1, "repeats": 5, "images": str(tmp_path / "images"), "work": str(tmp_path)}
+    options = argparse.Namespace(work=tmp_path, fresh=False, page_only=True)
+    compare.keep(tmp_path / "cells" / f"{compare.key(asked)}.json", asked, {"images_per_s": 1.0})
+    assert compare.record(asked, options) == {"images_per_s": 1.0}
+    monkeypatch.setattr(compare, "machine", lambda *more: "another processor")
+    assert compare.record(asked, options) == {"error": "not measured on this machine yet"}
+
+
+def test_the_floor_of_a_bundle_is_that_of_its_precision():
+    found = measured(3.0, 80.0)
+    macs = dict.fromkeys(("lentigo-s", "MobileNetV2-TL"), 10**7)
+    for integers, row in ((("lentigo-s",), "| 0.100 | 30.0 | int8 |"), ((), "| 1.000 | 3.0 | fp32 |")):
+        line = next(x for x in peers_page.floor(found, macs, integers).splitlines() if x.startswith("| lentigo-s "))
+        assert line.endswith(row)
 
 
 def test_a_cell_is_known_by_what_was_asked(tmp_path):

@@ -110,10 +110,11 @@ def synthetic(work: Path) -> Path:
 def record(asked: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """What a cell measured, kept from before or measured now; 'error' where it can't be."""
     kept = options.work / "cells" / f"{key(asked)}.json"
-    if kept.is_file() and not options.fresh:
-        return json.loads(kept.read_text(encoding="utf-8"))["measured"]
+    earlier = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() and not options.fresh else None
+    if earlier and earlier["machine"] == machine("torch"):  # the page states one machine for all
+        return earlier["measured"]
     if options.page_only:
-        return {"error": "not measured yet"}
+        return {"error": "not measured on this machine yet"}
     note(f"{asked['kind']} {asked.get('name', '')} {asked.get('engine', '')} {label(asked)}")
     if asked["kind"] == "peer":
         prepared = process({**asked, "prepare": True})

@@ -1,6 +1,6 @@
 """The part 'peers' of results/flagships.md, its figure, and the goals of speed, from the cells that were measured."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,10 @@ def write(found: Sequence[Cell], bundles: dict[str, Path], command: str, results
     """Write the part of the page, flagships.json and the figure; returns the page."""
     macs = {name: account(path).total_macs for name, path in bundles.items()}
     macs |= {name: cost(PEERS[name], num_classes=7).macs for name in {c["name"] for c in found if c["kind"] == "peer"}}
-    quality = {n: quality_of_bundle(Bundle(p, threads=1).metadata.metrics, n, results) for n, p in bundles.items()}
+    opened = {name: Bundle(path, threads=1).metadata for name, path in bundles.items()}
+    quality = {name: quality_of_bundle(described.metrics, name, results) for name, described in opened.items()}
     quality |= {name: quality_of_peer(PEERS[name], results) for name in macs if name in PEERS}
-    held = goals(found)
+    held, integers = goals(found), {name for name, described in opened.items() if described.precision == "int8"}
     drawn = pareto(found, quality, results / "flagships.svg")
     errors = {(c["kind"], c.get("name"), c.get("engine")): c["error"] for c in found if "error" in c}
     unmeasured = "\n".join(f"- {', '.join(filter(None, of))}: {reason}" for of, reason in errors.items())
@@ -73,7 +74,7 @@ Images a second, end to end.
 
 The floor is the decoder alone, and MACs over what this machine's products of large matrices reach.
 
-{floor(found, macs)}
+{floor(found, macs, integers)}
 
 ### Bytes to install
 
@@ -193,14 +194,20 @@ def folders(found: Iterable[Cell]) -> str:
     )
 
 
-def floor(found: Iterable[Cell], macs: dict[str, int]) -> str:
-    """What the decoder takes of an answer, and how many times longer than its MACs alone a network takes."""
+def floor(found: Iterable[Cell], macs: dict[str, int], integers: Collection[str]) -> str:
+    """What the decoder takes of an answer, and how many times longer than its MACs alone a network takes.
+
+    Args:
+        found: what was measured.
+        macs: by network.
+        integers: names of the bundles that compute in 8 bits.
+    """
     decode = {c["threads"]: c["decode"]["median_ms"] for c in found if c["kind"] == "decode" and "error" not in c}
     peaks = {c["threads"]: c for c in found if c["kind"] == "peak" and "error" not in c}
     rows = []
     for c in (c for c in _networks(found) if c["batch"] == 1 and c["threads"] in decode and c["threads"] in peaks):
         peak = peaks[c["threads"]]
-        kind = "int8" if c["engine"] == INT8 or c["kind"] == "bundle" else "fp32"
+        kind = "int8" if c["engine"] == INT8 or (c["kind"] == "bundle" and c["name"] in integers) else "fp32"
         least = 1000 * macs[c["name"]] / peak[f"{kind}_macs_per_s"]
         whole, part = c["end_to_end"]["median_ms"], decode[c["threads"]]
         cells = (f"{part:.2f}", f"{whole / part:.1f}", f"{least:.3f}", f"{c['alone']['median_ms'] / least:.1f}", kind)
