@@ -61,6 +61,16 @@ def test_folders_that_a_pattern_matches_are_gone_through(clinic):
     assert names(select([str(clinic / "**/*.png")])) == ["0.png", "6.png", "5.png"]
 
 
+def test_a_pattern_follows_cyclic_links_once(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0.png").write_bytes(PNG)
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    found = select([str(tmp_path / "**/*.png")])
+    assert found.files == [tmp_path / "a" / "0.png"]
+    assert "linked again" in found.notice
+    assert "more such" in found.notice
+
+
 def test_one_path_alone_is_taken_as_one(clinic):
     assert names(select(str(clinic / "0.png"))) == ["0.png"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lentigo.errors import ImageError
-from lentigo.runtime.walking import Skipped, survey
+from lentigo.runtime.walking import Skipped, survey, without_links_back
 
 __all__ = ["Selection", "select"]
 
@@ -76,7 +76,8 @@ def _add_folder(folder: Path, selection: Selection) -> None:
 
 def _add_matches(pattern: Path, given: str, selection: Selection) -> None:
     """Matches of a pattern count as named explicitly; matching folders are searched."""
-    found = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
+    found, again = without_links_back(map(Path, glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
+    selection.skipped += again
     if not found:
         raise ImageError(f"{given}: no file matches this pattern.", "Check the pattern.")
     for path in found:
