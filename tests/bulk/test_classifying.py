@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+import sys
 import tarfile
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from lentigo import bulk
-from lentigo.errors import DataError, ImageError, OutputError
+from lentigo.errors import BundleError, DataError, ImageError, OutputError
 from lentigo.runtime import Classifier, classify_files
+from lentigo.runtime.bundle import Bundle
 from lentigo.runtime.rendering import flat
 from tests.bulk.conftest import PICTURES, rows, write_tar
 
@@ -192,6 +195,14 @@ def test_what_came_later_is_said(folder, tmp_path, classify):
     assert "1 inputs that came after" in classify(source, tmp_path / "out").text
 
 
+def test_rows_that_a_table_got_later_are_said(tmp_path, classify):
+    contents = list(PICTURES.values())
+    parquet.write_table(pa.table({"image": contents[:1]}), tmp_path / "t.parquet")
+    classify(tmp_path / "t.parquet", tmp_path / "out")
+    parquet.write_table(pa.table({"image": contents[:2]}), tmp_path / "t.parquet", row_group_size=1)
+    assert "1 inputs that came after" in classify(tmp_path / "t.parquet", tmp_path / "out").text
+
+
 @pytest.mark.parametrize(
     ("text", "error", "words"),
     [
@@ -212,6 +223,95 @@ def test_an_image_that_is_named_twice_is_classified_once_and_said(folder, tmp_pa
     found = classify(tmp_path / "m.txt", tmp_path / "out")
     assert found.rows == 1
     assert "classified once: 1" in found.text
+
+
+def test_spellings_of_one_path_are_one_input(folder, tmp_path, classify):
+    for name in ("a.jpg", "b\u2028c.jpg"):  # U+2028 ends a line for some
+        (tmp_path / name).write_bytes(PICTURES["lesion-00.jpg"])
+    (tmp_path / "m.txt").write_text(
+        f"a.jpg\r\n./a.jpg\n../{tmp_path.name}/a.jpg\nfile://{tmp_path}/a.jpg\nb\u2028c.jpg"
+    )
+    found = classify(tmp_path / "m.txt", tmp_path / "out")
+    assert (found.rows, found.failed) == (2, 0)
+    assert "classified once: 3" in found.text
+
+
+def test_a_pattern_follows_cyclic_links_once(tmp_path, classify):
+    (tmp_path / "in" / "a").mkdir(parents=True)
+    (tmp_path / "in" / "a" / "x.jpg").write_bytes(PICTURES["lesion-00.jpg"])
+    (tmp_path / "in" / "a" / "back").symlink_to(tmp_path / "in")
+    found = classify(tmp_path / "in" / "**" / "*.jpg", tmp_path / "out")
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == ["a/x.jpg"]
+    assert "linked again" in found.text
+
+
+def test_a_path_with_two_colons_is_a_path(tmp_path, classify):
+    source, out = tmp_path / "in::1", tmp_path / "out::1"
+    source.mkdir()
+    write_tar(source / "s.tar", {"a.jpg": PICTURES["lesion-00.jpg"]})
+    assert classify(source / "s.tar", out).failed == 0
+    assert classify(source / "s.tar", out).done_before == 1
+    (tmp_path / "other::1").mkdir()
+    (tmp_path / "other::1" / "notes").write_text("mine")
+    with pytest.raises(OutputError, match="contains other files"):
+        classify(source, tmp_path / "other::1")
+
+
+def test_files_in_an_archive_that_fsspec_opens_have_their_address(tmp_path, classify):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("d/a.jpg", PICTURES["lesion-00.jpg"])
+    for i, source in enumerate([f"zip://d::{tmp_path}/z.zip", f"zip://d/*::{tmp_path}/z.zip"]):
+        classify(source, tmp_path / f"out{i}")
+        assert [(r["source"], r["error"]) for r in rows(tmp_path / f"out{i}")] == [
+            (f"zip://d/a.jpg::{tmp_path}/z.zip", None)
+        ]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_ids_of_a_manifest_are_its_own(folder, tmp_path, form, classify):
+    paths = [str(folder / "lesion-00.jpg"), str(folder / "lesion-01.jpg")]
+    manifest = tmp_path / f"m.{form}"
+    if form == "csv":
+        manifest.write_text("image_id,path\n" + "".join(f"id-{i},{path}\n" for i, path in enumerate(paths)))
+    else:
+        parquet.write_table(pa.table({"image_id": ["id-0", "id-1"], "path": paths}), manifest)
+    classify(manifest, tmp_path / "out")
+    assert [(r["image_id"], r["source"]) for r in rows(tmp_path / "out")] == [("id-0", paths[0]), ("id-1", paths[1])]
+
+
+@pytest.mark.parametrize("address", ["foo://a/b.jpg", "gs://a/b.jpg"])
+def test_an_address_that_nothing_can_read_is_refused_before_anything_is_classified(
+    folder, tmp_path, monkeypatch, address, classify
+):
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    (tmp_path / "m.txt").write_text(f"{folder}/lesion-00.jpg\n{address}\n")
+    with pytest.raises(DataError, match=f"{address}: (not an address|a package is missing)"):
+        classify(tmp_path / "m.txt", tmp_path / "out")
+    assert not list((tmp_path / "out").glob("_*"))
+
+
+def test_results_that_are_a_file_are_refused(folder, tmp_path, classify):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="not a directory"):
+        classify(folder, tmp_path / "out")
+
+
+def test_results_never_go_among_the_images_through_a_link(folder, tmp_path, classify):
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(OutputError, match="among the inputs"):
+        classify(tmp_path / "link", folder / "out")
+
+
+def test_maps_of_a_model_without_are_refused(folder, tmp_path, monkeypatch, classify):
+    monkeypatch.setattr(Bundle, "has_maps", False)
+    with pytest.raises(BundleError, match="no class-activation maps"):
+        classify(folder, tmp_path / "out", maps=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_has_no_row_is_said_by_every_run(folder, tmp_path, classify):
+    classify(folder, tmp_path / "out")
+    assert ".csv 1" in classify(folder, tmp_path / "out").text
 
 
 def test_two_images_of_one_id_are_refused(folder, tmp_path, classify):

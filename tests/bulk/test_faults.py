@@ -257,6 +257,21 @@ def test_a_corrupt_table_has_a_row_for_each_of_its_rows(classify, monkeypatch, t
     assert classify(cropped, tmp_path / "cut").failures == {"unreadable shard": 1}
 
 
+def test_a_table_whose_ids_are_damaged_has_no_row_twice(classify, tmp_path):
+    source = tmp_path / "t.parquet"
+    table = pa.table({"image_id": ["x" * 99, "y" * 99], "image": list(PICTURES.values())[:2]})
+    parquet.write_table(
+        table, source, row_group_size=1, compression="none", use_dictionary=False, write_statistics=False
+    )
+    content = bytearray(source.read_bytes())
+    start = content.index(b"y" * 99)
+    content[start - 24 : start] = bytes(24)  # the header of the page with the second id
+    source.write_bytes(content)
+    found = classify(source, tmp_path / "out")
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == ["x" * 99, "t.parquet"]
+    assert found.failures == {"unreadable shard": 1}
+
+
 def test_a_store_that_answers_503_gives_rows_that_the_next_run_completes(classify, tmp_path):
     with Server(PICTURES, lambda name, times: 503 if name == "lesion-03.jpg" else None).running() as server:
         source = server.manifest(tmp_path / "list.txt")

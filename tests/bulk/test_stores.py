@@ -7,6 +7,7 @@ import pytest
 from pyarrow import parquet
 
 from lentigo import bulk
+from lentigo.errors import OutputError
 from tests.bulk.conftest import PICTURES, rows, write_tar
 
 pytest.importorskip("s3fs")
@@ -106,3 +107,33 @@ def test_503_is_repeated_then_a_row_then_completed(store, classify, tmp_path):
     assert store.asked["/images/c/lesion-02.jpg"] > 2
     assert classify("s3://images/c", tmp_path / "out").failures == {}
     assert [row["image_id"] for row in rows(tmp_path / "out")] == list(PICTURES)[:4]
+
+
+def test_a_file_without_suffix_that_cant_be_had_is_a_row(store, classify, tmp_path):
+    for name in ("one", "two"):
+        store.files.pipe_file(f"images/d/{name}", PICTURES["lesion-00.jpg"])
+    store.files.pipe_file("images/d/empty", b"")
+    store.refuse = lambda path, times: path.endswith("/two")
+    try:
+        found = classify("s3://images/d", tmp_path / "out")
+    finally:
+        store.refuse = lambda path, times: False
+    assert (found.rows, found.failures) == (2, {"unreachable": 1})
+    assert classify("s3://images/d", tmp_path / "out").failures == {}
+
+
+def test_a_pattern_matches_files_and_no_folders(store, classify, tmp_path):
+    store.files.pipe_file("images/e/a.jpg", PICTURES["lesion-00.jpg"])
+    store.files.pipe_file("images/e/more/b.jpg", PICTURES["lesion-01.jpg"])
+    classify("s3://images/e/*", tmp_path / "out")
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == ["a.jpg"]
+
+
+def test_a_finished_part_that_cant_be_had_is_not_done_again(store, folder, classify):
+    classify(folder, "s3://results/f")
+    store.refuse = lambda path, times: path.endswith("part-000001.parquet")
+    try:
+        with pytest.raises(OutputError, match="part-000001"):
+            classify(folder, "s3://results/f")
+    finally:
+        store.refuse = lambda path, times: False

@@ -16,7 +16,7 @@ from lentigo.bulk.plan import Part, Plan, has_plan, load_plan, make_plan, refuse
 from lentigo.bulk.rows import schema
 from lentigo.bulk.summary import Summary, summarise
 from lentigo.bulk.work import Job, Outcome, outcome_of
-from lentigo.errors import DataError, LentigoError, MissingExtraError, OutputError, did_you_mean
+from lentigo.errors import BundleError, DataError, LentigoError, MissingExtraError, OutputError, did_you_mean
 from lentigo.progress import track
 from lentigo.runtime import Classifier, check_prevalence
 
@@ -58,7 +58,7 @@ def classify(
         address: of a running Ray cluster; None starts one on this machine.
         workers: number of sessions, one processor each; None is one for each processor of the engine.
         prevalence: as for `runtime.classify_files`.
-        maps: add the column `map`, the class-activation map of the most probable diagnosis, where the model has maps.
+        maps: add the column `map`, the class-activation map of the most probable diagnosis.
         images_per_part: how many images make up a part; shards and row groups are parts by themselves.
         progress: show a bar on standard error if that is a terminal.
 
@@ -70,7 +70,7 @@ def classify(
         DataError: a source that can't be understood, two inputs of one id, an impossible prevalence, or arguments that
             don't fit together.
         OutputError: `out` belongs to another run, or can't be written; what is finished stays.
-        BundleError: no such model.
+        BundleError: no such model, or one without maps where they are asked for.
         MissingExtraError: pyarrow, fsspec, Ray or the package of a file system is not installed.
     """
     started = time.monotonic()
@@ -89,6 +89,8 @@ def classify(
         "images_per_part": images_per_part,
     }
     _refuse_inside(named, target)
+    if maps and not classifier.bundle.has_maps:
+        raise BundleError(f"{arguments['model']} has no class-activation maps.", "Classify without maps.")
     with _alone(target):
         plan, notices = _planned(named, target, arguments, images_per_part)
         job = Job(target, plan.sha256, secrets.token_hex(8), stated, maps)
@@ -122,17 +124,21 @@ def _planned(
 
 
 def _changed(plan: Plan, sources: list[str]) -> list[str]:
-    """What the sources hold now and the plan does not; nothing where they can't be listed, since parts say so."""
+    """What gets no row, and what the sources hold now and the plan does not; nothing where they can't be listed."""
     try:
-        now = {(one.address, one.group) for one in list_sources(sources).inputs}
+        listing = list_sources(sources)
     except (LentigoError, storage.UnavailableError):
         return []
-    added = {address for address, _ in now} - {address for address, _ in plan.files}
+    before = plan.files
+    now = {(one.address, one.group) for one in listing.inputs}
+    # A table that could not be read when it was listed is one input, whatever it holds.
+    added = {address for address, group in now - before if group is None or (address, None) not in before}
     if not added:
-        return []
+        return listing.notices
     return [
+        *listing.notices,
         f"Not classified: {len(added)} inputs that came after this run was begun, such as {min(added)}. "
-        "Classify them into another folder."
+        "Classify them into another folder.",
     ]
 
 
@@ -180,9 +186,9 @@ def _refuse_unfinished(summary: Summary) -> None:
 
 
 def _refuse_inside(sources: list[str], out: str) -> None:
-    """Results never go among the inputs."""
+    """Results never go among the inputs, nor through a link."""
     for source in sources:
-        inner, outer = PurePath(out), PurePath(source)
+        inner, outer = (PurePath(one if storage.is_remote(one) else os.path.realpath(one)) for one in (out, source))
         if inner == outer or outer in inner.parents or inner in outer.parents:
             raise OutputError(f"{out}: results are not written among the inputs ({source}).", "Name another folder.")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lentigo.errors import DataError
 
-__all__ = ["column_of_addresses", "column_of_images", "content_of", "ids_of"]
+__all__ = ["column_of_addresses", "column_of_images", "columns_of_ids", "content_of", "ids_of"]
 
 _ADDRESSES = ("image", "path", "address")
 _IMAGES = ("image", "bytes", "content")
@@ -40,6 +40,11 @@ def column_of_images(schema: Any, table: str) -> str | None:
     return (named or found or [None])[0]
 
 
+def columns_of_ids(names: Sequence[str]) -> list[str]:
+    """The columns that may hold ids, of which the first counts."""
+    return [name for name in _IDS if name in names]
+
+
 def ids_of(table: Any, group: int, first: int, identifier: str) -> list[str]:
     """Ids of a row group: of the column `image_id` or `id`, else the file's id and the row's number.
 
@@ -52,7 +57,7 @@ def ids_of(table: Any, group: int, first: int, identifier: str) -> list[str]:
     Raises:
         DataError: a row without id.
     """
-    names = [name for name in _IDS if name in table.schema_arrow.names]
+    names = columns_of_ids(table.schema_arrow.names)
     count = table.metadata.row_group(group).num_rows
     if not names:
         return [f"{identifier}/{first + i}" for i in range(count)]

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lentigo.bulk import storage
-from lentigo.bulk.columns import column_of_addresses, column_of_images, ids_of
+from lentigo.bulk.columns import column_of_addresses, column_of_images, columns_of_ids, ids_of
 from lentigo.errors import DataError, ImageError, LentigoError
 from lentigo.runtime.formats import START, claimed_format, sniff
 from lentigo.runtime.tables import parse_table
-from lentigo.runtime.walking import survey
+from lentigo.runtime.walking import survey, without_links_back
 from lentigo.written import decode
 
 __all__ = ["IMAGE", "ROWS", "TAR", "Input", "Listing", "list_sources"]
@@ -85,7 +85,7 @@ def list_sources(sources: Iterable[str]) -> Listing:
 
 def _inputs_of(source: str, notices: list[str]) -> Iterator[Input]:
     if glob.has_magic(source) and not storage.exists(source):
-        yield from _matches(source)
+        yield from _matches(source, notices)
     elif _is_folder(source):
         yield from _folder(source, notices)
     elif not storage.exists(source):
@@ -106,13 +106,16 @@ def _file(address: str, identifier: str) -> Iterator[Input]:
         yield Input(IMAGE, address, (_text(identifier),))
 
 
-def _matches(pattern: str) -> Iterator[Input]:
+def _matches(pattern: str, notices: list[str]) -> Iterator[Input]:
     fixed = pattern[: pattern.index(next(c for c in pattern if c in "*?["))].rpartition("/")[0]
     if storage.is_remote(pattern):
         system, path = storage.system_of(pattern)
-        found = [_url(pattern, one) for one in sorted(system.glob(path))]
+        kinds = {one: info["type"] for one, info in system.glob(path, detail=True).items()}
+        found = [_url(pattern, path, one) for one in sorted(kinds) if kinds[one] != "directory"]
     else:
-        found = sorted(one for one in glob.glob(pattern, recursive=True) if Path(one).is_file())  # noqa: PTH207
+        matches, again = without_links_back(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+        found = [os.fspath(one) for one in matches if one.is_file()]
+        notices += [f"Not classified: {one.path} ({one.kind}: {one.reason})." for one in again]
     if not found:
         raise ImageError(f"{pattern}: no file matches this pattern.", "Check the pattern.")
     for address in found:
@@ -144,23 +147,24 @@ def _local(folder: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def _remote(folder: str) -> tuple[list[str], list[str], list[str]]:
-    """As `_local`; where a name tells nothing, the first bytes are asked for."""
+    """As `_local`; where a name tells nothing, the first bytes are asked for, and a file that gives none has a row."""
     system, path = storage.system_of(folder)
     try:
-        paths = sorted(system.find(path))
+        sizes = {one: info["size"] for one, info in system.find(path, detail=True).items()}
     except Exception as error:
         raise storage.unavailable(folder, error) from None
-    hidden = [one for one in paths if any(name.startswith(".") for name in one.removeprefix(path).split("/"))]
-    shown = sorted(set(paths) - set(hidden))
+    hidden = [one for one in sizes if any(name.startswith(".") for name in one.removeprefix(path).split("/"))]
+    shown = sorted(set(sizes) - set(hidden))
     named = [one for one in shown if claimed_format(Path(one))]
-    unnamed = [one for one in shown if not claimed_format(Path(one)) and not one.lower().endswith(_TAR + _PARQUET)]
+    known = {*named, *(one for one in shown if one.lower().endswith(_TAR + _PARQUET))}
+    unnamed = [one for one in shown if one not in known and sizes[one] != 0]
     starts = system.cat_ranges(unnamed, 0, START, on_error="return") if unnamed else []
     images = named + [
-        one for one, start in zip(unnamed, starts, strict=True) if isinstance(start, bytes) and sniff(start)
+        one for one, start in zip(unnamed, starts, strict=True) if not isinstance(start, bytes) or sniff(start)
     ]
     others = sorted(set(shown) - set(images))
     remarks = [f"{len(hidden)} hidden files"] if hidden else []
-    return [_url(folder, one) for one in images], [_url(folder, one) for one in others], remarks
+    return [_url(folder, path, one) for one in images], [_url(folder, path, one) for one in others], remarks
 
 
 def _manifest(address: str) -> Iterator[Input]:
@@ -169,33 +173,49 @@ def _manifest(address: str) -> Iterator[Input]:
         text = decode(storage.read(address))
     except UnicodeError as error:
         raise DataError(f"{address}: not a text in UTF-8 ({error}).", "Save it as UTF-8.") from None
-    lines = _column(text, address) if address.lower().endswith(_TABLES) else text.splitlines()
-    yield from _addresses((line.strip() for line in lines), posixpath.dirname(address))
+    if address.lower().endswith(_TABLES):
+        named = _cells(text, address)
+    else:
+        # Not `splitlines`: names may have the rarer characters at which it splits.
+        lines = filter(None, (line.strip(" \t\r") for line in text.split("\n")))
+        named = [(line, line) for line in lines]
+    yield from _addresses(named, posixpath.dirname(address))
 
 
-def _column(text: str, address: str) -> list[str]:
+def _cells(text: str, address: str) -> list[tuple[str, str]]:
+    """Address and id of each row of a CSV."""
     header, rows = parse_table(text, address)
-    name = column_of_addresses(header, address)
-    cells = [(number, row[name]) for number, row in rows]
-    if empty := [number for number, cell in cells if not cell]:
-        raise DataError(f"{address}, line {empty[0]}: no address in the column {name!r}.", "Complete or remove it.")
-    return [cell for _, cell in cells]
+    columns = [column_of_addresses(header, address), *columns_of_ids(header)[:1]]
+    found = []
+    for number, row in rows:
+        if empty := [name for name in columns if not row[name]]:
+            raise DataError(f"{address}, line {number}: nothing in the column {empty[0]!r}.", "Complete or remove it.")
+        found.append((row[columns[0]], row[columns[-1]]))
+    return found
 
 
-def _addresses(lines: Iterable[str], folder: str) -> Iterator[Input]:
-    for line in filter(None, lines):
-        yield from _file(storage.joined(folder, line.removeprefix("file://")), line)
+def _addresses(named: Iterable[tuple[str, str]], folder: str) -> Iterator[Input]:
+    """The files that a manifest names, with their ids."""
+    known: set[str] = set()
+    for line, identifier in named:
+        address = storage.plain(storage.joined(folder, line))
+        kind = address.partition("://")[0] if storage.is_remote(address) else ""
+        if kind and kind not in known:
+            storage.system_of(address)  # what can never be read is refused now
+            known.add(kind)
+        yield from _file(address, identifier)
 
 
 def _parquet(address: str, identifier: str) -> Iterator[Input]:
     """The row groups of a file, or, where its column names addresses, what these name."""
     try:
         with storage.opened(address) as file:
-            yield from _row_groups(file, address, identifier)
+            found = list(_row_groups(file, address, identifier))  # all of them, or the file as one
     except LentigoError:
         raise
     except Exception:  # damaged, or it can't be had now: its part says so, and a later run tries again
-        yield Input(ROWS, address, (_text(identifier),))
+        found = [Input(ROWS, address, (_text(identifier),))]
+    yield from found
 
 
 def _row_groups(file: Any, address: str, identifier: str) -> Iterator[Input]:
@@ -204,11 +224,14 @@ def _row_groups(file: Any, address: str, identifier: str) -> Iterator[Input]:
     table = parquet.ParquetFile(file)
     schema = table.schema_arrow
     if column_of_images(schema, address) is None:
-        name = column_of_addresses(schema.names, address)
-        lines = [str(one or "").strip() for one in table.read([name])[name].to_pylist()]
-        if "" in lines:
-            raise DataError(f"{address}, row {lines.index('')}: no address in {name!r}.", "Complete or remove it.")
-        yield from _addresses(lines, posixpath.dirname(address))
+        columns = [column_of_addresses(schema.names, address), *columns_of_ids(schema.names)[:1]]
+        cells = table.read(columns)
+        texts = [["" if one is None else str(one).strip() for one in cells[name].to_pylist()] for name in columns]
+        for name, column in zip(columns, texts, strict=True):
+            if "" in column:
+                where = f"{address}, row {column.index('')}"
+                raise DataError(f"{where}: nothing in the column {name!r}.", "Complete or remove it.")
+        yield from _addresses(zip(texts[0], texts[-1], strict=True), posixpath.dirname(address))
         return
     first = 0
     for group in range(table.num_row_groups):
@@ -247,9 +270,15 @@ def _is_folder(address: str) -> bool:
         raise storage.unavailable(address, error) from None
 
 
-def _url(like: str, path: str) -> str:
-    """The URL of a path in the file system of another URL."""
-    return f"{like.partition('://')[0]}://{path}" if "://" not in path else path
+def _url(like: str, its_path: str, path: str) -> str:
+    """The URL of a path in the file system of another URL, of which the path is known: hosts and archives stay."""
+    if "://" in path:
+        return path
+    first, chained, rest = like.partition("::")
+    before = (
+        first.removesuffix(its_path) if its_path and first.endswith(its_path) else f"{first.partition('://')[0]}://"
+    )
+    return f"{before}{path}{chained}{rest}"
 
 
 def _text(identifier: str) -> str:

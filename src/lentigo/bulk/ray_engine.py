@@ -39,14 +39,17 @@ def run(
 
     Raises:
         MissingExtraError: Ray is not installed.
-        DataError: no cluster at that address.
+        DataError: no cluster at that address, or one with fewer processors than workers.
         LentigoError: Ray does not start, or fails as a whole.
     """
     texts = [{"part": part.to_json(), "again": again} for part, again in parts]
     if not texts:
         return
     with connected(address) as ray:
-        actors = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(texts))
+        processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        actors = min(workers or processors, len(texts))
+        if actors > processors:  # Ray would wait for them for ever
+            raise DataError(f"{actors} workers, but Ray has {processors} processors.", "Name fewer workers.")
         done = ray.data.from_items(texts, override_num_blocks=len(texts)).map_batches(
             _Actor,
             fn_constructor_args=(job, classifier.bundle.path.name, classifier.bundle.path.read_bytes()),

@@ -77,17 +77,22 @@ def system_of(address: str) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it.
 
     Raises:
-        MissingExtraError: its package is not installed.
-        DataError: no file system has such addresses.
+        MissingExtraError: the extra is not installed.
+        DataError: no file system has such addresses, or its package is not installed.
     """
     try:
         from fsspec.core import url_to_fs
+        from fsspec.implementations.local import LocalFileSystem
     except ImportError as error:
         raise MissingExtraError("Bulk classification", "bulk") from error
+    if not is_remote(address):  # as it is: url_to_fs would read a path with '::' as a chain of addresses
+        return LocalFileSystem(), address
     try:
         system, path = url_to_fs(address)
     except ImportError as error:
-        raise MissingExtraError(f"{address}: reading from there", "bulk") from error
+        if address.startswith("s3"):
+            raise MissingExtraError(f"{address}: reading from there", "bulk") from error
+        raise DataError(f"{address}: a package is missing ({error}).", "Install that package.") from error
     except ValueError as error:
         raise DataError(f"{address}: not an address that fsspec knows ({error}).", "Check its beginning.") from None
     system.invalidate_cache()  # what was listed before may have changed
@@ -188,10 +193,10 @@ def exists(address: str) -> bool:
 
 
 def listed(folder: str) -> set[str]:
-    """Names in a folder, none of a missing one.
+    """Names in a folder of results, none of a missing one.
 
     Raises:
-        UnavailableError: the storage is unreachable.
+        OutputError: it is a file, it can't be read, or the storage is unreachable.
     """
     system, path = system_of(folder)
     try:
@@ -199,7 +204,7 @@ def listed(folder: str) -> set[str]:
     except UnavailableError as error:
         if error.kind == MISSING:
             return set()
-        raise
+        raise OutputError(str(error)) from None
     return {PurePosixPath(one).name for one in found}
 
 

@@ -126,7 +126,8 @@ class Worker:
             if item.spoils:
                 fresh = {identifier: self._spoilt(row, item) for identifier, row in fresh.items()}
             fresh[item.id] = self._row(mark.checked(i, item))
-        rows = list(fresh.values()) if not kept else [{**kept, **fresh}[identifier] for identifier in part.ids]
+        merged = kept | fresh
+        rows = [merged[identifier] for identifier in part.ids] if kept else list(fresh.values())
         _refuse_lost(part, rows)
         outcome = Outcome(part.number, self._job.run, _counts(rows), dict(others), shard, self._job.plan)
         self._write(part, rows, outcome)
@@ -173,13 +174,17 @@ def outcome_of(out: str, part: Part) -> Outcome | None:
 
     address = storage.joined(out, part.name)
     try:
-        with storage.opened(address) as file:
-            said: dict[str, Any] = json.loads(parquet.read_metadata(file).metadata[b"lentigo"])
+        file = storage.opened(address)
     except storage.UnavailableError as error:
         if error.kind == storage.MISSING:
             return None
         raise OutputError(str(error)) from None
+    try:
+        with file:
+            said: dict[str, Any] = json.loads(parquet.read_metadata(file).metadata[b"lentigo"])
     except Exception:  # pyarrow has no error of its own for damage
+        if file.failure is not None:  # it may be whole
+            raise OutputError(str(storage.unavailable(address, file.failure))) from None
         return None
     if said.pop("format", None) != FORMAT:
         raise OutputError(f"{address}: written by another version of lentigo.", "Name a new folder.")
