@@ -85,3 +85,12 @@ def test_no_cluster_at_an_address_is_an_error(folder, model, tmp_path, monkeypat
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(DataError, match="no Ray cluster answers"):
         bulk.classify(folder, tmp_path / "out", model=model, engine="ray", address="127.0.0.1:1", progress=False)
+
+
+def test_more_workers_than_processors_are_refused(cluster, folder, model, tmp_path):
+    """Ray would wait for the processors without a word."""
+    from lentigo.errors import DataError
+
+    options = {"model": model, "images_per_part": 1, "progress": False}
+    with pytest.raises(DataError, match="8 workers, but Ray has"):
+        bulk.classify(folder, tmp_path / "out", engine="ray", workers=8, **options)
