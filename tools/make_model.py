@@ -1,10 +1,13 @@
 """Make a model that ships from a run: its bundle in 8 bits in the package, and what is measured of it in results/NAME.
 
-python tools/make_model.py RUN NAME --data FOLDER --work FOLDER [--keep 0.03] [--packed]
+python tools/make_model.py RUN NAME --data FOLDER --work FOLDER [--keep 0.03 0.06 0.1] [--balanced] [--packed]
+python tools/make_model.py RUN NAME --data FOLDER --work FOLDER --clusters 256 [--packed]
 
---data is the data set that it was trained on, --keep the share of the layers that the scan finds most sensitive, which
-stay in 32 bits, and --packed writes NAME.onnx.zst. Interrupted, it starts again; the files are the same.
-tools/ship.py then writes what goes with it.
+--data is the data set that it was trained on. In the first form it computes in 8 bits, but for the layers that a scan
+finds most sensitive, as many as hold --keep of the weights: the first share whose file answers as the exact one does is
+taken. --balanced calibrates on as many images of each diagnosis. In the second form, for networks whose answers 8 bits
+change too much, it stores weights in 8 bits and computes in 32. --packed writes NAME.onnx.zst. Interrupted, it starts
+again; the files are the same. tools/ship.py then writes what goes with it.
 """
 
 import argparse
@@ -16,6 +19,7 @@ from pathlib import Path
 
 from lentigo import compression, evaluation, export, training
 from lentigo.atomic import write_text
+from lentigo.errors import BundleError
 from lentigo.evaluation import predict_own_part
 from lentigo.report import report
 from lentigo.runtime import Bundle
@@ -32,29 +36,52 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--data", type=Path, required=True, help="folder of the images")
     parser.add_argument("--work", type=Path, required=True, help="folder for files in between")
-    parser.add_argument("--keep", type=float, default=0.03, help="share of the layers that stay in 32 bits")
+    parser.add_argument(
+        "--keep", type=float, nargs="+", default=[0.03, 0.06, 0.1], help="shares of the weights that stay in 32 bits"
+    )
+    parser.add_argument("--balanced", action="store_true", help="calibrate on as many images of each diagnosis")
+    parser.add_argument("--clusters", type=int, help="different weights of a layer, instead of 8-bit computation")
     parser.add_argument("--packed", action="store_true", help="write NAME.onnx.zst")
     asked = parser.parse_args()
     run = training.load_run(asked.run, data=asked.data)
-    path = bundle(run, asked.name, asked.work, asked.keep, asked.packed)
+    path = bundle(run, asked)
     measure(path, run, asked.data, ROOT / "results" / asked.name)
 
 
-def bundle(run: training.Run, name: str, work: Path, keep: float, packed: bool) -> Path:
+def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
     """The run's network in 8 bits, in the package; its path there."""
+    name, work = asked.name, asked.work
     (work / "int8").mkdir(parents=True, exist_ok=True)
     exact = export.bundle(run, work / f"{name}.onnx")
-    scan = compression.sensitivity(exact, run.records)
     small = work / "int8" / f"{name}.onnx"
-    compression.quantize(exact, run.records, small, keep=scan.keep(keep) if keep else (), name=name)
-    if packed:
-        packed_file = small.with_suffix(".onnx.zst")
-        export.convert(small, packed_file)
-        small = packed_file
+    small.unlink(missing_ok=True)
+    if asked.clusters:
+        compression.cluster(exact, run.records, small, clusters=asked.clusters)
+    else:
+        quantize(exact, run, small, asked)
+    if asked.packed:
+        packed = small.with_suffix(".onnx.zst")
+        export.convert(small, packed)
+        small = packed
     for old in WEIGHTS.glob(f"{name}.onnx*"):
         old.unlink()
     print(f"{name}: {small.stat().st_size:,} bytes", flush=True)
     return Path(shutil.copy(small, WEIGHTS / small.name))
+
+
+def quantize(exact: Bundle, run: training.Run, small: Path, asked: argparse.Namespace) -> None:
+    """The bundle in 8 bits, with as few exact layers as its policy allows."""
+    scan = compression.sensitivity(exact, run.records)
+    for share in asked.keep:
+        kept = scan.keep(share) if share else ()
+        try:
+            compression.quantize(exact, run.records, small, keep=kept, balanced=asked.balanced, name=asked.name)
+        except BundleError as error:  # its answers differ too much
+            if share == asked.keep[-1]:
+                raise
+            print(f"{share:.0%} of the weights in 32 bits: {error.message}", flush=True)
+        else:
+            return
 
 
 def measure(path: Path, run: training.Run, root: Path, results: Path) -> None:
