@@ -187,7 +187,7 @@ def test_a_training_starts_from_a_run_with_other_labels(pretrained, roots, tmp_p
     alone, weights = data.split(data.read(roots[0])), pretrained.path
     run = training.train("compact", alone, RECIPE, out=tmp_path / "run", weights=weights)
     assert "classifier.bias, classifier.weight starts from random weights" in capsys.readouterr().err
-    assert run.start["run"]["data"] == "table"
+    assert run.start["run"]["data"] == "other"
     assert run.start["run"]["labels"] == "ISIC2019"
     assert run.start["left_out"] == 2
     assert run.mean == pretrained.mean

@@ -143,7 +143,7 @@ def _from_run(
         "left_out": len(given) - len(used),
         "run": {
             "model": parent.model,
-            "data": parent.source,
+            "data": _data_of(parent),
             "labels": parent.classes.name,
             "licence": parent.licence,
             "citation": parent.citation,
@@ -154,6 +154,12 @@ def _from_run(
         },
     }
     return Start(record, Normalisation(parent.mean, parent.std))
+
+
+def _data_of(parent: Run) -> str:
+    """What the run's data set is called: a table, which has no name of its own, by its folder's."""
+    root = Path(parent.root)
+    return parent.source if parent.source != "table" else (root.parent if root.suffix else root).name
 
 
 def _shorter(parent: Run, model: str, options: Mapping[str, object]) -> bool:
