@@ -56,7 +56,7 @@ def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
     small = work / "int8" / f"{name}.onnx"
     small.unlink(missing_ok=True)
     if asked.clusters:
-        compression.cluster(exact, run.records, small, clusters=asked.clusters)
+        compression.cluster(exact, run.records, small, clusters=asked.clusters, name=name)
     else:
         quantize(exact, run, small, asked)
     if asked.packed:

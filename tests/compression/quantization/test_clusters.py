@@ -24,8 +24,8 @@ def weights_of(model, layers):
 
 
 def test_each_layer_has_few_values_and_the_file_is_smaller(parent, synthetic_records, tmp_path):
-    bundle = compression.cluster(parent, synthetic_records, tmp_path / "c.onnx", clusters=200)
-    assert bundle.metadata.precision == "int8"
+    bundle = compression.cluster(parent, synthetic_records, tmp_path / "c.onnx", clusters=200, name="small")
+    assert (bundle.name, bundle.metadata.precision) == ("small", "int8")
     assert bundle.metadata.compression[-1]["clusters"] == 200
     assert bundle.path.stat().st_size < 0.35 * parent.path.stat().st_size
     model, layers = load_graph(parent), find_layers(load_graph(parent))

@@ -105,6 +105,7 @@ def cluster(
     *,
     clusters: int = 128,
     keep: Collection[str] = (),
+    name: str | None = None,
 ) -> Bundle:
     """Write a bundle each of whose layers has few different weights, stored as 8-bit places in a table.
 
@@ -117,6 +118,7 @@ def cluster(
         out: the .onnx file to write, not that of the bundle.
         clusters: different weights of a layer, 2 to 256.
         keep: names of layers that stay as they are.
+        name: the model's name; without it that of the bundle, with its precision.
 
     Raises:
         BundleError, DataError, OutputError: as in `quantize`; or `clusters` is out of range.
@@ -127,7 +129,7 @@ def cluster(
     model = load_graph(bundle)
     layers = chosen_layers(model, keep, bundle.path)
     step = {"step": "cluster", "clusters": clusters, "kept": sorted(keep)}
-    return derive(bundle, to_clusters(model, layers, clusters), records, path, "int8", step)
+    return derive(bundle, to_clusters(model, layers, clusters), records, path, "int8", step, name=name)
 
 
 def derive(
