@@ -82,10 +82,10 @@ PUBLIC = {
         load_settings serve
     """,
     "lentigo.page": """
-        ENGINES Page operators write_page
+        ENGINES Page operators report_html write_page
     """,
     "lentigo.texts": """
-        LANGUAGES catalogue text
+        LANGUAGES Text catalogue percent text
     """,
     "lentigo.labels": """
         BINARY HAM10000 ISIC2019 KNOWN PAD_UFES_20 Label LabelMapping LabelSet find_label_set
