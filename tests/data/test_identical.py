@@ -8,16 +8,16 @@ import pytest
 
 from lentigo import data
 from lentigo.data.groups import find_groups
-from lentigo.errors import DataError
+from lentigo.errors import DataError, LeakError
 from tests.data.sources.made import image_records, metadata_rows, save_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lentigo data audit", "ignore:.*skipped")
 
 
-def _class_folders(root, *copies: tuple[str, str]):
+def _class_folders(root, *copies: tuple[str, str], each: int = 4):
     """Two diagnoses with pictures of their own, and copies from one name to another."""
     for first, name in enumerate(("melanoma", "nevus")):
-        save_pictures(root / name, [f"{name}{i}" for i in range(4)], first=4 * first)
+        save_pictures(root / name, [f"{name}{i}" for i in range(each)], first=each * first)
     for source, target in copies:
         shutil.copyfile(root / source, root / target)
     return root
@@ -114,3 +114,60 @@ def test_an_image_of_an_earlier_data_set_is_known_under_any_name(tmp_path):
     assert told[-1] == "other of two: one has this image as nevus0 [dropped]"
     assert back.problem_counts()["contradictory label"] == 1
     assert back.main.links == back.links == (("again", "melanoma0"),)
+
+
+def _split_before_the_copy_was_known(root, tmp_path, monkeypatch, **how):
+    with monkeypatch.context() as before:
+        before.setattr("lentigo.data.sources.settle_identical", lambda records: records)
+        made = data.split(data.read(root), folds=2, **how)
+    made.save(tmp_path / "split.csv")
+    return made
+
+
+def test_a_split_from_before_is_read_without_the_disputed_pictures(tmp_path, monkeypatch, capsys):
+    root = _class_folders(tmp_path / "root", ("melanoma/melanoma0.jpg", "nevus/other.jpg"), each=20)
+    before = _split_before_the_copy_was_known(root, tmp_path, monkeypatch)
+    back = data.load_split(tmp_path / "split.csv", data.read(root))
+    assert set(before.manifest["image_id"]) - set(back.manifest["image_id"]) == {"melanoma0", "other"}
+    kept = before.manifest[before.manifest["image_id"].isin(back.records.ids)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(back.manifest, kept)
+    assert back.hash != before.hash  # it is of other images
+    assert "2 images of this split are left out of its parts" in capsys.readouterr().err
+    back.save(tmp_path / "again.csv")
+    assert data.load_split(tmp_path / "again.csv", data.read(root)).hash == back.hash
+    assert not capsys.readouterr().err
+
+
+def test_a_changed_split_or_a_picture_that_is_gone_is_refused_as_ever(tmp_path, monkeypatch):
+    root = _class_folders(tmp_path / "root", ("melanoma/melanoma0.jpg", "nevus/other.jpg"), each=20)
+    _split_before_the_copy_was_known(root, tmp_path, monkeypatch)
+    (root / "nevus/nevus1.jpg").unlink()
+    with pytest.raises(DataError, match="no image 'nevus1'"):
+        data.load_split(tmp_path / "split.csv", data.read(root))
+    saved = (tmp_path / "split.csv").read_text()
+    (tmp_path / "split.csv").write_text("\n".join(line for line in saved.split("\n") if not line.startswith("other,")))
+    with pytest.raises(DataError, match="changed after it was saved"):
+        data.load_split(tmp_path / "split.csv", data.read(root))
+
+
+def test_a_split_from_before_with_one_picture_on_two_sides_is_refused(tmp_path, monkeypatch):
+    copies = [(f"nevus/nevus{i}.jpg", f"nevus/copy{i}.jpg") for i in range(20)]
+    root = _class_folders(tmp_path / "root", *copies, each=20)
+    _split_before_the_copy_was_known(root, tmp_path, monkeypatch)
+    with pytest.raises(LeakError, match="are one picture or lesion, but this split has them in"):
+        data.load_split(tmp_path / "split.csv", data.read(root))
+
+
+def test_joined_files_are_compared_beside_a_data_set_of_pixels(tmp_path):
+    one, two = _class_folders(tmp_path / "one"), _class_folders(tmp_path / "two")
+    for place in ("melanoma", "nevus"):
+        for i in range(4):
+            name = f"{place}{i}.jpg"
+            (two / place / name).rename(two / place / f"renamed_{name}")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 28 * 28 * 3))
+    table = pd.DataFrame(pixels, columns=[f"pixel{i:04d}" for i in range(28 * 28 * 3)])
+    (tmp_path / "three").mkdir()
+    table.assign(label=[4, 6]).to_csv(tmp_path / "three" / "hmnist_28_28_RGB.csv", index=False)
+    back = data.read([one, two, tmp_path / "three"])
+    assert len(back) == 8 + 2
+    assert back.problem_counts("dropped")["image of an earlier data set"] == 8

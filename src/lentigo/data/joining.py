@@ -20,7 +20,7 @@ from lentigo.data.records import Problem, Records, Source, make_table
 from lentigo.errors import DataError, DataWarning
 from lentigo.runtime.fingerprints import image_identity
 
-__all__ = ["CONTRADICTORY", "join"]
+__all__ = ["CONTRADICTORY", "join", "set_aside"]
 
 TWICE = "image of an earlier data set"
 CONTRADICTORY = "contradictory label"
@@ -51,9 +51,10 @@ def join(parts: Sequence[Records], names: Sequence[str]) -> Records:
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"Two data sets are called {twice[0]!r}.", "Rename the folder of one of them.")
     rows = pd.concat(_in_one_namespace(parts, names), ignore_index=True)
+    same = _same_images(rows)  # by files, while the paths are theirs
     if any(part.pixels is not None for part in parts):
         rows["path"] = [f"{path.rpartition('#')[0] or path}#{row}" for row, path in enumerate(rows["path"])]
-    lost, problems = _found_again(rows)
+    lost, problems = _found_again(rows, same)
     if problems:
         kinds = Counter(problem.kind for problem in problems)
         listed = ", ".join(f"{kind} {n:,}" for kind, n in kinds.items())
@@ -73,8 +74,18 @@ def join(parts: Sequence[Records], names: Sequence[str]) -> Records:
             Source(n, Path(p.root), p.licence, p.citation, p.known_pairs, p.label_set, outside=p.outside, links=p.links)
             for n, p in zip(names, parts, strict=True)
         ),
-        tuple(dict.fromkeys((*(pair for part in parts for pair in part.links), *_links(rows, lost)))),
+        tuple(dict.fromkeys((*(pair for part in parts for pair in part.links), *_links(rows, lost, same)))),
     )
+
+
+def set_aside(records: Records) -> dict[str, str]:
+    """Ids that were left out because their label is contradicted or an earlier image is the same, and why.
+
+    Where several data sets were joined, an id of that name may still be there, from another one.
+    """
+    ends = tuple(f" of {source.name}" for source in records.sources)
+    found = {p.file: p.reason for p in records.problems if p.kind in (TWICE, CONTRADICTORY) and p.severity == "dropped"}
+    return found | {file.removesuffix(end): reason for file, reason in found.items() for end in ends}
 
 
 class _Pictures:
@@ -103,11 +114,11 @@ def _in_one_namespace(parts: Sequence[Records], names: Sequence[str]) -> list[pd
     return tables
 
 
-def _found_again(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], list[Problem]]:
+def _found_again(rows: pd.DataFrame, same: Sequence[tuple[int, int]]) -> tuple[NDArray[np.bool_], list[Problem]]:
     """Which rows are left out [N], and a problem for each: their images are in an earlier data set."""
     label = rows["dx"].fillna(rows["malignant"].map({True: "malignant", False: "benign"}))
     lost, problems = np.zeros(len(rows), bool), []
-    for first, again in _same_images(rows):
+    for first, again in same:
         image_id, name, earlier = rows["image_id"][again], rows["data_set"][again], rows["data_set"][first]
         lost[again] = True
         if label[first] == label[again]:
@@ -141,7 +152,7 @@ def _same_images(rows: pd.DataFrame) -> list[tuple[int, int]]:
     return [(found[row], row) for row in sorted(found)]
 
 
-def _links(rows: pd.DataFrame, lost: NDArray[np.bool_]) -> tuple[tuple[str, str], ...]:
+def _links(rows: pd.DataFrame, lost: NDArray[np.bool_], same: Sequence[tuple[int, int]]) -> tuple[tuple[str, str], ...]:
     """Pairs of kept images whose lesions, or patients, are one under two ids: an image that both have says so.
 
     An image that has no patient in one data set is linked to its patient in the other.
@@ -152,7 +163,7 @@ def _links(rows: pd.DataFrame, lost: NDArray[np.bool_]) -> tuple[tuple[str, str]
         if column not in rows:
             continue
         some = kept.dropna(subset=column).drop_duplicates(column).set_index(column)["image_id"].to_dict()
-        for first, again in _same_images(rows):
+        for first, again in same:
             one = some.get(rows[column][first], None if lost[first] else rows["image_id"][first])
             other = some.get(rows[column][again])
             if one is not None and other is not None and one != other:

@@ -14,8 +14,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lentigo.atomic import write_text
-from lentigo.data.copies import refuse_copies, with_copies
+from lentigo.data.copies import original_id, refuse_copies, with_copies
 from lentigo.data.groups import find_groups
+from lentigo.data.joining import set_aside
 from lentigo.data.outputs import refuse_foreign
 from lentigo.data.pairs import Pairs, hash_pairs, read_pairs
 from lentigo.data.protocols import FOLDS, PROTOCOLS
@@ -23,6 +24,7 @@ from lentigo.data.protocols.joined import with_further_sources
 from lentigo.data.records import Records
 from lentigo.data.seeds import check_seed
 from lentigo.errors import DataError, LeakError, OutputError, did_you_mean, reason
+from lentigo.progress import note
 from lentigo.written import read_text
 
 __all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
@@ -248,8 +250,12 @@ def freeze(
 def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     """Read a saved split back, for the same records: with its folds, and with the groups that its pairs made.
 
+    Images that reading has since learned to leave out, because another is the same picture, are left out of every part;
+    a notice on standard error says how many, and the hash is that of the rest.
+
     Raises:
         DataError: not a split file, changed since it was saved, or made for other images.
+        LeakError: a leak-proof split has what is now known to be one picture or lesion in two parts.
     """
     header, manifest = _read(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
@@ -260,13 +266,45 @@ def load_split(path: str | os.PathLike[str], records: Records) -> Split:
             f"of {records.label_set}.",
             "Read the data with the split's own labels (--labels).",
         )
+    manifest = _without_set_aside(Path(path), manifest, records)
     placed = with_copies(records, manifest["image_id"])  # says which image is missing
     if len(records) > placed.table["path"].nunique():
         raise DataError(
             f"{path}: the split is of {len(manifest)} images, but {records.root} has {len(records)}.",
             "Create a split of these images.",
         )
+    if not header.leaky:
+        _refuse_linked(Path(path), manifest, records)
     return freeze(placed, manifest, **{k: getattr(header, k) for k in _SETTINGS})
+
+
+def _without_set_aside(path: Path, manifest: pd.DataFrame, records: Records) -> pd.DataFrame:
+    """A manifest without the images that reading leaves out for what they show, which it didn't always find."""
+    reasons = set_aside(records)
+    original = manifest["image_id"].map(original_id)
+    missing = original.isin(set(reasons)) & ~original.isin(set(records.ids))
+    if not missing.any():
+        return manifest
+    listed = ", ".join(f"{part} {n:,}" for part, n in manifest.loc[missing, "part"].value_counts().items())
+    first = original[missing].iloc[0]
+    note(
+        f"{path}: {int(missing.sum()):,} images of this split are left out of its parts ({listed}); the first: "
+        f"{first}, {reasons[first]}. To list them: lentigo data audit {records.root}"
+    )
+    return manifest[~missing].reset_index(drop=True)
+
+
+def _refuse_linked(path: Path, manifest: pd.DataFrame, records: Records) -> None:
+    """Refuse a split from before it was known that two of its images belong together."""
+    part = dict(zip(manifest["image_id"], manifest["part"], strict=True))
+    for first, second in records.links:
+        sides = {part.get(first, "unused"), part.get(second, "unused")} - {"unused"}
+        if len(sides) > 1:
+            raise LeakError(
+                f"{path}: {first} and {second} are one picture or lesion, but this split has them in "
+                f"{' and '.join(sorted(sides))}.",
+                "Create the split again (lentigo data split) and train on that.",
+            )
 
 
 def _no_split(path: Path, why: str) -> DataError:

@@ -50,7 +50,7 @@ def predict_part(run: "Run", part: Part = "test") -> Predictions:
         "protocol": run.split.protocol,
         "leaky": run.split.leaky,
         "fold": run.split.fold,
-        "split_sha256": run.split_sha256,
+        "split_sha256": run.split.hash,
         "seed": run.recipe.seed,
         "part": part,
         "training_prevalence": list(run.class_prior),
