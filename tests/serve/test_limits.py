@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 import struct
 import time
@@ -213,3 +214,54 @@ def test_who_reads_slowly_keeps_no_room(service, http, photo):
     with closing(connected(service)) as connection:
         connection.sendall((head_of(len(photo)) + photo) * 5)
         service.until(lambda: "\nlentigo_buffered_bytes 0.0" in http.get("/metrics").text)
+
+
+OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA"
+ASK = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("pause", [0, 0.3])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_upgrade_that_is_offered_is_ignored_and_its_body_is_a_body(service, photo, pause, chunked):
+    """Java's HttpClient offers HTTP/2 with each request; the body was lost, or taken for the next request."""
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(photo)}"
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\n{OFFER}\r\n{length}\r\n\r\n".encode()
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(photo), photo) if chunked else photo
+    with closing(connected(service)) as connection:
+        for part in (head, body[:500], body[500:] + head + body + ASK):
+            connection.sendall(part)
+            time.sleep(pause)
+        answer = read_all(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 3
+    assert answer.count(b'"results"') == 2
+
+
+def test_no_request_hides_in_the_body_of_an_offered_upgrade(service):
+    hidden = ASK.replace(b"/healthz", b"/v1/models")
+    with closing(connected(service)) as connection:
+        connection.sendall(head_of(len(hidden), OFFER))
+        time.sleep(0.3)
+        connection.sendall(hidden + b"GET /v1/models HTTP/1.1\r\nHost: x\r\n" + OFFER.encode() + b"\r\n\r\n" + ASK)
+        answer = read_all(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200", b"200"]
+
+
+def test_trailers_are_no_headers(service, photo):
+    """What a proxy has checked of the headers holds: here they would have said that the image is a form."""
+    head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    trailers = b"Content-Type: multipart/form-data; boundary=x\r\nX-Request-Id: trailer\r\n\r\n"
+    with closing(connected(service)) as connection:
+        connection.sendall(head + b"%x\r\n%s\r\n0\r\n" % (len(photo), photo) + trailers)
+        answer = read_all(connection)
+    assert b" 200 " in answer.split(b"\r\n")[0] and b"x-request-id: trailer" not in answer
+
+
+@pytest.mark.parametrize("endless", [b"0\r\nX-Much: ", b"5;much="])
+def test_trailers_and_extensions_that_never_end_are_refused(service, endless):
+    with closing(connected(service)) as connection:
+        head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head)
+        time.sleep(0.2)
+        connection.sendall(endless + b"x" * 65_000)
+        answer = read_all(connection)
+    assert b" 431 " in answer.split(b"\r\n")[0]
