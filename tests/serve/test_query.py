@@ -15,9 +15,20 @@ def test_nothing_stated_is_the_default():
     assert read_query(of(""), ClassifyQuery) == ClassifyQuery(model=None, prevalence=None, format="json")
 
 
-def test_of_a_value_that_is_stated_twice_the_last_counts():
-    found = read_query(of("method=rise&diagnosis=a%2Bb&diagnosis=&method=occlusion&unknown=1"), ExplainQuery)
-    assert (found.method, found.diagnosis) == ("occlusion", "")
+def test_what_is_stated_is_decoded():
+    found = read_query(of("method=rise&diagnosis=a%2Bb"), ExplainQuery)
+    assert (found.method, found.diagnosis) == ("rise", "a+b")
+
+
+@pytest.mark.parametrize("kind", [ClassifyQuery, ExplainQuery, ReportQuery])
+@pytest.mark.parametrize(
+    ("text", "name"), [("prevalance=mel%3D1", "prevalance"), ("prevalence=a&model=b&prevalence=c", "prevalence")]
+)
+def test_a_misspelt_name_and_two_values_of_one_are_refused(kind, text, name):
+    """Else the answer would be for another prevalence than the client meant."""
+    with pytest.raises(RequestValidationError) as error:
+        read_query(of(text), kind)
+    assert [fault["loc"] for fault in error.value.errors()] == [("query", name)]
 
 
 @pytest.mark.parametrize(("kind", "text"), [(ClassifyQuery, "format=png"), (ExplainQuery, "format=fhir&method=lime")])

@@ -8,12 +8,14 @@ from typing import Any, Literal, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 __all__ = ["ClassifyQuery", "ExplainQuery", "ReportQuery", "parameters", "read_query"]
 
 
 class _ImageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")  # a misspelt prevalence must not be answered without one
+
     model: str | None = Field(None, description="Name of a model of /v1/models; the first of them if not given.")
     prevalence: str | None = Field(
         None,
@@ -51,13 +53,18 @@ Query = TypeVar("Query", bound=BaseModel)
 
 
 def read_query(request: Request, kind: type[Query]) -> Query:
-    """The values that a request's address states; of one that is stated twice, the last.
+    """The values that a request's address states.
 
     Raises:
-        RequestValidationError: a value that isn't allowed, which is answered with 422.
+        RequestValidationError: a value that isn't allowed, one that is stated twice, or a name that means nothing here;
+            it is answered with 422.
     """
+    stated = request.query_params.multi_items()
+    names = [name for name, _ in stated]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise RequestValidationError([{"loc": ("query", twice), "msg": "Stated more than once", "type": "repeated"}])
     try:
-        return kind.model_validate(dict(request.query_params))
+        return kind.model_validate(dict(stated))
     except ValidationError as error:
         raise RequestValidationError([{**f, "loc": ("query", *f["loc"])} for f in error.errors()]) from None
 
