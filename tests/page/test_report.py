@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,13 @@ def test_unknown_languages_and_diagnoses(classifier):
         report_html(verdict, classifier.bundle, language="fr")
     with pytest.raises(DataError, match="unicorn"):
         report_html(verdict, classifier.bundle, diagnosis="unicorn")
+    ungradable = classifier.classify(EXAMPLES[2])
+    with pytest.raises(DataError, match="unicorn"):
+        report_html(ungradable, classifier.bundle, diagnosis="unicorn")
+
+
+def test_a_verdict_of_another_model_is_refused(classifier):
+    """Its thresholds would be explained by a model that has others."""
+    verdict = replace(classifier.classify(EXAMPLES[0]), model_sha256="0" * 64)
+    with pytest.raises(DataError, match="judged by another model"):
+        report_html(verdict, classifier.bundle)

@@ -13,6 +13,7 @@ import pytest
 from lentigo import taxonomy
 from lentigo.errors import DataError
 from lentigo.runtime import classify_files, render, verdict_schema
+from lentigo.runtime.decisions import printed
 from lentigo.runtime.json_form import KEYS
 
 SHARES = dict.fromkeys(taxonomy.CLASSES, 0.01) | {"nv": 0.94}
@@ -159,6 +160,7 @@ class TestTable:
         assert "<0.0001" in text
         assert " 0.0000" not in text
         assert " 1.0000" not in text
+        assert [printed(p) for p in (0.00004, 0.99994, 0.99995)] == ["<0.0001", "0.9999", ">0.9999"]
 
 
 class TestHostileNames:

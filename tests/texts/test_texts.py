@@ -78,9 +78,15 @@ def test_a_text_can_be_said_in_another_language():
 
 def test_a_percentage_is_never_all_or_nothing():
     assert [texts.percent(p) for p in (0, 0.0004, 0.123, 0.9999, 1)] == ["<0.1%", "<0.1%", "12.3%", ">99.9%", ">99.9%"]
+    assert [texts.percent(p) for p in (0.00049, 0.0005, 0.9994, 0.9995)] == ["<0.1%", "0.1%", "99.9%", ">99.9%"]
     assert texts.percent(0.123, "es") == "12,3\N{NO-BREAK SPACE}%"
 
 
 def test_an_unknown_language():
     with pytest.raises(DataError, match="no texts in 'fr'"):
         texts.text("notice", "fr")
+
+
+def test_a_name_that_looks_like_a_number_is_left_alone():
+    assert texts.text("result.image", "es", name="12.5") == "La imagen 12.5"
+    assert "0,86" in texts.text("result.ood", "es", score="0.86", threshold="1.14")

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 import onnxruntime
 
+from lentigo.errors import DataError
 from lentigo.page.packing import describe
 from lentigo.runtime import Bundle, Verdict
 from lentigo.runtime.decisions import BALANCED_PRIOR, Risk
@@ -42,9 +43,14 @@ def report_html(verdict: Verdict, bundle: Bundle, *, language: str = "en", diagn
         The text of the file.
 
     Raises:
-        DataError: no such language, or not a diagnosis of this model.
+        DataError: no such language, not a diagnosis of this model, or a verdict by another model.
         ImageError: the image's file was removed or changed since it was classified.
     """
+    if verdict.model_sha256 != bundle.sha256:
+        raise DataError(
+            f"{_file_name(verdict)}: judged by another model than {bundle.name}.", "Give the bundle that judged it."
+        )
+    verdict.chosen(diagnosis)  # refused even where no map is drawn
     title = text("result.report_title", language, name=_file_name(verdict))
     body = [
         _element("h1", title),

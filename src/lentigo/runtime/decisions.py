@@ -79,7 +79,7 @@ def printed(probability: float | None, digits: int = 4) -> str:
     least = 10.0**-digits
     if probability < least / 2:
         return f"<{least:.{digits}f}"
-    return f">{1 - least:.{digits}f}" if probability > 1 - least / 2 else f"{probability:.{digits}f}"
+    return f">{1 - least:.{digits}f}" if probability >= 1 - least / 2 else f"{probability:.{digits}f}"
 
 
 def members(target: str, labels: LabelSet) -> tuple[str, ...]:

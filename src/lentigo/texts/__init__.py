@@ -18,6 +18,8 @@ __all__ = ["LANGUAGES", "Text", "catalogue", "percent", "text"]
 LANGUAGES = ("en", "es")
 """The languages of the catalogue; the first one is what Python says."""
 _DECIMAL = re.compile(r"[<>]?\d+\.\d+")
+_NAMES = frozenset({"name", "model", "version", "engine", "sha"})
+"""Values that are no numbers, whatever they look like: a file may be called 12.5."""
 
 
 class Text(str):
@@ -55,7 +57,7 @@ def text(key: str, language: str = "en", /, **values: object) -> Text:
     Raises:
         DataError: no such language.
     """
-    filled = {name: _as_written(str(value), language) for name, value in values.items()}
+    filled = {k: str(v) if k in _NAMES else _as_written(str(v), language) for k, v in values.items()}
     found = Text(catalogue(language)[key].format_map(filled))
     found.key, found.values = key, values
     return found
@@ -63,10 +65,9 @@ def text(key: str, language: str = "en", /, **values: object) -> Text:
 
 def percent(probability: float, language: str = "en") -> str:
     """A probability as a percentage to one decimal, never 0 or 100 %: no model is that certain."""
-    least = 0.001
-    sign = "<" if probability < least / 2 else ">" if probability > 1 - least / 2 else ""
-    shown = min(max(probability, least), 1 - least) if sign else probability
-    return _as_written(f"{sign}{100 * shown:.1f}", language) + ("%" if language == "en" else "\N{NO-BREAK SPACE}%")
+    shown = f"{100 * probability:.1f}"
+    shown = {"0.0": "<0.1", "100.0": ">99.9"}.get(shown, shown)
+    return _as_written(shown, language) + ("%" if language == "en" else "\N{NO-BREAK SPACE}%")
 
 
 def _as_written(value: str, language: str) -> str:

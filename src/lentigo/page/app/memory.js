@@ -22,8 +22,8 @@ export class Memory {
     const bytes = Memory.sized(count), found = this.free.get(bytes)?.pop();
     if (found !== undefined) return found;
     const place = this.end;
+    this.grow(place + bytes - this.floats.byteLength); // which may fail: then nothing is taken
     this.end += bytes;
-    this.grow(this.end - this.floats.byteLength);
     return place;
   }
 

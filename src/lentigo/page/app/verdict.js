@@ -84,7 +84,7 @@ export function printed(p, digits = 4, number = (v) => v.toFixed(digits)) {
   if (p === null) return "-";
   const least = 10 ** -digits;
   if (p < least / 2) return `<${number(least)}`;
-  return p > 1 - least / 2 ? `>${number(1 - least)}` : number(p);
+  return p >= 1 - least / 2 ? `>${number(1 - least)}` : number(p);
 }
 
 // The next step; never that nothing needs to be done. `say` gives a text of the catalogue, `number` prints four decimals.
