@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lentigo.runtime import shipped_models
+from lentigo.runtime import Bundle, shipped_models
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks" / "peers"))
@@ -81,6 +81,13 @@ def test_the_floor_of_a_bundle_is_that_of_its_precision():
     for integers, row in ((("lentigo-s",), "| 0.100 | 30.0 | int8 |"), ((), "| 1.000 | 3.0 | fp32 |")):
         line = next(x for x in peers_page.floor(found, macs, integers).splitlines() if x.startswith("| lentigo-s "))
         assert line.endswith(row)
+
+
+def test_weights_in_clusters_are_not_computed_with_in_8_bits():
+    described = Bundle(shipped_models()["lentigo-s"], threads=1).metadata
+    assert peers_page.in_integers(described)
+    clusters = ({"step": "cluster", "clusters": 256, "kept": []},)
+    assert not peers_page.in_integers(described.model_copy(update={"compression": clusters}))
 
 
 def test_a_cell_is_known_by_what_was_asked(tmp_path):

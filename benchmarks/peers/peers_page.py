@@ -14,6 +14,7 @@ from lentigo.evaluation.cost import account, cost
 from lentigo.render.markdown import table
 from lentigo.render.plots import BLUE, RED, canvas, drawing, save
 from lentigo.runtime import Bundle
+from lentigo.runtime.metadata import BundleMetadata
 
 __all__ = ["Goal", "goals", "install_bytes", "write"]
 
@@ -38,7 +39,7 @@ def write(found: Sequence[Cell], bundles: dict[str, Path], command: str, results
     opened = {name: Bundle(path, threads=1).metadata for name, path in bundles.items()}
     quality = {name: quality_of_bundle(described.metrics, name, results) for name, described in opened.items()}
     quality |= {name: quality_of_peer(PEERS[name], results) for name in macs if name in PEERS}
-    held, integers = goals(found), {name for name, described in opened.items() if described.precision == "int8"}
+    held, integers = goals(found), {name for name, described in opened.items() if in_integers(described)}
     drawn = pareto(found, quality, results / "flagships.svg")
     errors = {(c["kind"], c.get("name"), c.get("engine")): c["error"] for c in found if "error" in c}
     unmeasured = "\n".join(f"- {', '.join(filter(None, of))}: {reason}" for of, reason in errors.items())
@@ -192,6 +193,11 @@ def folders(found: Iterable[Cell]) -> str:
     return table(
         ("model", "cores", "images", "seconds", "images/s", "share of the decoder's rate", "peak memory"), rows
     )
+
+
+def in_integers(described: BundleMetadata) -> bool:
+    """Whether a bundle computes in 8 bits; with weights in clusters it stores 8 and computes in 32."""
+    return any((step.get("step"), step.get("precision")) == ("quantize", "int8") for step in described.compression)
 
 
 def floor(found: Iterable[Cell], macs: dict[str, int], integers: Collection[str]) -> str:
