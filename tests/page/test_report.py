@@ -52,7 +52,7 @@ def test_an_image_that_is_not_gradable_has_neither_map_nor_probabilities(classif
 
 
 def test_a_stated_prevalence_is_said_and_a_different_view_too(classifier):
-    shares = dict.fromkeys(classifier.labels.classes, 0.001) | {"nv": 0.994}
+    shares = dict.fromkeys(classifier.labels.classes, 0.0001) | {"nv": 0.9994}
     verdict = classifier.classify(EXAMPLES[0], prevalence=shares)
     for language, note in (("en", "Note the different views"), ("es", "con la prevalencia")):
         said = words(report_html(verdict, classifier.bundle, language=language))

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from lentigo import models
+from lentigo import models, training
 from lentigo.training.precision import strided_depthwise_in_float32
+
+MIXED = training.Recipe(precision="bfloat16")
 
 
 def outputs(network: nn.Module) -> dict[str, torch.dtype]:
@@ -32,7 +34,7 @@ def test_only_depthwise_convolutions_with_a_stride_are_in_32_bits() -> None:
     }
     keys, before = list(network.state_dict()), outputs(network)
     assert set(before.values()) == {torch.bfloat16}
-    with strided_depthwise_in_float32(network, torch.device("cpu")):
+    with strided_depthwise_in_float32(network, MIXED, torch.device("cpu")):
         inside = outputs(network)
         assert list(network.state_dict()) == keys
     assert {name for name, kind in inside.items() if kind == torch.float32} == slow
@@ -49,15 +51,24 @@ def test_the_gradient_is_that_of_32_bits() -> None:
     expected = conv.weight.grad
     assert expected is not None
     conv.weight.grad = None
-    with strided_depthwise_in_float32(conv, torch.device("cpu")), torch.autocast("cpu", torch.bfloat16):
+    with strided_depthwise_in_float32(conv, MIXED, torch.device("cpu")), torch.autocast("cpu", torch.bfloat16):
         conv(images).sum().backward()
     assert conv.weight.grad is not None and torch.equal(conv.weight.grad, expected)
 
 
 def test_other_devices_keep_their_kernels_and_an_error_restores() -> None:
     conv = nn.Conv2d(8, 8, 3, stride=2, groups=8)
-    with strided_depthwise_in_float32(conv, torch.device("cuda")):
+    with strided_depthwise_in_float32(conv, MIXED, torch.device("cuda")):
         assert type(conv) is nn.Conv2d
-    with pytest.raises(ValueError), strided_depthwise_in_float32(conv, torch.device("cpu")):
+    with pytest.raises(ValueError), strided_depthwise_in_float32(conv, MIXED, torch.device("cpu")):
         raise ValueError
     assert type(conv) is nn.Conv2d
+
+
+@pytest.mark.parametrize(
+    "recipe", [training.Recipe(), training.Recipe(precision="bfloat16", callbacks=["quantization_aware"])]
+)
+def test_neither_in_32_bits_nor_where_layers_are_rounded(recipe: training.Recipe) -> None:
+    conv = nn.Conv2d(8, 8, 3, stride=2, groups=8)
+    with strided_depthwise_in_float32(conv, recipe, torch.device("cpu")):
+        assert type(conv) is nn.Conv2d

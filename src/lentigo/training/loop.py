@@ -114,7 +114,7 @@ def fit(
         learner.network.compile()
     learner.train()  # Lightning leaves the mode as it is; frozen batch norms stay in inference mode
     checkpoint = _checked(place / "last.ckpt")
-    depthwise = strided_depthwise_in_float32(learner.network, torch.device(trainer.strategy.root_device))
+    depthwise = strided_depthwise_in_float32(learner.network, recipe, torch.device(trainer.strategy.root_device))
     with _quiet(), _interruptible(trainer, folder), _explained(recipe), depthwise:
         trainer.fit(learner, train, validation, ckpt_path=checkpoint, weights_only=True)
     kept = best.best_model_path if recipe.keep == "best" else last.best_model_path

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lentigo.training.recipe import Recipe
+
 __all__ = ["strided_depthwise_in_float32"]
 
 
@@ -20,14 +22,16 @@ class _Float32Conv2d(nn.Conv2d):
 
 
 @contextmanager
-def strided_depthwise_in_float32(network: nn.Module, where: torch.device) -> Iterator[None]:
+def strided_depthwise_in_float32(network: nn.Module, recipe: Recipe, where: torch.device) -> Iterator[None]:
     """Compute a network's depthwise convolutions with a stride in 32 bits, as long as this lasts.
 
     On processors oneDNN has no fast kernel for their gradient in bfloat16: it takes many times as long as in 32 bits,
-    and dominates a training step of MobileNetV2. Elsewhere nothing changes.
+    and dominates a training step of MobileNetV2. Elsewhere nothing changes, nor where layers are rounded to 8 bits,
+    which changes their class itself.
 
     Args:
         network: whose convolutions these are; weights and their names stay.
+        recipe: of its training.
         where: the device that it is trained on.
     """
     slow: list[Any] = [
@@ -35,7 +39,8 @@ def strided_depthwise_in_float32(network: nn.Module, where: torch.device) -> Ite
         for module in network.modules()
         if type(module) is nn.Conv2d and module.groups > 1 and max(module.stride) > 1
     ]
-    if where.type != "cpu":
+    rounded = any(callback.name == "quantization_aware" for callback in recipe.all_callbacks)
+    if where.type != "cpu" or recipe.precision != "bfloat16" or rounded:
         slow = []
     for module in slow:
         module.__class__ = _Float32Conv2d
