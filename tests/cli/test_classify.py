@@ -102,7 +102,7 @@ class TestHeatmaps:
         code, out, err = run("classify", folder, "--model", bundle_path, "--format", "csv")
         assert code == 0
         assert len(out.splitlines()) == 3
-        assert "2 heat maps" in err
+        assert "2 pictures drawn by lentigo" in err
         code, _, err = run("classify", folder, "--model", bundle_path, "--explain", folder)
         assert code == 1
         assert "--overwrite" in err

@@ -74,8 +74,8 @@ def test_what_the_weights_lack_trains_from_the_first_stage_on(split, weights, tm
     assert training.load_run(run.path).start["fresh"] == ["layer4"]
     before, after = load_file(weights), load_file(run.path / "network.safetensors")
     assert all(torch.equal(after[f"features.body.{k}"], v) for k, v in before.items() if "num_batches" not in k)
-    with pytest.raises(RunError, match="start"):
-        training.train(NAME, split, FROZEN, out=tmp_path / "run", resume=True)
+    again = training.train(NAME, split, FROZEN, out=tmp_path / "run", resume=True)
+    assert again.start == training.load_run(run.path).start
 
 
 def test_predictions_from_kept_features_are_those_from_pixels(split, tmp_path):

@@ -12,6 +12,7 @@ from lentigo.audit.duplicates.fingerprints import Fingerprints, join, take_finge
 from lentigo.audit.duplicates.search import Duplicate, Search, find_duplicates
 from lentigo.data.records import Records
 from lentigo.errors import ImageError
+from lentigo.runtime import decode
 
 __all__ = ["COPIES", "Recall", "find_with_recall"]
 
@@ -46,7 +47,7 @@ def _resized(image: Image.Image) -> Image.Image:
 def _recompressed(image: Image.Image) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=50)
-    return Image.open(file).convert("RGB")
+    return Image.fromarray(decode(file.getvalue()))
 
 
 def _mirrored(image: Image.Image) -> Image.Image:
