@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from lentigo import compression, evaluation, export, training
-from lentigo.atomic import write_text
+from lentigo.atomic import write_bytes, write_text
 from lentigo.errors import BundleError
 from lentigo.evaluation import predict_own_part
 from lentigo.report import report
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the images")
     parser.add_argument("--work", type=Path, required=True, help="folder for files in between")
     parser.add_argument(
-        "--keep", type=float, nargs="+", default=[0.03, 0.06, 0.1], help="shares of the weights that stay in 32 bits"
+        "--keep", type=float, nargs="+", default=[0.03, 0.06, 0.1], help="shares of the weights that keep 16 bits"
     )
     parser.add_argument("--balanced", action="store_true", help="calibrate on as many images of each diagnosis")
     parser.add_argument("--clusters", type=int, help="different weights of a layer, instead of 8-bit computation")
@@ -63,10 +63,12 @@ def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
         packed = small.with_suffix(".onnx.zst")
         export.convert(small, packed)
         small = packed
-    for old in WEIGHTS.glob(f"{name}.onnx*"):
-        old.unlink()
-    print(f"{name}: {small.stat().st_size:,} bytes", flush=True)
-    return Path(shutil.copy(small, WEIGHTS / small.name))
+    path = write_bytes(WEIGHTS / small.name, small.read_bytes())
+    for other in WEIGHTS.glob(f"{name}.onnx*"):  # packed before, and not now, or the reverse
+        if other != path:
+            other.unlink()
+    print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
+    return path
 
 
 def quantize(exact: Bundle, run: training.Run, small: Path, asked: argparse.Namespace) -> None:
@@ -79,7 +81,7 @@ def quantize(exact: Bundle, run: training.Run, small: Path, asked: argparse.Name
         except BundleError as error:  # its answers differ too much
             if share == asked.keep[-1]:
                 raise
-            print(f"{share:.0%} of the weights in 32 bits: {error.message}", flush=True)
+            print(f"{share:.0%} of the weights in 16 bits: {error.message}", flush=True)
         else:
             return
 

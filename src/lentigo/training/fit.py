@@ -73,8 +73,7 @@ def train(
         pretrained: start from the ImageNet weights of the library that the backbone comes from.
         weights: start from a safetensors file in the key names of that library instead, or from a finished run of the
             same network, or of the same with more blocks; its output layer is left out then, and where it learned
-            other classes. To resume, neither is needed
-            once an epoch has ended.
+            other classes. To resume, neither is needed once an epoch has ended.
         resume: resume an interrupted run of the same network, split and recipe.
         strict: stop at an unreadable image instead of leaving it out.
         callbacks: of Lightning, besides the recipe's, such as one that prunes a hopeless trial.
@@ -95,16 +94,19 @@ def train(
         DataError: no image of the training or validation part can be read.
         KeyboardInterrupt: Ctrl-C; what is done so far can be resumed.
     """
-    given: dict[str, Any] = {"recipe": recipe, "options": options, "pretrained": pretrained, "weights": weights}
-    given |= {
-        "resume": resume,
+    given: dict[str, Any] = {
         "model": model,
         "split": split,
+        "recipe": recipe,
+        "out": Path(out),
+        "options": options,
+        "pretrained": pretrained,
+        "weights": weights,
+        "resume": resume,
         "strict": strict,
         "callbacks": callbacks,
         "device": device,
     }
-    given |= {"out": Path(out)}
     find_device(device)
     if (devices, nodes) not in _ONE and not started_outside():
         here, machines = (1 if count is None else count for count in (devices, nodes))

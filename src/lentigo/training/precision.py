@@ -34,14 +34,13 @@ def strided_depthwise_in_float32(network: nn.Module, recipe: Recipe, where: torc
         recipe: of its training.
         where: the device that it is trained on.
     """
+    rounded = any(callback.name == "quantization_aware" for callback in recipe.all_callbacks)
+    concerned = where.type == "cpu" and recipe.precision == "bfloat16" and not rounded
     slow: list[Any] = [
         module
         for module in network.modules()
-        if type(module) is nn.Conv2d and module.groups > 1 and max(module.stride) > 1
+        if concerned and type(module) is nn.Conv2d and module.groups > 1 and max(module.stride) > 1
     ]
-    rounded = any(callback.name == "quantization_aware" for callback in recipe.all_callbacks)
-    if where.type != "cpu" or recipe.precision != "bfloat16" or rounded:
-        slow = []
     for module in slow:
         module.__class__ = _Float32Conv2d
     try:
