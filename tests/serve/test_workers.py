@@ -58,14 +58,18 @@ def check(answers, expected):
 
 
 def test_a_worker_killed_under_load_costs_at_most_what_it_held(service, photos, expected):
-    lost = len(service.events("a worker process was lost"))
+    def ended():  # a worker that is killed before its models are open holds nothing, and is not called lost
+        return len(service.events("a worker process was lost")) + len(
+            service.events("a worker process could not be started")
+        )
+
     with load(service, photos) as answers:
         for _ in range(3):
-            before, workers = len(answers), service.workers()
+            before, count, workers = len(answers), ended(), service.workers()
             service.until(lambda before=before: len(answers) > before + 10)
             os.kill(workers[0], signal.SIGKILL)
+            service.until(lambda count=count: ended() == count + 1)
             service.until(lambda workers=workers: len(service.workers()) == 2 and workers[0] not in service.workers())
-    service.until(lambda: len(service.events("a worker process was lost")) == lost + 3)
     statuses = check(answers, expected)
     assert statuses[200] > 30
     assert statuses[503] <= 3 * 4  # a batch each
