@@ -2,11 +2,17 @@
 
 import json
 import multiprocessing
+import os
 import time
+import uuid
+from contextlib import contextmanager
 
 import optuna
 import pytest
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from lentigo import data, training
 from lentigo.errors import RunError
@@ -18,7 +24,9 @@ from lentigo.training.trials import LOST_WITH, Trials, is_lost, slots
 
 RECIPE = training.Recipe(size=16, epochs=2, batch_size=32, schedule="constant", rotation=0)
 SPACE = {"learning_rate": [1e-2, 3e-3, 1e-3, 3e-4]}
-STORAGES = ["journal", "database"]
+STORAGES = ["journal", "sqlite", "postgres"]
+SERVER = "LENTIGO_POSTGRES"
+"""Names a PostgreSQL server for tests, as in postgresql+psycopg://postgres@127.0.0.1:5432/postgres."""
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +34,36 @@ def split(synthetic_records):
     return data.split(synthetic_records)
 
 
-def place(kind, folder):
-    return str(folder / "trials.log") if kind == "journal" else f"sqlite:///{folder / 'trials.db'}"
+@contextmanager
+def own_database():
+    """A database of its own on the server."""
+    url = os.environ.get(SERVER)
+    if not url:
+        pytest.skip(f"needs a PostgreSQL server: set {SERVER} to its URL, and install psycopg[binary]")
+    name = f"lentigo_{uuid.uuid4().hex}"
+    server = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    try:
+        yield sqlalchemy.make_url(url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
+
+
+def journal(folder):
+    return str(folder / "trials.log")
+
+
+@pytest.fixture(params=STORAGES)
+def where(request, tmp_path):
+    """A storage that workers share, of each kind."""
+    if request.param == "postgres":
+        with own_database() as url:
+            yield url
+    else:
+        yield journal(tmp_path) if request.param == "journal" else f"sqlite:///{tmp_path / 'trials.db'}"
 
 
 def new_study(where):
@@ -52,9 +88,7 @@ def work(where, seconds, said):
         trials.study.tell(trial, 1.0)
 
 
-@pytest.mark.parametrize("kind", STORAGES)
-def test_killed_workers_trials_are_done_by_the_others_and_none_twice(tmp_path, kind):
-    where = place(kind, tmp_path)
+def test_killed_workers_trials_are_done_by_the_others_and_none_twice(where):
     fork = multiprocessing.get_context("fork")  # the others would first import torch for seconds
     said, said_last = fork.SimpleQueue(), fork.SimpleQueue()  # one that is killed may hold the lock of its queue
     killed = fork.Process(target=work, args=(where, 60, said_last))
@@ -78,16 +112,15 @@ def test_killed_workers_trials_are_done_by_the_others_and_none_twice(tmp_path, k
     assert found[lost].state == TrialState.FAIL
 
 
-@pytest.mark.parametrize("kind", STORAGES)
-def test_workers_that_begin_at_once_find_one_storage(tmp_path, kind):
+def test_workers_that_begin_at_once_find_one_storage(where):
     fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=new_study, args=(place(kind, tmp_path),)) for _ in range(4)]
+    workers = [fork.Process(target=new_study, args=(where,)) for _ in range(4)]
     for one in workers:
         one.start()
     for one in workers:
         one.join()
     assert [one.exitcode for one in workers] == [0] * 4
-    assert len(optuna.get_all_study_names(open_storage(place(kind, tmp_path)))) == 1
+    assert len(optuna.get_all_study_names(open_storage(where))) == 1
 
 
 class TestTrials:
@@ -98,7 +131,7 @@ class TestTrials:
         monkeypatch.setattr(sharing, "POLL", 0.01)
 
     def pair(self, tmp_path, wanted=2):
-        return [Trials(new_study(place("journal", tmp_path)), wanted, alone=False) for _ in range(2)]
+        return [Trials(new_study(journal(tmp_path)), wanted, alone=False) for _ in range(2)]
 
     def test_as_many_as_are_wanted(self, tmp_path):
         first, second = self.pair(tmp_path)
@@ -193,6 +226,17 @@ def test_two_folders_share_a_search_and_know_each_others_trials(split, tmp_path,
         search("compact", split, SPACE, out=tmp_path / "a", sampler="grid", recipe=RECIPE)
     with pytest.raises(RunError, match="belongs to study 'rates'"):
         search("compact", split, SPACE, out=tmp_path / "a", **given | {"study": "others"})
+
+
+def test_a_database_that_goes_away_is_an_error_with_a_next_step(split, tmp_path, monkeypatch):
+    def gone(_):
+        raise StorageInternalError("An exception is raised during the commit.") from OperationalError(
+            "", {}, Exception("server closed the connection\nunexpectedly")
+        )
+
+    monkeypatch.setattr(Trials, "take", gone)
+    with pytest.raises(RunError, match=r"trials\.db: .*server closed the connection.*run the same again: it resumes"):
+        search("compact", split, SPACE, out=tmp_path / "a", storage=f"sqlite:///{tmp_path / 'trials.db'}")
 
 
 class TestStorage:

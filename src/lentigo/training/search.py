@@ -41,7 +41,7 @@ from lentigo.training.recipe import Recipe
 from lentigo.training.samplers import Sampler, SlotSampler
 from lentigo.training.search_report import Search, read_log, write_search
 from lentigo.training.space import Space, apply_parameters, check_space, grid_of, plain_space, suggest
-from lentigo.training.storage import lock_of, named, open_storage
+from lentigo.training.storage import lock_of, named, open_storage, reached
 from lentigo.training.trials import DONE, POLL, Trials, slots
 
 __all__ = ["Sampler", "search", "search_from"]
@@ -95,7 +95,7 @@ def search(
 
     Raises:
         RunError: the folder holds something else or another search, another process is searching there, the storage
-            can't be opened or holds another search of that name, a value doesn't fit, or no trial finished.
+            can't be opened, fails, or holds another search of that name, a value doesn't fit, or no trial finished.
     """
     recipe = recipe or Recipe()
     folder = Path(out)
@@ -117,11 +117,12 @@ def search(
     try:
         if kept is not None and storage is not None:
             _mark(folder, named(storage), study)
-            opened = _open(kept, study, f"{named(storage)}, study {study!r}", description)
-            queue = Trials(opened, trials, alone=False, lock=lock_of(storage))
-            _go_on(opened, trainer, SlotSampler(sampler, space, seed, shared=True), queue)
-            with alone:  # several workers may write into one folder
-                return write_search(opened, folder, split, recipe)
+            with reached(storage):
+                opened = _open(kept, study, f"{named(storage)}, study {study!r}", description)
+                queue = Trials(opened, trials, alone=False, lock=lock_of(storage))
+                _go_on(opened, trainer, SlotSampler(sampler, space, seed, shared=True), queue)
+                with alone:  # several workers may write into one folder
+                    return write_search(opened, folder, split, recipe)
         with alone:
             opened = _open(open_storage(folder / "journal.log"), "search", str(folder), description)
             _go_on(opened, trainer, SlotSampler(sampler, space, seed), Trials(opened, trials, alone=True))

@@ -3,23 +3,26 @@
 import os
 import random
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import optuna
 from filelock import FileLock
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from lentigo.errors import OutputError, RunError
 
-__all__ = ["lock_of", "named", "open_storage"]
+__all__ = ["lock_of", "named", "open_storage", "reached"]
 
 PATIENCE = 60
 """Seconds that SQLite waits for another worker's write to end."""
+REACH = 15
+"""Seconds that PostgreSQL's server has to answer; the system would try for minutes."""
 ATTEMPTS = 4
 """To open a database that others may be creating."""
 
@@ -65,6 +68,21 @@ def lock_of(place: str | os.PathLike[str]) -> AbstractContextManager[object]:
     return FileLock(f"{file}.lock") if file and file != ":memory:" else nullcontext()
 
 
+@contextmanager
+def reached(place: str | os.PathLike[str]) -> Iterator[None]:
+    """What uses a storage, and may lose it at any time.
+
+    Raises:
+        RunError: the database failed, or can't be reached.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+        hint = "Check the address, and that the database is running; then run the same again: it resumes."
+        raise RunError(f"{named(place)}: {reason}.", hint) from None
+
+
 def _check_journal(path: Path) -> None:
     """Nothing is appended to a file that isn't a journal."""
     if path.is_dir():
@@ -89,17 +107,24 @@ def _database(text: str) -> BaseStorage:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise RunError("The storage's URL can't be read.", "Write it as sqlite:///FILE, or name a file.") from None
-    # A connection that a server closed meanwhile is replaced; SQLite's file may be locked by another worker.
-    local = url.get_backend_name() == "sqlite"
-    options = {"connect_args": {"timeout": PATIENCE}} if local else {"pool_pre_ping": True}
     try:
-        return _open_database(text, options)
+        with reached(text):
+            return _open_database(text, _options(url))
     except ImportError as error:
         hint = "Install its driver: SQLAlchemy's documentation names them."
         raise RunError(f"{named(text)}: {str(error).rstrip('.')}.", hint) from None
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError, OSError) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise RunError(f"{named(text)}: {reason}.", "Check the address, and that the database is running.") from None
+
+
+def _options(url: URL) -> dict[str, Any]:
+    """How to connect: SQLite's file may be locked, and a server may have closed a connection meanwhile."""
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": PATIENCE}}
+    libpq = url.get_backend_name() == "postgresql" and url.get_driver_name() in ("psycopg", "psycopg2")
+    waiting = libpq and "connect_timeout" not in url.query
+    return {"pool_pre_ping": True} | ({"connect_args": {"connect_timeout": REACH}} if waiting else {})
 
 
 def _open_database(url: str, options: dict[str, Any]) -> BaseStorage:
@@ -107,8 +132,9 @@ def _open_database(url: str, options: dict[str, Any]) -> BaseStorage:
     for left in reversed(range(ATTEMPTS)):
         try:
             return RDBStorage(url, engine_kwargs=options)
-        except (IntegrityError, OperationalError, ProgrammingError):
-            if not left:
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            away = isinstance(error, OperationalError) and not url.startswith("sqlite")
+            if away or not left:
                 raise
             time.sleep(random.uniform(0.2, 1))
     raise AssertionError("unreachable")
