@@ -6,10 +6,10 @@ r"""Every compression technique on the compressed_cnn base and on the compact ne
 
 Trains what is missing, compresses it by every technique and measures each file; what was finished in FOLDER is read,
 and what was interrupted resumes. --run takes finished runs, one a fold, on the data that they were trained on, instead
-of training any. --folds says which folds of a network (else the budget's), --epochs how long each of its fine-tunings
-lasts (else a quarter of its training), --teacher which run or bundle its distillation learns from (else the network
-itself); that must not have seen a fold's test part. The page is made from the JSON files in FOLDER: it can be written
-at any time with what there is.
+of training any; N is any name for what they are of. --folds says which folds of a network (else the budget's), --epochs
+how long each of its fine-tunings lasts (else a quarter of its training), --teacher which run or bundle its distillation
+learns from (else the network itself); that must not have seen a fold's test part. The page is made from the JSON files
+in FOLDER: it can be written at any time with what there is.
 """
 
 import argparse
@@ -63,6 +63,7 @@ def main() -> None:
             for one in survey(
                 run,
                 options.work / network / f"fold{run.split.fold}",
+                name=network if network in given else None,
                 techniques=options.techniques,
                 epochs=int(lasting[network]) if network in lasting else None,
                 measure=not options.page_only,

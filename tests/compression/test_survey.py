@@ -53,6 +53,8 @@ def test_figures_of_another_run_are_refused_and_of_another_teacher_not_read(
     assert found(measure=True, teachers=[str(bundle_path)]) == [one] and len(tried) == 1
     assert found() == [one]  # a page is made of what there is
     assert found(measure=True)[0].teachers == ()  # the run itself as teacher had not been tried
+    assert [found(measure=True, name=name, epochs=7)[0].network for name in (None, "small")] == ["compact"] * 2
+    assert found(measure=True, name="small", epochs=8)[0].network == "small"
     other = shutil.copytree(trained_run.path, tmp_path / "other", ignore=shutil.ignore_patterns("checkpoints", "log"))
     (other / "network.safetensors").write_bytes(b"other weights")
     with pytest.raises(RunError, match="its figures of distilled are of another run"):

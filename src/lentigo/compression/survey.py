@@ -62,7 +62,7 @@ class Surveyed(Result):
 
     Attributes:
         technique: a key of `TECHNIQUES`.
-        network, fold, split_sha256: what was compressed.
+        network, fold, split_sha256: what was compressed, the network by its name or the one that the survey was given.
         run_sha256: of the file with the run's weights.
         epochs: of the training that it started from.
         fine_tuned: epochs that the technique trained further, all steps together.
@@ -124,6 +124,7 @@ def survey(
     run: Run,
     folder: Path,
     *,
+    name: str | None = None,
     techniques: Collection[str] = tuple(TECHNIQUES),
     gate: Gate | None = None,
     epochs: int | None = None,
@@ -135,6 +136,7 @@ def survey(
     Args:
         run: a finished run.
         folder: of this run alone; each technique has a JSON file in it.
+        name: of what is compressed; without it the network's.
         techniques: which of `TECHNIQUES`.
         gate: what may be lost on the validation part; without it the defaults.
         epochs: of each fine-tuning; without it a quarter of the run's.
@@ -146,6 +148,7 @@ def survey(
         RunError: the folder holds figures of another run.
     """
     source, known = run.network_sha256, _known(teachers) if measure else ()
+    name = name or run.model
     parent = None
     for technique in (t for t in TECHNIQUES if t in techniques):
         recipe = _recipe(technique, epochs or max(1, round(run.recipe.epochs / 4)), teachers)
@@ -169,8 +172,8 @@ def survey(
             yield from same[:1]
             continue
         parent = parent or Model(run, exported(run, folder / "fp32", run.model))
-        note(f"{run.model}, fold {run.split.fold}: {technique}")
-        of: dict[str, Any] = {"technique": technique, "network": run.model, "fold": run.split.fold}
+        note(f"{name}, fold {run.split.fold}: {technique}")
+        of: dict[str, Any] = {"technique": technique, "network": name, "fold": run.split.fold}
         of |= {"run_sha256": source, "fine_tuned": trained, "teachers": asked}
         try:
             model = run_steps(recipe, parent, folder) if recipe else parent
