@@ -168,9 +168,6 @@ def main() -> None:
     }
 
     def keep() -> None:
-        runs = kept.get("speed", {})
-        if alone := sorted(runs[name]["rate"] for name in runs if name.startswith("local 1")):
-            kept["images_per_second_and_core"] = round(alone[len(alone) // 2], 2)
         write_text(file, json.dumps(kept, indent=1) + "\n")
 
     for stage in given.only:

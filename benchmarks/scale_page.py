@@ -27,7 +27,7 @@ def _speed(kept: dict[str, Any]) -> list[str]:
     lines = [
         "## Throughput",
         "",
-        f"{runs['images']} images in tar shards of 100, {REPEATS} runs each, in turn. The start of Ray itself is not",
+        f"{runs['images']:,} images in tar shards of 100, {REPEATS} runs each, in turn. The start of Ray itself is not",
         f"included ({starts[len(starts) // 2]:.1f} s, median of {len(starts)}), that of its actors is.",
         "",
         "| engine | workers | rows a second: median (all) | ms of a worker for an image |",
@@ -38,7 +38,7 @@ def _speed(kept: dict[str, Any]) -> list[str]:
         lines.append(f"| {run[0]} | {run[1]} | {middle[run]:.1f} ({values}) | {1000 * run[1] / middle[run]:.2f} |")
     for workers in (1, 2):
         extra = 1000 / middle["ray", workers] - 1000 / middle["local", workers]
-        lines += ["", f"Overhead of Ray with {workers} workers: {extra:.2f} ms an image."]
+        lines += ["", f"Overhead of Ray with {workers} worker{'s' * (workers > 1)}: {extra:.2f} ms an image."]
     return lines
 
 
