@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from lentigo import data, models, training
 from lentigo.data import normalise
+from lentigo.data.splits import freeze
 from lentigo.errors import DataError, RunError
 from lentigo.normalisation import IMAGENET
 from lentigo.training.learner import Learner
@@ -233,6 +234,18 @@ class TestResume:
             training.train("compact", data.split(synthetic_records, fold=1), out=whole.path, resume=True)
         with pytest.raises(RunError, match=r"options: none recorded, \{'dropout': 0.2\} requested"):
             training.train("compact", split, out=whole.path, resume=True, options={"dropout": 0.2})
+
+    def test_a_split_that_lacks_images_by_now_is_named_with_the_way_out(self, whole, split, tmp_path):
+        cut = tmp_path / "cut"
+        shutil.copytree(whole.path, cut)
+        (cut / "network.safetensors").unlink()
+        manifest = split.manifest.drop(index=[0, 5]).reset_index(drop=True)
+        rest = split.records.take(manifest["image_id"])
+        left = freeze(rest, manifest, split.protocol, split.leaky, split.fold, split.folds, split.seed)
+        gone = min(split.manifest["image_id"].iloc[[0, 5]])
+        with pytest.raises(RunError, match=rf"images that the split now lacks \(2, such as {gone}\)") as caught:
+            training.train("compact", left, out=cut, resume=True)
+        assert f"Train again in another folder: --split {cut / 'split.csv'}" in caught.value.hint
 
     def test_nothing_to_resume_is_said(self, split, tmp_path):
         with pytest.raises(RunError, match="nothing to resume"):

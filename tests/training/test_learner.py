@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,6 +13,7 @@ from lentigo.training.batches import epoch_positions
 from lentigo.training.hooks import BatchContext
 from lentigo.training.inputs import FeatureInput
 from lentigo.training.learner import Learner
+from lentigo.training.loop import _quiet
 
 PRIOR = torch.tensor([0.5, 0.3, 0.2])
 
@@ -99,3 +101,20 @@ def test_bfloat16_gives_nearly_the_same_run(synthetic_records, tmp_path):
         run = training.train("compact", split, recipe, out=tmp_path / precision)
         found.append(run.logits_of(split.test)[1])
     assert 0 < np.abs(found[0] - found[1]).max() < 1
+
+
+def test_means_over_classes_are_of_those_that_the_part_holds(monkeypatch, recwarn):
+    judged, logged = learner(prior=torch.full((4,), 0.25)), {}
+    monkeypatch.setattr(judged, "log", lambda name, value, **_: logged.update({name: float(value)}))
+    judged.on_train_epoch_start()
+    judged.on_validation_epoch_start()
+    logits = torch.tensor([[3.0, 0, 0, 0], [0, 1, 0, 4], [0, 2, 1, 0], [1, 2, 0, 0]])
+    labels = torch.tensor([0, 1, 1, 0])  # none of the last two classes
+    with _quiet():
+        judged.validation_step((logits, labels, torch.arange(4)), 0)
+        judged.on_validation_epoch_end()
+    scores = logits.softmax(1).numpy()
+    aucs = [roc_auc_score(labels == known, scores[:, known]) for known in (0, 1)]
+    assert logged["val_balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, logits.argmax(1))) == 0.5
+    assert logged["val_macro_auc"] == pytest.approx(np.mean(aucs))
+    assert not [warning for warning in recwarn if "samples in targets" in str(warning.message)]

@@ -35,7 +35,13 @@ def with_copies(records: Records, image_ids: Iterable[str]) -> Records:
     position[absent] = index.get_indexer(pd.Index([original_id(i) for i in wanted[absent]], dtype=object))
     if (position < 0).any():
         first = wanted[int(np.flatnonzero(position < 0)[0])]
-        raise DataError(f"{records.root}: no image {first!r} among the {len(records)} records.")
+        count = int((position < 0).sum())
+        more = f" ({count:,} of {len(wanted):,} are not there)" if count > 1 else ""
+        raise DataError(
+            f"{records.root}: no image {first!r} among the {len(records)} records{more}.",
+            "Check that this is the data set that it belongs to, and that no file of it is missing: lentigo data audit "
+            "lists what reading left out.",
+        )
     return replace(records, table=records.table.iloc[position].assign(image_id=wanted).reset_index(drop=True))
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics.classification import MulticlassAUROC, MulticlassRecall
+from torchmetrics.classification import MulticlassAUROC, MulticlassStatScores
 
 from lentigo.training.batches import Batch
 from lentigo.training.hooks import LOSSES, BatchContext
@@ -77,8 +77,8 @@ class Learner(pl.LightningModule):
         self.register_buffer("source_of", source_of, persistent=False)
         weights = (1 / mixed.clamp(min=1e-6)) * (mixed > 0) / (mixed > 0).sum()
         self.register_buffer("class_weights", weights, persistent=False)
-        self.recall = MulticlassRecall(len(mixed), average="macro")
-        self.auc = MulticlassAUROC(len(mixed), average="macro")
+        self.counts = MulticlassStatScores(len(mixed), average=None)
+        self.auc = MulticlassAUROC(len(mixed), average=None)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The network's own logits [N, K] of what it sees."""
@@ -167,7 +167,7 @@ class Learner(pl.LightningModule):
         eager = torch.compiler.set_stance("force_eager") if self.recipe.compile else nullcontext()
         with eager:
             logits = self(self.inputs(stored))
-        self.recall.update(self.equal(logits), labels)
+        self.counts.update(self.equal(logits), labels)
         self.auc.update(self.equal(logits).softmax(1), labels)
         loss = F.cross_entropy(self.fitted(logits), labels)
         right = (self.fitted(logits).argmax(1) == labels).sum()
@@ -178,6 +178,7 @@ class Learner(pl.LightningModule):
         """Loss and accuracy of the epoch's training, and all scores of the whole validation part.
 
         Accuracies are at the training part's prevalence: the share of images whose largest fitted logit is correct.
+        Means over classes are of those that the part holds; the AUC is NaN where it holds one alone.
         """
         loss, right, images = sum_over(self._validated)
         self.log("val_loss", loss / images)
@@ -185,9 +186,11 @@ class Learner(pl.LightningModule):
         loss, right, images = sum_over(self._sums)
         self.log("train_loss", loss / images, prog_bar=True)
         self.log("train_accuracy", right / images)
-        self.log("val_balanced_accuracy", self.recall.compute(), prog_bar=True)
-        self.log("val_macro_auc", self.auc.compute(), prog_bar=True)
-        self.recall.reset()
+        right, *_, images = self.counts.compute().T
+        present = images > 0
+        self.log("val_balanced_accuracy", (right / images)[present].mean(), prog_bar=True)
+        self.log("val_macro_auc", self.auc.compute()[present & (images < images.sum())].mean(), prog_bar=True)
+        self.counts.reset()
         self.auc.reset()
 
     def configure_optimizers(self) -> Any:

@@ -4,9 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from lentigo import data
 from lentigo.atomic import entries
-from lentigo.data.splits import HEADER
+from lentigo.data.splits import COLUMNS, HEADER
 from lentigo.errors import RunError
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run, load_run
@@ -61,6 +63,7 @@ def check_same(old: Run, asked: Mapping[str, object], split: data.Split) -> None
     Raises:
         RunError: they aren't.
     """
+    _refuse_shrunk(old, split)
     header = _split_header(old.path / "split.csv")
     now = {name: getattr(split, name) for name in ("protocol", "fold", "folds", "seed")}
     pairs = {name: (getattr(old, name), value) for name, value in asked.items()}
@@ -70,6 +73,26 @@ def check_same(old: Run, asked: Mapping[str, object], split: data.Split) -> None
     if old.split_sha256 != split.hash:
         pairs["split"] = (old.split_sha256[:12], split.hash[:12])
     _refuse(old, pairs)
+
+
+def _refuse_shrunk(old: Run, split: data.Split) -> None:
+    """Refuse what is left of the recorded split: images that this training has seen are left out by now."""
+    path = old.path / "split.csv"
+    if old.split_sha256 == split.hash:
+        return
+    try:
+        recorded = pd.read_csv(path, skiprows=1, dtype=str, keep_default_na=False, usecols=list(COLUMNS))
+    except (OSError, ValueError):  # an interruption came before it was saved
+        return
+    gone = set(recorded["image_id"]) - set(split.manifest["image_id"])
+    left = recorded[~recorded["image_id"].isin(gone)]
+    rows = (frame[list(COLUMNS)].to_numpy(dtype=object).tolist() for frame in (left, split.manifest))
+    if gone and next(rows) == next(rows):
+        raise RunError(
+            f"{old.path}: it began with images that the split now lacks ({len(gone):,}, such as {min(gone)}), so it "
+            "can't continue.",
+            f"Train again in another folder: --split {path} keeps the other images in their parts.",
+        )
 
 
 def _split_header(path: Path) -> dict[str, object]:
