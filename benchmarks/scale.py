@@ -1,7 +1,7 @@
-"""Bulk classification at scale: throughput by engine, the faults in full, many images in flat memory: results/scale.md.
+"""Bulk classification at scale: throughput, where the time goes, the faults in full, many images: results/scale.md.
 
 python benchmarks/scale.py IMAGES WORK [--out results] [--images 2000] [--fault-images 400] [--many 200000]
-    [--only speed faults many] [--again STAGE...]
+    [--only speed parts faults many] [--again STAGE...]
 
 IMAGES is a folder of real images. Shards of them are made in WORK: at most 10 different ones, each linked under as many
 names as it takes. Each measured run, each fault and each stage is kept in OUT/scale.json when it is finished, and
@@ -31,8 +31,9 @@ from lentigo.runtime import find_images
 from lentigo.runtime.shipped import find_bundle
 from scale_faults import FAULTS, RAY_SETTINGS, cluster, rows_of
 from scale_page import REPEATS, RUNS, page
+from scale_parts import parts
 
-STAGES = ("speed", "faults", "many")
+STAGES = ("speed", "parts", "faults", "many")
 SHARD = 1000
 
 
@@ -67,7 +68,7 @@ def measured(source: Path, out: Path, engine: str, workers: int) -> dict[str, An
 import json, time
 from contextlib import nullcontext
 from lentigo.bulk import classify
-from lentigo.bulk.ray_engine import connected
+from lentigo.bulk.cluster import connected
 start = time.monotonic()
 with (connected(None) if {engine!r} == "ray" else nullcontext()):
     ready = time.monotonic()
@@ -89,6 +90,13 @@ def speed(images: list[Path], work: Path, given: argparse.Namespace, kept: dict[
                 runs[name] = measured(source, work / "out" / f"speed {name} {time.time_ns()}", engine, workers)
                 keep()
     runs["images"] = given.images
+
+
+def time_of_parts(
+    images: list[Path], work: Path, given: argparse.Namespace, kept: dict[str, Any], keep: Callable
+) -> None:
+    """Where the time of a worker goes."""
+    kept["parts"] = parts(shards(images, work / "speed", given.images, size=100), work / "out" / "parts", shards=5)
 
 
 def faults(images: list[Path], work: Path, given: argparse.Namespace, kept: dict[str, Any], keep: Callable) -> None:
@@ -170,8 +178,9 @@ def main() -> None:
     def keep() -> None:
         write_text(file, json.dumps(kept, indent=1) + "\n")
 
+    calls = {"speed": speed, "parts": time_of_parts, "faults": faults, "many": many}
     for stage in given.only:
-        {"speed": speed, "faults": faults, "many": many}[stage](images, given.work.absolute(), given, kept, keep)
+        calls[stage](images, given.work.absolute(), given, kept, keep)
         keep()
     write_text(given.out / "scale.md", page(kept))
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from pyarrow import parquet
 
-from lentigo.bulk import Summary, classify
+from lentigo.bulk import Summary, classify, watchdog
 from lentigo.errors import LentigoError
 
 RAY_SETTINGS = {
@@ -130,6 +130,16 @@ def slow(source: Path, out: Path, expected: Rows, nodes: Any) -> dict[str, Any]:
     return account(out, expected, said(run(source, out)), 1)
 
 
+def hung(source: Path, out: Path, expected: Rows, nodes: Any) -> dict[str, Any]:
+    """A worker stands still for good; it is given up after 15 seconds here."""
+    before, watchdog.PATIENCE = watchdog.PATIENCE, 15.0
+    once(out, 2, lambda: os.kill(actors()[0].pid, signal.SIGSTOP))
+    try:
+        return account(out, expected, said(run(source, out)), 1)
+    finally:
+        watchdog.PATIENCE = before
+
+
 def full(source: Path, out: Path, expected: Rows, nodes: Any) -> dict[str, Any]:
     """A disk of 150 kB, made larger before the second run."""
     out.mkdir(parents=True)
@@ -198,6 +208,7 @@ FAULTS: dict[str, Callable[[Path, Path, Rows, Any], dict[str, Any]]] = {
     "node killed (-9)": node,
     "driver killed (-9), continued": driver,
     "a worker stands still for 20 s": slow,
+    "a worker stands still for good": hung,
     "disk full, then enlarged": full,
     "shard disappears after listing, then is back": vanished,
     "shard cut in half, then whole": corrupt,

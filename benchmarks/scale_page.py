@@ -13,7 +13,7 @@ def page(kept: dict[str, Any]) -> str:
     """The page, of the stages that are there."""
     lines = ["# Bulk classification at scale", "", f"Command: `{kept['command']}`.", ""]
     lines += [f"{kept['machine']}. Images: {kept['pixels']}; model {kept['model']}.", ""]
-    for stage, write in (("speed", _speed), ("faults", _faults), ("many", _many)):
+    for stage, write in (("speed", _speed), ("parts", _parts), ("faults", _faults), ("many", _many)):
         if stage in kept:
             lines += [*write(kept), ""]
     return "\n".join(lines)
@@ -40,6 +40,26 @@ def _speed(kept: dict[str, Any]) -> list[str]:
         extra = 1000 / middle["ray", workers] - 1000 / middle["local", workers]
         lines += ["", f"Overhead of Ray with {workers} worker{'s' * (workers > 1)}: {extra:.2f} ms an image."]
     return lines
+
+
+def _parts(kept: dict[str, Any]) -> list[str]:
+    one = kept["parts"]
+    ms, whole = one["ms"], one["ms"]["all"]
+    steps = {name: value for name, value in ms.items() if name != "all"}
+    steps["the rest: hash, verdict, row, parquet"] = whole - sum(steps.values())
+    return [
+        "## Where the time goes",
+        "",
+        f"{one['images']} images in tar shards of 100, one worker, median of {one['repeats']} repeats, processor time.",
+        "",
+        "| step | ms of an image | share |",
+        "|:--|--:|--:|",
+        *(f"| {name} | {value:.2f} | {value / whole:.0%} |" for name, value in steps.items()),
+        f"| all | {whole:.2f} | |",
+        "",
+        f"An image has {one['bytes'] / 1000:.1f} kB on average; a worker reads {one['bytes'] / whole / 1000:.1f} MB "
+        "a second.",
+    ]
 
 
 def _faults(kept: dict[str, Any]) -> list[str]:

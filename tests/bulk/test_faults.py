@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from lentigo import atomic, bulk
-from lentigo.bulk import storage
+from lentigo.bulk import reading, storage, watchdog
 from lentigo.errors import OutputError
 from lentigo.runtime import Classifier
 from tests.bulk.conftest import PICTURES, rows, write_tar
@@ -87,6 +87,58 @@ def test_an_image_that_kills_its_worker_costs_only_itself(classify, monkeypatch,
     monkeypatch.undo()
     again = classify(source, tmp_path / "out")
     assert (again.rows, again.failures) == (3, {})
+
+
+def test_a_file_that_kills_whoever_reads_it_costs_only_itself(classify, monkeypatch, tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in list(PICTURES)[:3]:
+        (source / name).write_bytes(PICTURES[name])
+    real = storage.read
+
+    def deadly(address):
+        if address.endswith("lesion-01.jpg"):
+            raise SystemExit
+        return real(address)
+
+    monkeypatch.setattr(storage, "read", deadly)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            classify(source, tmp_path / "out")
+    assert classify(source, tmp_path / "out").rows == 3
+    assert kinds(tmp_path / "out") == {"lesion-01.jpg": "worker lost"}
+    monkeypatch.undo()
+    assert classify(source, tmp_path / "out").failures == {}
+
+
+def test_a_shard_that_kills_whoever_reads_on_keeps_what_came_before(classify, monkeypatch, tmp_path):
+    source = write_tar(tmp_path / "s.tar", {name: PICTURES[name] for name in list(PICTURES)[:3]})
+    real = reading.members
+
+    def deadly(file, others):
+        yield next(real(file, others))
+        raise SystemExit
+
+    monkeypatch.setattr(reading, "members", deadly)
+    for _ in range(4):
+        with pytest.raises(SystemExit):
+            classify(source, tmp_path / "out")
+    assert classify(source, tmp_path / "out").rows == 2
+    assert kinds(tmp_path / "out") == {"s.tar": "worker lost"}
+    monkeypatch.undo()
+    again = classify(source, tmp_path / "out")
+    assert (again.rows, again.failures) == (3, {})
+
+
+def test_a_process_that_stands_still_is_killed():
+    """By a process of its own, since all threads of it may be stopped."""
+    script = f"""
+import runpy, time
+watchdog = runpy.run_path({watchdog.__file__!r})["Watchdog"](1.0)
+with watchdog.busy():
+    time.sleep(600)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
 
 
 def test_a_full_disk_stops_the_run_and_the_next_continues(folder, clean, classify, monkeypatch, tmp_path):

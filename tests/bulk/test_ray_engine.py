@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lentigo import bulk
+from lentigo.bulk import watchdog
 from tests.bulk.conftest import PICTURES, rows
 from tests.bulk.serving import Server
 
@@ -75,16 +76,25 @@ def test_killed_workers_and_nodes_and_a_slow_one_lose_no_row(cluster, model, tmp
     assert not list((tmp_path / "ray" / "_attempts").iterdir())
 
 
-def test_no_cluster_at_an_address_is_an_error(folder, model, tmp_path, monkeypatch):
-    import ray
+def test_workers_that_hang_are_killed_and_others_do_their_parts(cluster, model, tmp_path, monkeypatch):
+    """Stopped by a signal, whether they had a part in hand or were about to get one."""
+    stopped = []
 
-    from lentigo.errors import DataError
+    def hook(name: str, times: int) -> None:
+        if not stopped and name == "lesion-03.jpg":
+            stopped.extend(actors())
+            for process in stopped:
+                process.suspend()
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody there")))
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with pytest.raises(DataError, match="no Ray cluster answers"):
-        bulk.classify(folder, tmp_path / "out", model=model, engine="ray", address="127.0.0.1:1", progress=False)
+    monkeypatch.setattr(watchdog, "PATIENCE", 12.0)
+    options = {"model": model, "images_per_part": 1, "progress": False}
+    with Server(PICTURES, hook).running() as server:
+        source = server.manifest(tmp_path / "list.txt")
+        found = bulk.classify(source, tmp_path / "ray", engine="ray", workers=2, **options)
+    assert stopped
+    assert not any(process.is_running() for process in stopped)
+    assert (found.rows, found.finished, found.failures) == (7, 7, {})
+    assert len({row["image_id"] for row in rows(tmp_path / "ray")}) == 7
 
 
 def test_more_workers_than_processors_are_refused(cluster, folder, model, tmp_path):

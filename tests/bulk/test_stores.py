@@ -1,13 +1,20 @@
 """An object store, by a server that speaks S3: sources and results there, and a store that answers 503."""
 
+import json
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pyarrow import parquet
 
 from lentigo import bulk
+from lentigo.bulk import alone, storage
+from lentigo.bulk.plan import load_plan
+from lentigo.bulk.work import Job, Worker
 from lentigo.errors import OutputError
+from lentigo.owners import owner
+from lentigo.runtime import Classifier
 from tests.bulk.conftest import PICTURES, rows, write_tar
 
 pytest.importorskip("s3fs")
@@ -137,3 +144,76 @@ def test_a_finished_part_that_cant_be_had_is_not_done_again(store, folder, class
             classify(folder, "s3://results/f")
     finally:
         store.refuse = lambda path, times: False
+
+
+@pytest.fixture
+def in_hand(store, folder, classify, monkeypatch):
+    """A run in a thread, which waits at its first image; gives its folder, what lets it go on, and its result."""
+    monkeypatch.setattr(alone, "BEAT", 0.2)
+    begun, released, real = threading.Event(), threading.Event(), Classifier.classify
+
+    def waiting(self, image, **options):
+        begun.set()
+        released.wait()
+        return real(self, image, **options)
+
+    monkeypatch.setattr(Classifier, "classify", waiting)
+    with ThreadPoolExecutor(1) as pool:
+        out = f"s3://results/{threading.get_ident()}-{len(store.asked)}"
+        result = pool.submit(classify, folder, out, workers=1)
+        assert begun.wait(60)
+        yield out, released, result
+        released.set()
+
+
+def test_a_second_run_is_refused_while_the_first_one_lives(store, in_hand, folder, classify):
+    out, released, first = in_hand
+    with pytest.raises(OutputError, match=r"another run writes here .*process"):
+        classify(folder, out)
+    released.set()
+    assert first.result().rows == 8
+    made = parquet.read_table(out.removeprefix("s3://"), filesystem=store.files).to_pylist()
+    assert len({row["image_id"] for row in made}) == len(made) == 8
+    assert not store.files.exists(f"{out}/.lock")
+
+
+def test_a_run_that_lost_its_folder_stops_and_leaves_the_others_lock(store, in_hand):
+    out, released, first = in_hand
+    other = json.dumps({"host": "elsewhere", "process": 1, "run": "x", "beat": 0}).encode()
+    store.files.pipe_file(f"{out}/.lock", other)
+    threading.Event().wait(1)
+    released.set()
+    with pytest.raises(OutputError, match="another run has taken this folder over"):
+        first.result()
+    assert store.files.cat_file(f"{out}/.lock") == other
+
+
+@pytest.mark.parametrize("host", [owner()["host"], "elsewhere"])
+def test_the_lock_of_a_dead_run_is_taken(store, folder, classify, monkeypatch, host):
+    """At once where its machine is this one, else when it has been silent for too long."""
+    monkeypatch.setattr(alone, "BEAT", 0.2)
+    monkeypatch.setattr(alone, "SILENCE", 0.5)
+    out = f"s3://results/dead-{host == 'elsewhere'}"
+    store.files.pipe_file(f"{out}/.lock", json.dumps({"host": host, "process": 2**30, "run": "x", "beat": 3}).encode())
+    assert classify(folder, out).rows == 8
+    assert not store.files.exists(f"{out}/.lock")
+
+
+def test_of_several_that_create_a_file_one_succeeds(store):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: storage.create("s3://results/g/one", b"%d" % i), range(8)))
+    assert sum(made) == 1
+    assert store.files.cat_file("results/g/one") == b"%d" % made.index(True)
+
+
+def test_a_part_that_another_run_finished_meanwhile_stays_as_it_is(store, folder, model, classify):
+    """Two drivers, should both be there in spite of the lock: the first file of a part stays."""
+    classify(folder, "s3://results/h")
+    plan = load_plan("s3://results/h")
+    part = next(iter(plan))
+    content = store.files.cat_file(f"results/h/{part.name}")
+    worker = Worker(Classifier.load(model, threads=1), Job("s3://results/h", plan.sha256, "second", None, False))
+    assert worker._do(part, None).run != "second"
+    assert store.files.cat_file(f"results/h/{part.name}") == content
+    other = Worker(Classifier.load(model, threads=1), Job("s3://results/h", "another", "third", None, False))
+    assert "is of another run" in other.do(part).problem

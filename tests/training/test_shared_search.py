@@ -176,7 +176,7 @@ class TestTrials:
 
     def test_a_silent_worker_of_another_machine_is_dead_and_one_that_beats_is_not(self, tmp_path, monkeypatch):
         first, second = self.pair(tmp_path)
-        monkeypatch.setattr(sharing, "_owner", lambda: {"host": "elsewhere", "process": 1})
+        monkeypatch.setattr(sharing, "owner", lambda: {"host": "elsewhere", "process": 1})
         a = first.take()
         now = [0.0]
         monkeypatch.setattr(sharing.time, "monotonic", lambda: now[0])

@@ -4,19 +4,20 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import PurePath
 from types import ModuleType
 
 from lentigo.bulk import local_engine, ray_engine, storage
+from lentigo.bulk.alone import alone
 from lentigo.bulk.listing import list_sources
-from lentigo.bulk.plan import Part, Plan, has_plan, load_plan, make_plan, refuse_other, save_plan
+from lentigo.bulk.plan import Part, Plan, load_plan, make_plan, refuse_other, save_plan
 from lentigo.bulk.rows import schema
 from lentigo.bulk.summary import Summary, summarise
 from lentigo.bulk.work import Job, Outcome, outcome_of
-from lentigo.errors import BundleError, DataError, LentigoError, MissingExtraError, OutputError, did_you_mean
+from lentigo.errors import BundleError, DataError, LentigoError, OutputError, did_you_mean
 from lentigo.progress import track
 from lentigo.runtime import Classifier, check_prevalence
 
@@ -25,7 +26,6 @@ __all__ = ["ENGINES", "SUMMARY", "classify"]
 ENGINES: dict[str, ModuleType] = {"local": local_engine, "ray": ray_engine}
 """What does the parts: this process, or Ray's actors here and on other machines."""
 SUMMARY = "_summary.json"
-_LOCK = ".lock"
 
 
 def classify(
@@ -91,13 +91,14 @@ def classify(
     _refuse_inside(named, target)
     if maps and not classifier.bundle.has_maps:
         raise BundleError(f"{arguments['model']} has no class-activation maps.", "Classify without maps.")
-    with _alone(target):
+    with alone(target) as check:
         plan, notices = _planned(named, target, arguments, images_per_part)
         job = Job(target, plan.sha256, secrets.token_hex(8), stated, maps)
         before, todo = _left(plan, target)
         new: list[Outcome] = []
         with closing(ENGINES[engine].run(todo, job, classifier, workers=workers, address=address)) as outcomes:
             for outcome in track(outcomes, "Classifying", len(plan), done=len(before)) if progress else outcomes:
+                check()
                 _refuse_problem(outcome, len(before) + len(new), len(plan))
                 new.append(outcome)
         summary = summarise(target, len(plan), before, new, time.monotonic() - started, notices)
@@ -191,28 +192,3 @@ def _refuse_inside(sources: list[str], out: str) -> None:
         inner, outer = (PurePath(one if storage.is_remote(one) else os.path.realpath(one)) for one in (out, source))
         if inner == outer or outer in inner.parents or inner in outer.parents:
             raise OutputError(f"{out}: results are not written among the inputs ({source}).", "Name another folder.")
-
-
-@contextmanager
-def _alone(out: str) -> Iterator[None]:
-    """One run for each folder on disk: two would do everything twice."""
-    if storage.is_remote(out):
-        yield
-        return
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise MissingExtraError("Bulk classification", "bulk") from error
-    has_plan(out)  # a folder of something else gets no lock
-    storage.prepare_folder(out)
-    try:
-        lock = FileLock(storage.joined(out, _LOCK), timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise OutputError(f"{out}: another run writes here.", "Wait for it, or stop it.") from None
-    except OSError as error:
-        raise OutputError.of(out, error) from error
-    try:
-        yield
-    finally:
-        lock.release()

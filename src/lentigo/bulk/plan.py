@@ -169,11 +169,12 @@ def save_plan(plan: Plan, out: str) -> None:
     """Write a plan; the inputs first, so that a plan is whole where it is there.
 
     Raises:
-        OutputError: it can't be written.
+        OutputError: it can't be written, or another run has written one meanwhile.
     """
     storage.write(storage.joined(out, INPUTS), plan.content)
     values = {"format": FORMAT, **plan.arguments, "sha256": plan.sha256}
-    storage.write(storage.joined(out, PLAN), json.dumps(values, indent=1).encode() + b"\n")
+    if not storage.create(storage.joined(out, PLAN), json.dumps(values, indent=1).encode() + b"\n"):
+        raise OutputError(f"{out}: another run has begun here meanwhile.", "Name another folder, or continue that one.")
 
 
 def refuse_other(plan: Plan, arguments: dict[str, Any], out: str) -> None:

@@ -1,7 +1,7 @@
 """The images of a part, one after another: content, or the reason why there is none. Nothing is left out."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,16 +37,17 @@ class Item:
     spoils: bool = False
 
 
-def items(inputs: Collection[Input], others: Counter[str]) -> Iterator[Item]:
+def items(inputs: Collection[Input], others: Counter[str], alive: Callable[[], None] | None = None) -> Iterator[Item]:
     """The items of a part, in order and each once.
 
     Args:
         inputs: of the part.
         others: counts members of shards that are not images, by suffix.
+        alive: called while shards are read.
     """
     taken: set[str] = set()
     for one in inputs:
-        for item in [_image(one)] if one.kind == IMAGE else _contained(one, others):
+        for item in [_image(one)] if one.kind == IMAGE else _contained(one, others, alive):
             identifier, times = item.id, 1
             while identifier in taken:  # a name may stand twice in a shard
                 times += 1
@@ -64,11 +65,11 @@ def _image(one: Input) -> Item:
         return Item(one.ids[0], one.address, None, UNREADABLE_IMAGE, f"{one.address}: {error}")
 
 
-def _contained(one: Input, others: Counter[str]) -> Iterator[Item]:
+def _contained(one: Input, others: Counter[str], alive: Callable[[], None] | None) -> Iterator[Item]:
     """The items in a shard or a row group; what is missing of it is an item too."""
     seen, spoils = 0, False
     try:
-        with storage.opened(one.address) as file:
+        with storage.opened(one.address, alive) as file:
             for item in _members(one, file, others) if one.kind == TAR else _rows(one, file):
                 seen += 1
                 yield item

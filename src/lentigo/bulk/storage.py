@@ -19,6 +19,7 @@ __all__ = [
     "UNREACHABLE",
     "UnavailableError",
     "Watched",
+    "create",
     "exists",
     "identity",
     "is_remote",
@@ -121,12 +122,17 @@ def read(address: str) -> bytes:
 class Watched(io.RawIOBase):
     """A file that remembers what reading it raised, to tell an unreachable storage from damaged content.
 
+    Args:
+        file: what is read.
+        alive: called after each piece that has been read.
+
     Attributes:
         failure: what reading raised; None so far.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], alive: Callable[[], None] | None = None) -> None:
         self._file = file
+        self._alive = alive or (lambda: None)
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
@@ -153,6 +159,7 @@ class Watched(io.RawIOBase):
             self.failure = error
             raise
         buffer[: len(content)] = content
+        self._alive()
         return len(content)
 
     def close(self) -> None:
@@ -161,14 +168,18 @@ class Watched(io.RawIOBase):
         super().close()
 
 
-def opened(address: str) -> Watched:
+def opened(address: str, alive: Callable[[], None] | None = None) -> Watched:
     """A file to read.
+
+    Args:
+        address: of the file.
+        alive: called after each piece that has been read.
 
     Raises:
         UnavailableError: it is missing or unreachable. While it is read, errors are the file system's own.
     """
     system, path = system_of(address)
-    return Watched(_had(address, lambda: system.open(path, "rb")))
+    return Watched(_had(address, lambda: system.open(path, "rb")), alive)
 
 
 def identity(address: str) -> str:
@@ -222,6 +233,31 @@ def write(address: str, content: bytes) -> None:
         system.pipe_file(path, content)
     except Exception as error:  # file systems raise what their clients do
         raise OutputError(f"{address}: can't be written ({_said(error)}).", "Check address and permissions.") from error
+
+
+def create(address: str, content: bytes) -> bool:
+    """Write a file that is not there yet; False where it is.
+
+    Of several writers at once one alone succeeds, where the store knows such writes (S3, Google's and Azure's do).
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    try:
+        if exists(address):
+            return False
+        if is_remote(address):
+            system, path = system_of(address)
+            try:
+                system.pipe_file(path, content, mode="create")
+                return True
+            except Exception:  # another was faster, or an answer was lost, or the store doesn't know such writes
+                if exists(address):
+                    return read(address) == content
+    except UnavailableError as error:
+        raise OutputError(str(error)) from None
+    write(address, content)
+    return True
 
 
 def remove(address: str) -> None:

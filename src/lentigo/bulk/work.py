@@ -2,18 +2,20 @@
 
 The file of rows appears whole or not at all, and a part whose file is there is not done again. A mark in `_attempts`
 stands while a part is in hand. Whoever finds one knows that an earlier attempt died, and then notes each image before
-it is classified: one that was in hand at two deaths gets a row that says so instead of a third.
+it is read: one that was in hand at two deaths gets a row that says so instead of a third. A shard is read on after such
+an image, unless reading it is what kills: then a row says that nothing more of it is read.
 """
 
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from lentigo.bulk import storage
-from lentigo.bulk.listing import IMAGE
+from lentigo.bulk.listing import IMAGE, Input
 from lentigo.bulk.plan import FORMAT, Part
 from lentigo.bulk.reading import UNREADABLE_SHARD, Item, items
 from lentigo.bulk.rows import Row, row_of, schema
@@ -90,11 +92,13 @@ class Worker:
     Args:
         classifier: the model.
         job: what all parts have in common.
+        alive: called after each image, and while shards are read.
     """
 
-    def __init__(self, classifier: Classifier, job: Job) -> None:
+    def __init__(self, classifier: Classifier, job: Job, alive: Callable[[], None] | None = None) -> None:
         self._classifier = classifier
         self._job = job
+        self._alive = alive or (lambda: None)
 
     def do(self, part: Part, *, again: bool = False) -> Outcome:
         """Do a part, unless its file is there.
@@ -109,30 +113,37 @@ class Worker:
         job = self._job
         try:
             found = outcome_of(job.out, part)
+            if found is not None and found.plan != job.plan:
+                return self._problem(part, f"{job.out}: {part.name} is of another run, which was begun here meanwhile.")
             if found is not None and not (again and found.run != job.run):
                 return found
-            return self._do(part, self._kept(part) if found is not None else {})
+            return self._do(part, found)
         except (OutputError, storage.UnavailableError) as error:  # of the folder of results
-            return Outcome(part.number, job.run, {}, {}, "", job.plan, problem=str(error))
+            return self._problem(part, str(error))
 
-    def _do(self, part: Part, kept: dict[str, Row]) -> Outcome:
+    def _problem(self, part: Part, problem: str) -> Outcome:
+        return Outcome(part.number, self._job.run, {}, {}, "", self._job.plan, problem=problem)
+
+    def _do(self, part: Part, before: Outcome | None) -> Outcome:
+        kept = {} if before is None else self._kept(part)
         mark = _Mark(storage.joined(self._job.out, f"{ATTEMPTS}/{part.name}.json"))
         others: Counter[str] = Counter()
         # Asked for before it is read: what changes meanwhile is read again.
         shard = "" if part.inputs[0].kind == IMAGE else storage.identity(part.inputs[0].address)
         wanted = [one for one in part.inputs if one.ids[0] not in kept]
         fresh: dict[str, Row] = {}
-        for i, item in enumerate(items(wanted, others)):
+        for item in _spared(wanted, mark, others, self._alive):
             if item.spoils:
                 fresh = {identifier: self._spoilt(row, item) for identifier, row in fresh.items()}
-            fresh[item.id] = self._row(mark.checked(i, item))
+            fresh[item.id] = self._row(item)
+            self._alive()
         merged = kept | fresh
         rows = [merged[identifier] for identifier in part.ids] if kept else list(fresh.values())
         _refuse_lost(part, rows)
         outcome = Outcome(part.number, self._job.run, _counts(rows), dict(others), shard, self._job.plan)
-        self._write(part, rows, outcome)
+        there = self._write(part, rows, outcome, before)
         mark.remove()
-        return outcome
+        return there
 
     def _row(self, item: Item) -> Row:
         return row_of(item, self._classifier, prevalence=self._job.prevalence, maps=self._job.maps)
@@ -152,7 +163,8 @@ class Worker:
         table = parquet.read_table(io.BytesIO(storage.read(storage.joined(self._job.out, part.name))))
         return {row["image_id"]: row for row in table.to_pylist() if row["error_kind"] not in _RETRIED}
 
-    def _write(self, part: Part, rows: list[Row], outcome: Outcome) -> None:
+    def _write(self, part: Part, rows: list[Row], outcome: Outcome, before: Outcome | None) -> Outcome:
+        """Write the file of a part, unless somebody else has finished it meanwhile; what is there then."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -161,7 +173,14 @@ class Worker:
         table = pa.Table.from_pylist(rows, columns.with_metadata({"lentigo": json.dumps(said)}))
         content = io.BytesIO()
         parquet.write_table(table, content, compression="zstd")
-        storage.write(storage.joined(self._job.out, part.name), content.getvalue())
+        address = storage.joined(self._job.out, part.name)
+        if before is None and storage.create(address, content.getvalue()):
+            return outcome
+        found = outcome_of(self._job.out, part)
+        if found is not None and found != before and found.plan == outcome.plan:
+            return found
+        storage.write(address, content.getvalue())  # damaged, or to be replaced
+        return outcome
 
 
 def outcome_of(out: str, part: Part) -> Outcome | None:
@@ -191,6 +210,34 @@ def outcome_of(out: str, part: Part) -> Outcome | None:
     return Outcome(**said)
 
 
+def _spared(wanted: Sequence[Input], mark: "_Mark", others: Counter[str], alive: Callable[[], None]) -> Iterator[Item]:
+    """The items of a part, each noted before it is read; instead of those that killed their worker, why they aren't."""
+    if wanted and wanted[0].kind == IMAGE:
+        for i, one in enumerate(wanted):
+            mark.note(i)
+            known = mark.died(i) >= _DEATHS
+            yield from [_lost(one.ids[0], one.address, mark.died(i))] if known else items([one], others)
+        return
+    found = items(wanted, others, alive)
+    for i in count():
+        mark.note(i)
+        died = mark.died(i)
+        if died > _DEATHS:  # it was not even classified at the last one
+            for one in wanted:
+                for identifier in one.ids[i:] if one.counted else one.ids:
+                    yield _lost(identifier, one.address, died)
+            return
+        item = next(found, None)
+        if item is None:
+            return
+        yield _lost(item.id, item.source, died) if died == _DEATHS else item
+
+
+def _lost(identifier: str, source: str, died: int) -> Item:
+    error = f"{source}: its worker died {died} times while this was in hand. Look at it, then run this again."
+    return Item(identifier, source, None, LOST, error)
+
+
 class _Mark:
     """The mark of a part in hand."""
 
@@ -203,16 +250,14 @@ class _Mark:
             self._deaths, self._careful = {}, False
         self._write(None)
 
-    def checked(self, i: int, item: Item) -> Item:
-        """The i-th item, noted before it is classified; without its content where that has killed its worker."""
-        if self._deaths.get(i, 0) >= _DEATHS:
-            error = (
-                f"{item.source}: its worker died {_DEATHS} times while this image was classified. Look at the image."
-            )
-            return replace(item, content=None, kind=LOST, error=error)
+    def died(self, i: int) -> int:
+        """How often a worker died with the i-th item in hand."""
+        return self._deaths.get(i, 0)
+
+    def note(self, i: int) -> None:
+        """The i-th item is in hand now; noted where an earlier attempt died."""
         if self._careful:
             self._write(i)
-        return item
 
     def remove(self) -> None:
         """The part is done."""

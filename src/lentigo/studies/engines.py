@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lentigo.bulk.ray_engine import connected
+from lentigo.bulk.cluster import connected, explained
 from lentigo.errors import LentigoError, RunError, did_you_mean
 
 __all__ = ["Engine", "check_engine", "train_ahead"]
@@ -82,5 +82,5 @@ def _outcome(ray: Any, done: Any) -> tuple[str, str] | None:
     try:
         return ray.get(done)
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().splitlines()[-1]
-        return f"its process ended ({reason})", "Look at the node's memory and disk."
+        what, hint = explained(error)
+        return f"its process ended ({what}).", hint or "Look at the node's memory and disk."

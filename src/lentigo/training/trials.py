@@ -9,18 +9,17 @@ let one worker alone take a waiting trial or end one that runs. Where they don't
 (`storage.lock_of`).
 """
 
-import os
-import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
+
+from lentigo.owners import is_dead, owner
 
 __all__ = ["DONE", "LOST_WITH", "Trials", "is_lost", "slots"]
 
@@ -89,7 +88,7 @@ class Trials:
             with self.lock:
                 trial = self.study.ask()
                 if self._is_ours(trial):
-                    trial.set_user_attr("owner", _owner())
+                    trial.set_user_attr("owner", owner())
                     self._own = trial.number
                     return trial
                 self._end(trial.number)  # another worker was faster
@@ -160,10 +159,10 @@ class Trials:
             return False
         if self.alone:
             return True
-        owner = trial.user_attrs.get("owner") or {}
-        if owner.get("host") == _host() and not _runs(owner["process"]):
+        known = trial.user_attrs.get("owner") or {}
+        if is_dead(known):
             return True
-        return self._silent(trial, (owner.get("process"), trial.user_attrs.get("beat", 0)))
+        return self._silent(trial, (known.get("process"), trial.user_attrs.get("beat", 0)))
 
     def _silent(self, trial: FrozenTrial, sign: object) -> bool:
         """Whether nothing has changed for too long, by this worker's own clock: those of machines differ."""
@@ -209,25 +208,3 @@ class Trials:
             print(f"Other workers train the last trials ({left} open); waiting for them.", file=sys.stderr)
         self._waited = True
         time.sleep(POLL)
-
-
-def _owner() -> dict[str, object]:
-    return {"host": _host(), "process": os.getpid()}
-
-
-def _host() -> str:
-    """This machine, or this container of it: what process numbers are unique in."""
-    space = Path("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {space.readlink() if space.is_symlink() else ''}".strip()
-
-
-def _runs(process: int) -> bool:
-    if os.name == "nt":  # where signal 0 isn't a question
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
