@@ -71,11 +71,11 @@ def page(figures: dict[str, Any], machines: list[Machine], prices: str = "", cur
         "| engine, workers | images a second | hours for a million |", "|:--|--:|--:|",
         *(f"| {name} | {value:,.1f} | {MILLION / value / 3600:.3f} |" for name, value in measured), "",
         "## Computed", "",
-        "A machine of N vCPUs is taken for N / 2 of the measured machine of two, with a worker of Ray on each: a process "
-        "of its own, while the local engine's are threads of one process, of which no more than two were measured. A "
-        "vCPU of a cloud is mostly a hardware thread, of which two share a core; whether the measured ones do is not "
-        "known. Measure a machine before relying on it. Larger images are decoded for longer. Storage and transfer are "
-        "not included.", "",
+        "A machine of N vCPUs is taken for N / 2 of the measured machine of two, with a worker of Ray on each: a "
+        "process of its own, while the local engine's are threads of one process, of which no more than two were "
+        "measured. A vCPU of a cloud is mostly a hardware thread, of which two share a core; whether the measured ones "
+        "do is not known. Measure a machine before relying on it. Larger images are decoded for longer. Storage and "
+        "transfer are not included.", "",
         "    images a second = vCPUs / 2 x images a second of Ray with two workers",
         "    hours           = 1,000,000 / images a second / 3,600",
         "    vCPU-hours      = hours x vCPUs",
