@@ -4,10 +4,14 @@ import os
 import time
 from pathlib import Path
 
-from lentigo import data, evaluation, export, training
-from lentigo.data.sources import synthetic
-from lentigo.errors import LentigoError
+from lentigo.errors import LentigoError, MissingExtraError
 from lentigo.runtime import Failure, classify_files
+
+try:
+    from lentigo import data, evaluation, export, training
+    from lentigo.data.sources import synthetic
+except MissingExtraError as missing:  # of what comes first, which may not be enough
+    raise MissingExtraError("lentigo.demo", "train") from missing
 
 __all__ = ["demo"]
 

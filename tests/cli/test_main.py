@@ -42,8 +42,14 @@ def test_file_exists_is_not_answered_with_free_some_space(monkeypatch, capsys):
     assert "space" not in _main(monkeypatch, capsys, FileExistsError(errno.EEXIST, "File exists", "out"))[1]
 
 
-def test_interruption_exits_with_130(monkeypatch, capsys):
-    assert _main(monkeypatch, capsys, KeyboardInterrupt())[0] == 130
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(130)], ids=["as Python has it", "as Typer ends"])
+def test_interruption_exits_with_130_and_says_so(monkeypatch, capsys, stop):
+    assert _main(monkeypatch, capsys, stop) == (130, "Interrupted.\n")
+
+
+@pytest.mark.parametrize("code", [0, 3, 4])
+def test_any_other_exit_stays_as_it_is(monkeypatch, capsys, code):
+    assert _main(monkeypatch, capsys, SystemExit(code)) == (code, "")
 
 
 def test_an_output_error_is_both_kinds():

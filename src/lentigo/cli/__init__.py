@@ -94,7 +94,9 @@ def main() -> None:
         sys.stderr.close()
     except OSError as error:
         _fail(f"{error.filename or 'The operating system'}: {reason(error)}.", next_step(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Typer makes an exit of an interruption, and says nothing
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         typer.secho("Interrupted.", fg="red", err=True)
         sys.exit(INTERRUPTED)
 

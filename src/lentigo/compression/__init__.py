@@ -27,8 +27,8 @@ try:
     )
     from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
+except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
+    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.compression", "compress") from missing
 

@@ -15,8 +15,8 @@ try:
     from lentigo.export.refit import recalibrate
     from lentigo.export.summary import summarise
     from lentigo.export.upgrade import upgrade
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
+except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
+    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.export", "train") from missing
 

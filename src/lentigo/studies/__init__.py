@@ -11,8 +11,8 @@ try:
     from lentigo.studies.engine import STUDIES, reproduce
     from lentigo.studies.search_spaces import SEARCH_SPACES, search_space
     from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table, Variant
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
+except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
+    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.studies", "train") from missing
 

@@ -15,8 +15,8 @@ try:
     from lentigo.training.search import search, search_from
     from lentigo.training.search_report import Search, Trial
     from lentigo.training.space import Range, Space, load_space
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
+except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
+    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
         raise
     raise MissingExtraError("lentigo.training", "train") from missing
 
