@@ -4,14 +4,12 @@ import os
 import time
 from pathlib import Path
 
-from lentigo.errors import LentigoError, MissingExtraError
+from lentigo.errors import LentigoError, needs_extra
 from lentigo.runtime import Failure, classify_files
 
-try:
+with needs_extra("lentigo.demo", "train"):
     from lentigo import data, evaluation, export, training
     from lentigo.data.sources import synthetic
-except MissingExtraError as missing:  # of what comes first, which may not be enough
-    raise MissingExtraError("lentigo.demo", "train") from missing
 
 __all__ = ["demo"]
 

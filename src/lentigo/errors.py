@@ -3,8 +3,8 @@
 import errno
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ServiceError",
     "did_you_mean",
     "install_command",
+    "needs_extra",
     "next_step",
     "reason",
 ]
@@ -121,6 +122,22 @@ class MissingExtraError(LentigoError, ImportError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs packages that are not installed.", f"Run: {install_command(extra)}")
+
+
+@contextmanager
+def needs_extra(what: str, extra: str) -> Iterator[None]:
+    """Imports that succeed where an extra is installed: where a package is absent, the error names this extra.
+
+    Also where a part below said so first, for it would name a smaller extra, which is not enough.
+    """
+    try:
+        yield
+    except MissingExtraError as missing:
+        raise MissingExtraError(what, extra) from missing
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("lentigo"):
+            raise
+        raise MissingExtraError(what, extra) from missing
 
 
 def install_command(extra: str) -> str:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -140,38 +138,3 @@ def test_a_saved_split_is_taken(call, synthetic_root, synthetic_records, tmp_pat
     assert "own fold" in call("train", "compact", *place, "--fold", "2").err
     assert call("train", "compact", *place, "--size", "16", "--epochs", "1").code == 0
     assert training.load_run(tmp_path / "run").split_sha256 == saved.hash
-
-
-NEEDS = {
-    "train compact --data . --out x --size 16": "train",
-    "search compact --data . --out x --size 16": "train",
-    "export runs/first first.onnx": "train",
-    "demo": "train",
-    "reproduce all --data . --out x": "train",
-    "compress runs/first --recipe int8 --out x": "compress",
-    "data describe .": "data",
-    "report table.parquet": "data",
-}
-
-
-def test_the_plain_install_names_the_extra_that_the_verb_needs(tmp_path):
-    code = f"""
-import sys
-class Absent:
-    def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "pandas", "scipy", "sklearn", "matplotlib", "pyarrow", "cv2", "onnx"):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent)
-from lentigo.cli import main
-for line in {list(NEEDS)}:
-    sys.argv = ["lentigo", *line.split()]
-    try:
-        main()
-    except SystemExit as stop:
-        print(f"exit {{stop.code}}", file=sys.stderr)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
-    said = done.stderr.split("exit 1\n")[:-1]
-    assert len(said) == len(NEEDS), done.stderr
-    for (line, extra), words in zip(NEEDS.items(), said, strict=True):
-        assert "pip install" in words and f"[{extra}]" in words, (line, words)

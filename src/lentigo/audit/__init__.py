@@ -9,9 +9,9 @@
 >>> print(audit.leak_report(audit.read_split(Path("their_split.csv"), records)))
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.audit", "data"):
     from lentigo.audit.auditing import Audit, Conflict, audit
     from lentigo.audit.describing import Description, describe
     from lentigo.audit.duplicates import (
@@ -25,10 +25,6 @@ try:
     )
     from lentigo.audit.leaks import LeakReport, LeakStudy, leak_report, nearest_neighbour_study, read_split
     from lentigo.audit.writing import write_audit
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.audit", "data") from missing
 
 __all__ = [
     "Audit",

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from lentigo.errors import needs_extra
+
 app = typer.Typer()
 
 
@@ -21,6 +23,7 @@ def cost(
     measure: Annotated[bool, typer.Option("--measure", help="Also measure latency on this machine.")] = False,
 ) -> None:
     """Count parameters, multiply-accumulates, memory and bytes of a network, layer by layer, of a run or of a file."""
-    from lentigo.evaluation import cost as costs
+    with needs_extra("Counting costs", "train"):
+        from lentigo.evaluation import cost as costs
 
     typer.echo(costs.describe_cost(model, size, classes, against=against, as_json=as_json, measured=measure))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from lentigo.errors import needs_extra
+
 app = typer.Typer(help="Download, describe, audit and split a data set without leaks.", no_args_is_help=True)
 
 Root = Annotated[Path, typer.Argument(help="The data set's folder or file.", metavar="ROOT")]
@@ -175,7 +177,8 @@ def augmentations(
     outside: Outside = False,
 ) -> None:
     """Draw a figure of each augmentation applied to lesions of the data set."""
-    from lentigo import data
-    from lentigo.data import augment
+    with needs_extra("Drawing augmentations", "train"):
+        from lentigo import data
+        from lentigo.data import augment
 
     typer.echo(f"Wrote {augment.sheet_of(data.read(root, outside=outside), out, seed=seed)}")

@@ -4,9 +4,9 @@
 >>> compression.compress(training.load_run("runs/first"), "prune+int8", "compressed/first")
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.compression", "compress"):
     from lentigo.compression.differences import ALLOWED, Allowed, Difference
     from lentigo.compression.gate import Gate, GateReport, check
     from lentigo.compression.pipeline import Compressed, compress
@@ -27,10 +27,6 @@ try:
     )
     from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
-except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
-    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.compression", "compress") from missing
 
 __all__ = [
     "ALLOWED",

@@ -6,9 +6,9 @@
 >>> more = data.read(["HAM10000/", "ISIC2019/"])  # the first is split, the second only adds to the training part
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.data", "data"):
     from lentigo.data.fetch import fetch
     from lentigo.data.groups import find_groups
     from lentigo.data.pairs import Pairs, read_pairs
@@ -19,10 +19,6 @@ try:
     from lentigo.data.sources import Labels
     from lentigo.data.sources.packed import pack
     from lentigo.data.splits import Split, freeze, load_split, split, write_split
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.data", "data") from missing
 
 __all__ = [
     "COLUMNS",

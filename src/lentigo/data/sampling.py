@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo.data.splits import Split
-from lentigo.errors import DataError, MissingExtraError
+from lentigo.errors import DataError, needs_extra
 from lentigo.labels import BINARY, find_mapping
 
 __all__ = ["Scheme", "Target", "class_weights", "draw_weighted", "oversample"]
@@ -84,10 +84,8 @@ def oversample(split: Split, *, seed: int = 0, target: Target = "dx") -> NDArray
         DataError: no training images of two classes at least, or no diagnoses.
         MissingExtraError: imbalanced-learn is not installed.
     """
-    try:
+    with needs_extra("Oversampling", "train"):
         from imblearn.over_sampling import RandomOverSampler
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("Oversampling", "train") from missing
     labels = _labels(split, target)
     if len(np.unique(labels)) < 2:
         raise DataError("The training part has images of one class only.", "Train without oversampling.")

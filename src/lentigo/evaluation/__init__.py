@@ -5,9 +5,9 @@
 >>> evaluation.measure(table, replicates=1000)
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.evaluation", "data"):
     from lentigo.evaluation.calibration.diagrams import ReliabilityDiagram, reliability_diagram
     from lentigo.evaluation.calibration.recalibration import Recalibration, recalibrate
     from lentigo.evaluation.calibration.temperature import Calibration, calibrate
@@ -28,10 +28,6 @@ try:
     from lentigo.evaluation.statistics.tables import combine_tables, compare_tables
     from lentigo.evaluation.subgroups.fairness import Fairness, fairness
     from lentigo.evaluation.subgroups.skin_tone import skin_tones
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.evaluation", "data") from missing
 
 __all__ = [
     "Calibration",

@@ -4,9 +4,9 @@
 >>> export.bundle(run, "first.onnx")
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.export", "train"):
     from lentigo.export.assemble import bundle
     from lentigo.export.convert import convert
     from lentigo.export.fusion import fuse
@@ -15,10 +15,6 @@ try:
     from lentigo.export.refit import recalibrate
     from lentigo.export.summary import summarise
     from lentigo.export.upgrade import upgrade
-except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
-    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.export", "train") from missing
 
 __all__ = [
     "POLICIES",

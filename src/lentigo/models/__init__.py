@@ -3,17 +3,13 @@
 import importlib
 import pkgutil
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.models", "train"):
     from lentigo.models.counting import Counts, count_parameters
     from lentigo.models.flip_tta import FlipTTA
     from lentigo.models.registry import Entry, build, describe, entry, names, parse_options, register
     from lentigo.models.weights import Loaded, load_weights
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.models", "train") from missing
 from lentigo.normalisation import Normalisation
 
 __all__ = [

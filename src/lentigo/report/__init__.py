@@ -4,13 +4,9 @@
 >>> report(["runs/first/predictions.parquet"], "runs/first/report", bundle="first.onnx")
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.report", "data"):
     from lentigo.report.make import report
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.report", "data") from missing
 
 __all__ = ["report"]

@@ -7,7 +7,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
 if TYPE_CHECKING:
     from lentigo.serve.app import create_app
@@ -46,12 +46,8 @@ def __getattr__(name: str) -> Any:
     # Imported on first use, so that the worker processes, which need none of it, don't carry the web framework.
     if name not in __all__:
         raise AttributeError(f"module 'lentigo.serve' has no attribute {name!r}")
-    try:
+    with needs_extra("lentigo.serve", "serve"):
         return getattr(import_module(f"lentigo.serve.{_PLACES.get(name, 'schemas')}"), name)
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.startswith("lentigo"):
-            raise
-        raise MissingExtraError("lentigo.serve", "serve") from missing
 
 
 def __dir__() -> list[str]:

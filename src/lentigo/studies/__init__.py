@@ -4,17 +4,13 @@
 >>> studies.reproduce("compressed_cnn", "HAM10000/", "reproduced", budget="cpu")
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.studies", "train"):
     from lentigo.studies.budgets import BUDGETS, Budget
     from lentigo.studies.engine import STUDIES, reproduce
     from lentigo.studies.search_spaces import SEARCH_SPACES, search_space
     from lentigo.studies.study import Check, Figure, Measured, PublishedRecipe, Study, System, Table, Variant
-except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
-    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.studies", "train") from missing
 
 __all__ = [
     "BUDGETS",

@@ -4,9 +4,9 @@
 >>> run = training.train("compact", fold, training.Recipe(size=64), out="runs/first")
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.training", "train"):
     from lentigo.training.finetune import fine_tune
     from lentigo.training.fit import train, train_from
     from lentigo.training.hooks import BatchContext, Hook, register_callback, register_loss
@@ -15,10 +15,6 @@ try:
     from lentigo.training.search import search, search_from
     from lentigo.training.search_report import Search, Trial
     from lentigo.training.space import Range, Space, load_space
-except (ModuleNotFoundError, MissingExtraError) as missing:  # the extra of what lies below may not be enough
-    if isinstance(missing, ModuleNotFoundError) and (missing.name or "lentigo").startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.training", "train") from missing
 
 __all__ = [
     "Augment",

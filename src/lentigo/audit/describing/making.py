@@ -9,7 +9,7 @@ from lentigo.audit.describing.findings import findings
 from lentigo.audit.describing.summary import summarise
 from lentigo.data.outputs import output_folder
 from lentigo.data.records import Records
-from lentigo.errors import MissingExtraError, OutputError
+from lentigo.errors import OutputError, needs_extra
 
 __all__ = ["describe"]
 
@@ -33,11 +33,9 @@ def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
         OutputError: the folder can't be written, is inside the data set, or holds other files than a description's.
         MissingExtraError: the packages that draw are not installed.
     """
-    try:
+    with needs_extra("Describing a data set", "data"):
         # Only here, so that reading a data set doesn't wait for the packages that draw.
         from lentigo.audit.describing.writer import write
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("Describing a data set", "data") from missing
     folder = own_folder(output_folder(out, records), ("numbers.json",))
     summary = summarise(records)
     appearance = examine(records, summary.labels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lentigo.audit.duplicates.local_features import Features, normalise
 from lentigo.audit.duplicates.perceptual import BITS, hash_signs
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 from lentigo.progress import track
 
 __all__ = ["describe", "near_images", "require_faiss", "similar_hashes", "similar_hashes_between"]
@@ -176,8 +176,6 @@ def require_faiss() -> Any:
     Raises:
         MissingExtraError: it isn't installed.
     """
-    try:
+    with needs_extra("The approximate search", "cluster"):
         import faiss
-    except ModuleNotFoundError:
-        raise MissingExtraError("The approximate search", "cluster") from None
     return faiss

@@ -9,9 +9,9 @@
 Translation, rotation and zoom are options of `RandomAffine`. `MixUp` and `CutMix` change the targets too.
 """
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 
-try:
+with needs_extra("lentigo.data.augment", "train"):
     from lentigo.data.augment.base import Augmentation, Compose, Parameters, Sometimes
     from lentigo.data.augment.colour import (
         Brightness,
@@ -28,10 +28,6 @@ try:
     from lentigo.data.augment.randaugment import RandAugment
     from lentigo.data.augment.registry import make, names
     from lentigo.data.augment.sheet import sheet, sheet_of
-except ModuleNotFoundError as missing:
-    if missing.name is None or missing.name.startswith("lentigo"):
-        raise
-    raise MissingExtraError("lentigo.data.augment", "train") from missing
 
 __all__ = [
     "AddHair",

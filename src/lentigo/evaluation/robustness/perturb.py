@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 from lentigo.runtime.images import decode
 
 __all__ = ["PERTURBATIONS", "Perturbation"]
@@ -77,12 +77,10 @@ def hair(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     Raises:
         MissingExtraError: torch, which draws them, is not installed.
     """
-    try:
+    with needs_extra("Drawing hair", "train"):
         import torch
 
         from lentigo.data.augment.hair import AddHair
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("Drawing hair", "train") from missing
     step = AddHair(most=MOST_HAIRS)
     drawn = step.draw(1, torch.Generator().manual_seed(int(rng.integers(2**31))))
     drawn["present"] = torch.arange(MOST_HAIRS)[None] < strength

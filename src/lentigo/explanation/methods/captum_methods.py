@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.errors import DataError, MissingExtraError
+from lentigo.errors import DataError, needs_extra
 from lentigo.explanation.methods.registry import register
 
 __all__ = ["integrated_gradients", "lime", "saliency", "shap", "smooth_grad"]
@@ -100,11 +100,9 @@ def shap(
 
 
 def _captum(method: str) -> Any:
-    try:
+    with needs_extra(f"The method {method}", "explain"):
         import skimage  # noqa: F401  # of the same extra; superpixels need it
         from captum import attr
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError(f"The method {method}", "explain") from missing
     return attr
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import needs_extra
 from lentigo.explanation.methods.registry import register
 
 __all__ = ["lrp"]
@@ -30,10 +30,8 @@ def lrp(model: Any, image: NDArray[np.uint8], target: int) -> NDArray[np.float32
     Raises:
         RunError: the network has steps without a rule.
     """
-    try:
+    with needs_extra("The method lrp", "explain"):
         from captum.attr import LRP
-    except ModuleNotFoundError as missing:
-        raise MissingExtraError("The method lrp", "explain") from missing
     import torch
 
     from lentigo.explanation.relevance_graph import give_rules
