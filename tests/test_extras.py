@@ -25,7 +25,7 @@ EXTRAS_OF = {
     "audit/duplicates/approximate.py": {"data", "cluster"},
     "audit_log": {"clinic"},
     "bulk": {"bulk"},
-    "bulk/ray_engine.py": {"cluster"},
+    "bulk/cluster.py": {"cluster"},
     "clinic": {"clinic"},
     "compression": {"train"},
     "compression/structured.py": {"compress"},
