@@ -96,7 +96,9 @@ def time_of_parts(
     images: list[Path], work: Path, given: argparse.Namespace, kept: dict[str, Any], keep: Callable
 ) -> None:
     """Where the time of a worker goes."""
-    kept["parts"] = parts(shards(images, work / "speed", given.images, size=100), work / "out" / "parts", shards=5)
+    if "parts" not in kept:
+        source = shards(images, work / "speed", given.images, size=100)
+        kept["parts"] = parts(source, work / "out" / "parts", shards=5)
 
 
 def faults(images: list[Path], work: Path, given: argparse.Namespace, kept: dict[str, Any], keep: Callable) -> None:

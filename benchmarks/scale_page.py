@@ -44,22 +44,25 @@ def _speed(kept: dict[str, Any]) -> list[str]:
 
 def _parts(kept: dict[str, Any]) -> list[str]:
     one = kept["parts"]
-    ms, whole = one["ms"], one["ms"]["all"]
-    steps = {name: value for name, value in ms.items() if name != "all"}
+    whole = one["ms"]["all"]
+    steps = {name: value for name, value in one["ms"].items() if name != "all"}
     steps["the rest: hash, verdict, row, parquet"] = whole - sum(steps.values())
-    return [
+    lines = [
         "## Where the time goes",
         "",
-        f"{one['images']} images in tar shards of 100, one worker, median of {one['repeats']} repeats, processor time.",
+        f"{one['images']} images in tar shards of 100, one worker, median of {one['repeats']} repeats. Shares of",
+        "processor time, which other programs disturb less; how long it takes is said by the throughput.",
         "",
-        "| step | ms of an image | share |",
-        "|:--|--:|--:|",
-        *(f"| {name} | {value:.2f} | {value / whole:.0%} |" for name, value in steps.items()),
-        f"| all | {whole:.2f} | |",
+        "| step | share |",
+        "|:--|--:|",
+        *(f"| {name} | {value / whole:.0%} |" for name, value in steps.items()),
         "",
-        f"An image has {one['bytes'] / 1000:.1f} kB on average; a worker reads {one['bytes'] / whole / 1000:.1f} MB "
-        "a second.",
+        f"An image has {one['bytes'] / 1000:.1f} kB on average.",
     ]
+    if "speed" in kept:
+        rate = sorted(kept["speed"][f"local 1 {i}"]["rate"] for i in range(REPEATS))[REPEATS // 2]
+        lines[-1] += f" At the rate of one worker above it reads {rate * one['bytes'] / 1e6:.1f} MB a second."
+    return lines
 
 
 def _faults(kept: dict[str, Any]) -> list[str]:

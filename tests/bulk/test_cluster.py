@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lentigo import bulk
+from lentigo import __version__, bulk
 from lentigo.bulk import cluster
-from lentigo.bulk.cluster import connected, explained
+from lentigo.bulk.cluster import check_version, connected, explained
 from lentigo.errors import DataError, LentigoError, MissingExtraError
 from lentigo.studies.engines import train_ahead
 from tests.bulk.serving import Server
@@ -158,6 +158,12 @@ def test_a_cluster_that_would_wait_for_processors_for_ever(joined, work, monkeyp
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"memory": 1.0})
     with pytest.raises(DataError, match=r"0 processors.*--num-cpus"):
         work()
+
+
+def test_another_lentigo_on_a_node():
+    check_version(__version__)
+    with pytest.raises(LentigoError, match=rf"has lentigo {__version__}, .* from 9\.9.*same version on every node"):
+        check_version("9.9")
 
 
 @pytest.mark.parametrize(

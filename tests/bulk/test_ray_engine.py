@@ -86,7 +86,7 @@ def test_workers_that_hang_are_killed_and_others_do_their_parts(cluster, model, 
             for process in stopped:
                 process.suspend()
 
-    monkeypatch.setattr(watchdog, "PATIENCE", 12.0)
+    monkeypatch.setattr(watchdog, "PATIENCE", 20.0)
     options = {"model": model, "images_per_part": 1, "progress": False}
     with Server(PICTURES, hook).running() as server:
         source = server.manifest(tmp_path / "list.txt")

@@ -188,12 +188,12 @@ def test_a_run_that_lost_its_folder_stops_and_leaves_the_others_lock(store, in_h
     assert store.files.cat_file(f"{out}/.lock") == other
 
 
-@pytest.mark.parametrize("host", [owner()["host"], "elsewhere"])
-def test_the_lock_of_a_dead_run_is_taken(store, folder, classify, monkeypatch, host):
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_the_lock_of_a_dead_run_is_taken(store, folder, classify, monkeypatch, place):
     """At once where its machine is this one, else when it has been silent for too long."""
     monkeypatch.setattr(alone, "BEAT", 0.2)
     monkeypatch.setattr(alone, "SILENCE", 0.5)
-    out = f"s3://results/dead-{host == 'elsewhere'}"
+    out, host = f"s3://results/dead-{place}", owner()["host"] if place == "here" else place
     store.files.pipe_file(f"{out}/.lock", json.dumps({"host": host, "process": 2**30, "run": "x", "beat": 3}).encode())
     assert classify(folder, out).rows == 8
     assert not store.files.exists(f"{out}/.lock")

@@ -83,8 +83,8 @@ def test_a_failure_stops_no_other_and_is_said(tmp_path, cluster):
     with pytest.raises(RunError, match=r"bad: Too large\. Make it smaller\. The same command goes on"):
         train_ahead(calls, "ray")
     assert good.exists()
-    with pytest.raises(RunError, match=r"bad: its process ended \(killed\)"):
-        train_ahead({bad: partial(fail, bad, DiedError("task\nkilled"))}, "ray")
+    with pytest.raises(RunError, match=r"bad: its process ended \(The worker died\)"):
+        train_ahead({bad: partial(fail, bad, DiedError("The worker died.\nmore"))}, "ray")
 
 
 def test_a_folder_that_nodes_do_not_share(tmp_path, cluster):

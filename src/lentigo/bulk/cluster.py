@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lentigo import __version__
 from lentigo.errors import DataError, LentigoError, MissingExtraError
 
-__all__ = ["connected", "explained"]
+__all__ = ["check_version", "connected", "explained"]
 
 ANSWER = 5.0
 """Seconds within which something must listen at an address; Ray itself would try for a minute and more."""
@@ -58,6 +59,19 @@ def connected(address: str | None, processors: int = 1) -> Iterator[Any]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def check_version(wanted: str) -> None:
+    """On a node: see that its lentigo is that of whoever sends it work.
+
+    Raises:
+        LentigoError: it is another one, whose results may be others.
+    """
+    if __version__ != wanted:
+        raise LentigoError(
+            f"A node of the cluster has lentigo {__version__}, and the work comes from {wanted}.",
+            "Install the same version on every node.",
+        )
 
 
 def explained(error: BaseException) -> tuple[str, str]:

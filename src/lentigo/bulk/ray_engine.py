@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lentigo import __version__
 from lentigo.bulk import watchdog
-from lentigo.bulk.cluster import connected, explained
+from lentigo.bulk.cluster import check_version, connected, explained
 from lentigo.bulk.plan import Part
 from lentigo.bulk.work import Job, Outcome, Worker
 from lentigo.errors import DataError, LentigoError
@@ -58,7 +59,7 @@ def run(
         bundle = classifier.bundle.path
         done = ray.data.from_items(texts, override_num_blocks=len(texts)).map_batches(
             _Actor,
-            fn_constructor_args=(job, bundle.name, bundle.read_bytes(), watchdog.PATIENCE),
+            fn_constructor_args=(job, bundle.name, bundle.read_bytes(), watchdog.PATIENCE, __version__),
             batch_size=1,
             num_cpus=1,
             # No queue at an actor: a slow node holds up what it has in hand and nothing else.
@@ -95,7 +96,8 @@ def _quiet(ray: Any) -> Iterator[None]:
 class _Actor:
     """A session of its own, from the bytes of the bundle: its path may mean nothing on another machine."""
 
-    def __init__(self, job: Job, name: str, content: bytes, patience: float) -> None:
+    def __init__(self, job: Job, name: str, content: bytes, patience: float, version: str) -> None:
+        check_version(version)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
             file.write_bytes(content)

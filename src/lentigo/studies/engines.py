@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from lentigo.bulk.cluster import connected, explained
+from lentigo import __version__
+from lentigo.bulk.cluster import check_version, connected, explained
 from lentigo.errors import LentigoError, RunError, did_you_mean
 
 __all__ = ["Engine", "check_engine", "train_ahead"]
@@ -50,7 +51,7 @@ def train_ahead(calls: Mapping[Path, Callable[[], object]], engine: Engine, addr
     with connected(address) as ray:
         graphics = 1 if ray.cluster_resources().get("GPU") else 0
         task = ray.remote(_attempt).options(num_cpus=1, num_gpus=graphics, max_retries=RETRIES)
-        open_tasks = {task.remote(call): file for file, call in missing.items()}
+        open_tasks = {task.remote(call, __version__): file for file, call in missing.items()}
         failed: list[tuple[Path, str, str]] = []
         for count in range(1, len(missing) + 1):
             (done,), _ = ray.wait(list(open_tasks), num_returns=1)
@@ -69,9 +70,10 @@ def train_ahead(calls: Mapping[Path, Callable[[], object]], engine: Engine, addr
         )
 
 
-def _attempt(call: Callable[[], object]) -> tuple[str, str] | None:
+def _attempt(call: Callable[[], object], version: str) -> tuple[str, str] | None:
     """On a node: what went wrong, as message and next step; errors of our own are not for Ray to repeat."""
     try:
+        check_version(version)
         call()
     except LentigoError as error:
         return error.message, error.hint
