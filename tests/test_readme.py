@@ -29,6 +29,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 SCRIPT = re.compile(r"^```python\n(.*?)^```", re.M | re.S)
 CONSOLE = re.compile(r"^\$ (lentigo [^\n]*)", re.M)
+INDENTED = re.compile(r"^    (lentigo (?:[^\n]*\\\n)*[^\n]*)", re.M)
 INLINE = re.compile(r"`(lentigo [a-z][^`]*)`")
 
 
@@ -39,6 +40,7 @@ def scripts() -> list[str]:
 def commands(text: str) -> list[list[str]]:
     """Arguments of each command line; a redirection ends it, and '/' and '...' alone show no command."""
     lines = CONSOLE.findall(text) + [" ".join(line.split()) for line in INLINE.findall(text)]
+    lines += [re.sub(r"\\\n|[][]", " ", line) for line in INDENTED.findall(text)]  # [OPTIONS] may be left out
     return [shlex.split(line.partition(" > ")[0].partition(" | ")[0], comments=True)[1:] for line in lines]
 
 
@@ -161,3 +163,14 @@ def test_the_program_in_javascript_can_be_parsed(tmp_path):
     file = tmp_path / "block.mjs"
     file.write_text(block, encoding="utf-8")
     subprocess.run(["node", "--check", file], check=True, timeout=60)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_the_program_in_cpp_fits_the_declarations_of_the_api(tmp_path):
+    (block,) = [block for kind, block in BLOCK.findall(README) if kind == "cpp"]
+    head, _, body = block.rpartition(">\n")
+    given = "std::vector<uint8_t> rgb, int64_t height, int64_t width"
+    file = tmp_path / "block.cpp"
+    file.write_text(f"{head}>\nfloat first({given}) {{\n{body}\nreturn probabilities[0];\n}}\n", encoding="utf-8")
+    options = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", ROOT / "tests" / "fixtures" / "cpp"]
+    subprocess.run(["g++", *options, file], check=True, timeout=60)

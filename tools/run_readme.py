@@ -3,9 +3,9 @@
 python tools/run_readme.py [--only WORD]... [--skip WORD]... [--keep FOLDER]
 
 They run in a folder that holds what README speaks of: HAM10000/ (synthetic lesions, or LENTIGO_DATA), lesion.jpg,
-clinic/, clinic.json and lentigo-s.onnx; with the Python and the `lentigo` that run this file. A service is started
-before the line that asks it, and stopped afterwards. Installation is passed over, and so is what `--skip` names, such
-as search.
+clinic/, clinic.json, lentigo-s.onnx and mobilenetv2.safetensors (random weights); with the Python and `lentigo` that
+run this file. A service is started before the line that asks it, and stopped afterwards. Installation is passed over,
+and so is what `--skip` names, such as search.
 """
 
 import argparse
@@ -20,6 +20,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from safetensors.torch import save_file
+from torchvision.models import get_model
 
 from lentigo.data.sources import synthetic
 from lentigo.runtime import shipped_models
@@ -58,6 +61,7 @@ def make_workplace(folder: Path) -> None:
         shutil.copy(picture, folder / "clinic")
     (folder / "clinic.json").write_text(json.dumps(SHARES))
     shutil.copy(shipped_models()["lentigo-s"], folder)
+    save_file(get_model("mobilenet_v2", weights=None).state_dict(), folder / "mobilenetv2.safetensors")
 
 
 def await_service(port: int) -> None:

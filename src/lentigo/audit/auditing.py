@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import pandas as pd
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.atomic import write_text
 from lentigo.audit.duplicates import (
     Duplicate,
@@ -182,6 +183,7 @@ def _kinds(duplicates: Iterable[Duplicate]) -> dict[str, int]:
     return dict(sorted(Counter(d.kind for d in duplicates).items()))
 
 
+@checked
 def audit(records: Records, prints: Fingerprints | None = None, *, search: Search | Literal["auto"] = "auto") -> Audit:
     """Search a data set for what would make a result wrong: some minutes for 10,000 images.
 

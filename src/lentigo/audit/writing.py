@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from lentigo.arguments import checked
 from lentigo.atomic import own_folder
 from lentigo.audit.auditing import audit
 from lentigo.audit.duplicates import Search
@@ -14,6 +15,7 @@ from lentigo.data.records import Records
 __all__ = ["write_audit"]
 
 
+@checked
 def write_audit(
     records: Records,
     out: str | os.PathLike[str],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lentigo.arguments import checked
 from lentigo.data.records import Records
 from lentigo.errors import DataError, reason
 from lentigo.written import read_text
@@ -44,6 +45,7 @@ def hash_pairs(pairs: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+@checked
 def read_pairs(path: str | os.PathLike[str], records: Records) -> Pairs:
     """Read pairs of images that show one lesion.
 

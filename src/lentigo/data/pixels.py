@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from platformdirs import user_cache_path
 
+from lentigo.arguments import checked
 from lentigo.data.content import content_key
 from lentigo.data.records import Problem, Records
 from lentigo.errors import DataError, ImageError
@@ -98,6 +99,7 @@ def to_square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(square.resize((size, size), Image.Resampling.BILINEAR))
 
 
+@checked
 def load_pixels(records: Records, size: int, *, cache: Path | None = None, strict: bool = False) -> Pixels:
     """Decode all images of a data set, or map what was decoded before.
 

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from lentigo.arguments import checked
 from lentigo.data import sources
 from lentigo.data.joining import CONTRADICTORY, join
 from lentigo.data.records import Records
@@ -23,6 +24,7 @@ LabelMap = str | PathLike[str] | LabelMapping | None
 """A mapping between label sets, a CSV or JSON file of one, or none: those that ship."""
 
 
+@checked
 def read(
     root: Root,
     *,

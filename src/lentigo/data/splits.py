@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lentigo.arguments import checked
 from lentigo.atomic import write_text
 from lentigo.data.copies import original_id, refuse_copies, with_copies
 from lentigo.data.groups import find_groups
@@ -138,6 +139,7 @@ class _Header(BaseModel):
 _SETTINGS = ("protocol", "leaky", "fold", "folds", "seed", "pairs", "pairs_sha256", "versions")
 
 
+@checked
 def split(
     records: Records,
     protocol: str = "grouped",
@@ -193,6 +195,7 @@ def split(
     )  # fmt: skip
 
 
+@checked
 def write_split(
     records: Records,
     out: str | os.PathLike[str],
@@ -232,6 +235,7 @@ def _refuse_other(path: Path, made: Split) -> None:
         raise OutputError(f"{path}: another split exists there.", "Choose another --out, or remove that file first.")
 
 
+@checked
 def freeze(
     records: Records, manifest: pd.DataFrame, protocol: str, leaky: bool, fold: int, folds: int, seed: int,
     *, pairs: int = 0, pairs_sha256: str | None = None, versions: Mapping[str, str] | None = None,
@@ -247,6 +251,7 @@ def freeze(
     return Split(records, manifest, protocol, leaky, fold, folds, seed, digest, pairs, pairs_sha256, versions or {})
 
 
+@checked
 def load_split(path: str | os.PathLike[str], records: Records) -> Split:
     """Read a saved split back, for the same records: with its folds, and with the groups that its pairs made.
 

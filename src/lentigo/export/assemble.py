@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lentigo import data
+from lentigo.arguments import checked
 from lentigo.atomic import writable
 from lentigo.data.members import part_ids
 from lentigo.errors import BundleError, ImageError
@@ -33,6 +34,7 @@ HASHED = 250
 """Training images whose perceptual hashes travel along, drawn at random: enough to notice a data set made of them."""
 
 
+@checked
 def bundle(
     run: Run, out: str | os.PathLike[str], *, name: str | None = None, parent_sha256: str | None = None
 ) -> Bundle:

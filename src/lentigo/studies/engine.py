@@ -132,4 +132,4 @@ def _check_weights(start: Start, studies: Sequence[Study]) -> None:
                 f"No system initialises {network!r} from weights.", f"Those that do: {', '.join(sorted(known))}."
             )
         if not file.is_file():
-            raise RunError(f"{file}: there is no such file.", "Check the path.")
+            raise RunError(f"{file}: there is no such file.", "Check the path, or fetch ImageNet weights: --download.")

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lentigo import data, models
+from lentigo.arguments import checked
 from lentigo.data import normalise
 from lentigo.data.augment import Mixing
 from lentigo.data.protocols import FOLDS
@@ -41,6 +42,7 @@ _ONE = {(None, None), (1, None), (None, 1), (1, 1)}
 _SPLIT = {"protocol": "grouped", "fold": 0, "folds": FOLDS}
 
 
+@checked
 def train(
     model: str,
     split: data.Split,
@@ -169,6 +171,7 @@ def _train(
     return fit_run(network, run, split, pixels, callbacks, device)
 
 
+@checked
 def train_from(
     root: data.Root | None,
     model: str,

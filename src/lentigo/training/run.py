@@ -27,6 +27,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lentigo import data, models
+from lentigo.arguments import checked
 from lentigo.atomic import replacing, write_text
 from lentigo.errors import DataError, RunError, reason
 from lentigo.labels import HAM10000, LabelSet, find_mapping
@@ -320,6 +321,7 @@ class Run:
             partial.write_bytes(save({k: v.contiguous().cpu() for k, v in network.state_dict().items()}))
 
 
+@checked
 def load_run(path: str | os.PathLike[str], data: data.Root | None = None, *, device: Device = "auto") -> Run:
     """Read a run's folder.
 

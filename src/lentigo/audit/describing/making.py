@@ -2,6 +2,7 @@
 
 import os
 
+from lentigo.arguments import checked
 from lentigo.atomic import own_folder
 from lentigo.audit.describing.appearance import examine, samples
 from lentigo.audit.describing.description import Description
@@ -17,6 +18,7 @@ SAMPLES = 8
 """Pictures shown of each class."""
 
 
+@checked
 def describe(records: Records, out: str | os.PathLike[str], *, seed: int = 0) -> Description:
     """Describe a data set and write a page, the figures and their numbers.
 

@@ -19,6 +19,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lentigo.arguments import checked
 from lentigo.atomic import refuse_existing, write_bytes
 from lentigo.data.outputs import refuse_inputs
 from lentigo.data.pixels import check_side, to_square
@@ -114,6 +115,7 @@ def read(root: Path) -> Records:
     )
 
 
+@checked
 def pack(
     records: Records, out: str | Path, *, size: int = 192, megabytes: float = 60.0, overwrite: bool = False
 ) -> str:

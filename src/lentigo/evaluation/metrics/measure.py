@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions, undefined
 from lentigo.evaluation.catalogue import entry
@@ -94,6 +95,7 @@ class Replicates(NamedTuple):
     bin_errors: dict[str, Array]
 
 
+@checked
 def measure(predictions: Predictions, *, replicates: int = 0, seed: int = 0) -> Metrics:
     """Measure predictions in both views and all tasks.
 
