@@ -20,6 +20,7 @@ from lentigo.errors import LentigoError
 
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # as the local engine; Ray's own default, 15, starves beside any other program
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_gcs_server_request_timeout_seconds": "120",

@@ -171,6 +171,7 @@ def test_another_lentigo_on_a_node():
     [
         ("The actor died\n  File x\nModuleNotFoundError: No module named 'lentigo'\n", "No module named", "every node"),
         ("Task failed:\nOSError: [Errno 28] No space left on device: '/tmp/x'", "No space left", "RAY_TMPDIR"),
+        ("Token authentication is enabled but no authentication token was found. Ensure", "no auth", "RAY_AUTH_TOKEN"),
         ("The node died.\nmore", "The node died", ""),
         ("The actor died\n  \x1b[36mFile\x1b[39m\nlentigo.errors.BundleError: x.onnx: damaged.", "x.onnx: damaged", ""),
         ("", "RuntimeError", ""),

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 
 import pandas as pd
 import pytest
@@ -68,6 +69,16 @@ def assert_same(run, other):
 def _all_weights(run):
     values = run.trained_network().state_dict().values()
     return torch.cat([value.flatten() for value in values if value.is_floating_point()])
+
+
+def test_only_the_first_process_speaks_also_where_others_joined_them(monkeypatch, capsys):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(processes.distributed, "is_initialized", lambda: True)
+    with processes.together("cpu", None, None) as found:
+        print("epoch 1", file=sys.stderr)
+    assert found.rank == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_two_processes_one_killed_and_one_that_goes_on_train_the_same_network(split, alone, tmp_path):

@@ -23,6 +23,7 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" 
 _COLOUR, _CAUSE = re.compile(r"\x1b\[[0-9;]*m"), re.compile(r"[A-Za-z_][\w.]*(Error|Exception): ")
 _HINTS = {
     "No module named": "Install lentigo with the same extras on every node, for the Python that runs Ray there.",
+    "uthentication": "Put the cluster's token into RAY_AUTH_TOKEN, or into ~/.ray/auth_token, here and on every node.",
     "No space left on device": "Free some space for Ray's files (in /tmp, or RAY_TMPDIR) and objects (/dev/shm).",
 }
 _QUIET = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}

@@ -98,12 +98,11 @@ class _Actor:
 
     def __init__(self, job: Job, name: str, content: bytes, patience: float, version: str) -> None:
         check_version(version)
+        self._watchdog = watchdog.Watchdog(patience)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
             file.write_bytes(content)
-            classifier = Classifier.load(file, threads=1)
-        self._watchdog = watchdog.Watchdog(patience)
-        self._worker = Worker(classifier, job, self._watchdog.alive)
+            self._worker = Worker(Classifier.load(file, threads=1), job, self._watchdog.alive)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         pairs = zip(batch["part"], batch["again"], strict=True)

@@ -88,8 +88,12 @@ def together(device: Device, devices: int | None, nodes: int | None) -> Iterator
     Raises:
         RunError: other numbers were started, a process has no card of its own, or the others can't be reached.
     """
-    if not started_outside() or distributed.is_initialized():
+    if not started_outside():
         yield world()
+        return
+    if distributed.is_initialized():  # by Ray Train, or in an outer call
+        with _heard(world()):
+            yield world()
         return
     found = _from_environment()
     asked = {"devices": (devices, found.local_size), "nodes": (nodes, found.size // found.local_size)}
@@ -114,15 +118,22 @@ def together(device: Device, devices: int | None, nodes: int | None) -> Iterator
         hint = "Set MASTER_ADDR to the first machine and MASTER_PORT to a free port of it, the same for all processes."
         raise RunError(f"The processes can't meet at {address} ({reason}).", hint) from error
     try:
-        if found.writes:
+        with _heard(found):
             yield found
-        else:
-            with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
-                yield found
     finally:
         distributed.destroy_process_group()
         if not found.writes:
             sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  what the command says at its end, one process says
+
+
+@contextmanager
+def _heard(this: World) -> Iterator[None]:
+    """Only the first process speaks."""
+    if this.writes:
+        yield
+    else:
+        with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+            yield
 
 
 def check_devices(device: Device, devices: int) -> None:
