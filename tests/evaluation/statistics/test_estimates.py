@@ -39,3 +39,9 @@ def test_a_metric_that_many_resamples_lack_has_no_interval():
     mostly = np.append(np.repeat(DRAWN, 5), np.nan)
     assert estimate(0.6, mostly, [30]).low is not None
     assert "defined in only 91% of the resamples" in estimate(0.6, np.append(mostly, np.nan), [30]).note
+
+
+def test_what_a_calibrated_model_would_show_is_the_mean_over_the_resamples():
+    errors = np.array([0.1, -0.05])
+    drawn = errors + np.array([[0.02, -0.01], [0.04, 0.03], [-0.01, 0.0]])
+    assert "would show 0.037 here" in estimate_bin_error(errors, drawn, [9]).note
