@@ -75,3 +75,17 @@ def test_an_audit_that_found_nothing_joins_nothing(records, tmp_path):
 def test_the_hash_knows_pairs_not_their_order():
     assert hash_pairs([("a", "b"), ("d", "c")]) == hash_pairs([("c", "d"), ("b", "a"), ("a", "b")])
     assert hash_pairs([("a", "b")]) != hash_pairs([("a", "c")])
+
+
+@pytest.mark.parametrize(
+    ("text", "joining", "passed_over"),
+    [
+        ("i000,i001\n", [("i000", "i001")], []),
+        ("first,second\ni000,i001\n", [("i000", "i001")], []),
+        ("i000,i001\nother,elsewhere\n", [("i000", "i001")], [("other", "elsewhere")]),
+    ],
+)
+def test_headings_are_told_by_the_first_line_alone(records, tmp_path, text, joining, passed_over):
+    (tmp_path / "pairs.csv").write_text(text)
+    found = read_pairs(tmp_path / "pairs.csv", records)
+    assert (list(found.joining), list(found.passed_over)) == (joining, passed_over)

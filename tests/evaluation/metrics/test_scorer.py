@@ -1,9 +1,12 @@
 """Every metric agrees with scikit-learn to 1e-9, plain and under weights."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from lentigo.evaluation.metrics.confusion import Decisions
 from lentigo.evaluation.metrics.ranking import sensitivity_at, specificity_at
 from lentigo.evaluation.metrics.scorer import Scorer
 from lentigo.evaluation.tasks import View, tasks_of, view
@@ -137,3 +140,16 @@ def test_a_positive_below_every_negative_is_counted_as_missed():
     assert sensitivity_at(tp, fp, 1.0)[0] == 0.5
     assert specificity_at(tp, fp, 1.0)[0] == 0
     assert specificity_at(tp, fp, 0.5)[0] == 1
+
+
+def test_matrices_whose_margins_are_kept_do_not_change():
+    decisions = Decisions(np.ones((1, 2, 2)))
+    with pytest.raises(FrozenInstanceError):
+        decisions.matrices = np.zeros((1, 2, 2))
+
+
+def test_a_class_without_an_image_is_known_to_be_absent():
+    predictions = make(80, seed=0)
+    labels = np.where(predictions.labels == 3, 5, predictions.labels)
+    scorer = Scorer(view(predictions, "equal_prevalence"), tasks_of(predictions)["diagnosis"], labels)
+    assert scorer.present.tolist() == [index != 3 for index in range(7)]

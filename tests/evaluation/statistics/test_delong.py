@@ -75,3 +75,19 @@ def test_lesions_with_images_of_both_kinds_count_as_one_unit():
     assert delong(scores, positive, lesions)[1][0, 0] == pytest.approx(jackknife, rel=0.05)
     apart = delong(scores, positive, np.arange(400))[1][0, 0]
     assert jackknife != pytest.approx(apart, rel=0.2)
+
+
+def test_the_variance_of_lesions_of_both_kinds_is_obuchowskis():
+    """By loops over the lesions, from the sums of structural components (Biometrics 53:567, 1997)."""
+    lesions = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3])
+    positive = np.array([True, False, False, True, False, True, True, False, True])
+    scores = np.array([0.9, 0.2, 0.8, 0.3, 0.4, 0.7, 0.1, 0.6, 0.5])
+    wins = (scores[positive][:, None] > scores[~positive][None, :]).astype(float)
+    area, m, n = wins.mean(), positive.sum(), (~positive).sum()
+    x = [sum(wins.mean(axis=1)[lesions[positive] == k] - area) for k in range(4)]
+    y = [sum(wins.mean(axis=0)[lesions[~positive] == k] - area) for k in range(4)]
+    of_positives, of_negatives = 4 / 3 * sum(v**2 for v in x), 3 / 2 * sum(v**2 for v in y)  # 3 lesions have negatives
+    both = 4 / 3 * sum(a * b for a, b in zip(x, y, strict=True))
+    expected = of_positives / m**2 + of_negatives / n**2 + 2 * both / (m * n)
+    found, covariance = delong(scores[None], positive, lesions)
+    assert (found[0], covariance[0, 0]) == pytest.approx((area, expected))

@@ -7,7 +7,7 @@ from scipy.stats import t
 from lentigo.errors import DataError, LeakError
 from lentigo.evaluation.metrics.measure import measure
 from lentigo.evaluation.predictions import Predictions
-from lentigo.evaluation.statistics.runs import TEST_TO_TRAIN, Combined, combine, compare_runs, pool
+from lentigo.evaluation.statistics.runs import TEST_TO_TRAIN, Combined, combine, compare_runs, pool, spread
 from lentigo.evaluation.statistics.tables import _named
 from tests.evaluation.imagined import make
 
@@ -126,6 +126,12 @@ def test_runs_of_other_labels_are_refused(folds):
 
 def test_only_a_comparison_is_tested(folds):
     assert all(spread.p is None for spread in combine(folds).views["equal_prevalence"]["diagnosis"].values())
+
+
+def test_a_mean_is_tested_on_request_alone():
+    folds = [[0.1], [0.3], [0.2]]
+    assert spread(folds).p is None
+    assert 0 < spread(folds, tested=True).p < 1
 
 
 def test_a_pool_numbers_its_rows_anew():
