@@ -131,6 +131,14 @@ def test_refused_for_another_reason(work, monkeypatch):
         work()
 
 
+def test_a_full_disk_that_ray_does_not_speak_of(work, monkeypatch):
+    failing(monkeypatch, RuntimeError("The current node timed out during startup."))
+    monkeypatch.setattr(cluster.shutil, "disk_usage", lambda _: SimpleNamespace(free=2e6))
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    with pytest.raises(LentigoError, match=r"timed out during startup.*/tmp has 2 MB left"):
+        work()
+
+
 @pytest.fixture
 def joined(monkeypatch):
     """This process is connected to a cluster already."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ __all__ = ["check_version", "connected", "explained"]
 
 ANSWER = 5.0
 """Seconds within which something must listen at an address; Ray itself would try for a minute and more."""
+ENOUGH = 100
+"""Megabytes that a disk must have left not to be suspected."""
 _HERE = (None, "local")
 _SETTINGS = b"\x04"
 """Type of the frame with which both sides of HTTP/2 begin (RFC 9113, sections 3.4 and 6.5)."""
@@ -96,8 +99,16 @@ def _start(ray: Any) -> None:
         what, hint = explained(error)
         raise LentigoError(
             f"Ray does not start on this machine ({what}).",
-            hint or "Free some memory, disk (/tmp/ray) and /dev/shm, or use --engine local.",
+            hint or _full() or "Free some memory, disk (/tmp/ray) and /dev/shm, or use --engine local.",
         ) from error
+
+
+def _full() -> str:
+    """What to do where a disk that Ray needs is full: it only says that it waited too long."""
+    for folder in map(Path, (os.environ.get("RAY_TMPDIR", "/tmp"), "/dev/shm")):
+        if folder.is_dir() and (left := shutil.disk_usage(folder).free / 1e6) < ENOUGH:
+            return f"{folder} has {left:.0f} MB left. Free some; RAY_TMPDIR names another folder for Ray's files."
+    return ""
 
 
 def _join(ray: Any, address: str) -> None:
