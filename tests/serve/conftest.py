@@ -37,7 +37,7 @@ class Running:
         found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in found]
 
-    def until(self, true, seconds: float = 60) -> None:
+    def until(self, true, seconds: float = 180) -> None:
         """Wait until something is true."""
         end = time.monotonic() + seconds
         while not true():
@@ -45,7 +45,7 @@ class Running:
             time.sleep(0.02)
 
     def _wait_for_url(self) -> str:
-        self.until(lambda: self.process.poll() is not None or self.events("listening"), 60)
+        self.until(lambda: self.process.poll() is not None or self.events("listening"))
         assert self.process.poll() is None, self.log.read_text()
         said = self.events("listening")[0]
         return f"http://{said['host']}:{said['port']}"
@@ -108,7 +108,7 @@ def strict(bundle_path, tmp_path_factory) -> Iterator[Running]:
 
 @pytest.fixture
 def http(service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, timeout=20) as client:
+    with httpx.Client(base_url=service.url, timeout=120) as client:
         yield client
 
 

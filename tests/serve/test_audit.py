@@ -32,7 +32,7 @@ def test_a_full_disk_under_the_log_is_an_error_and_passes(strict, photo):
     before = log.read_text()
     (worker,) = strict.workers()
     _, most = resource.prlimit(worker, resource.RLIMIT_FSIZE)
-    with httpx.Client(base_url=strict.url, headers=KEY, timeout=60) as http:
+    with httpx.Client(base_url=strict.url, headers=KEY, timeout=120) as http:
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (0, most))  # whatever it writes fails, as on a full disk
         try:
             for path in ("/v1/classify", "/v1/explain", "/v1/report"):

@@ -16,7 +16,7 @@ from PIL import Image
 
 def connected(service) -> socket.socket:
     url = httpx.URL(service.url)
-    return socket.create_connection((url.host, url.port), timeout=20)
+    return socket.create_connection((url.host, url.port), timeout=120)
 
 
 def read_all(connection) -> bytes:
