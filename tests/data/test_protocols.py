@@ -74,7 +74,7 @@ def test_no_honest_protocol_puts_one_group_on_two_sides(
     assert sorted(side.index) == sorted(records.ids)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)  # up to six splits each
 @given(table=tables(), folds=st.integers(2, 6), seed=st.integers(0, 9))
 def test_class_shares_of_the_folds_stay_within_the_largest_group(toy_records, table, folds, seed):
     """The bound that `grouped` states."""

@@ -13,8 +13,8 @@ FIGURES = [
     Figure(
         name=f"f{i}", title="$t$", caption="c", x_label="x", y_label="y", curves=(Curve(name="a", x=(0, 1), y=(0, 1)),)
     )
-    for i in range(6)
-] + [Matrix(name=f"m{i}", title="t", caption="c", labels=("a", "b"), counts=((i, 1), (2, 3))) for i in range(6)]
+    for i in range(3)
+] + [Matrix(name=f"m{i}", title="t", caption="c", labels=("a", "b"), counts=((i, 1), (2, 3))) for i in range(3)]
 
 
 def small(size):
@@ -25,9 +25,9 @@ def small(size):
 
 
 def test_threads_draw_what_one_draws():
-    alone = [draw(figure) for figure in FIGURES], [small(size) for size in range(6, 18)]
+    alone = [draw(figure) for figure in FIGURES], [small(size) for size in range(6, 12)]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(draw, FIGURES)), list(pool.map(small, range(6, 18)))
+        together = list(pool.map(draw, FIGURES)), list(pool.map(small, range(6, 12)))
     assert together == alone
 
 

@@ -81,6 +81,7 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     given = [Path(i).resolve() for i in (image, other) if isinstance(i, str | os.PathLike)]
     if path.resolve() in given:
         raise OutputError(f"{path}: this is one of the images, which are never overwritten.", "Choose another --out.")
+    _check_suffix(path)
     first = _square(decode(image))
     second = 1 - first if other is None else _square(decode(other))
     second = F.interpolate(second[None], first.shape[1:], mode="bilinear", antialias=True)[0].clamp(0, 1)
@@ -90,11 +91,8 @@ def sheet(image: ImageSource, out: str | os.PathLike[str], *, other: ImageSource
     rows |= {name: _mixed(mixing, first, second, generator) for name, mixing in MIXING.items()}
     from lentigo.render.plots import drawing, save  # matplotlib is slow to import
 
-    try:
-        with drawing():
-            save(_figure(rows), path, dpi=100)
-    except ValueError as error:  # matplotlib knows no such format
-        raise DataError(f"{path}: can't draw the sheet ({error}).", "Give a .png, .svg or .pdf.") from None
+    with drawing():
+        save(_figure(rows), path, dpi=100)
     return path
 
 
@@ -122,6 +120,14 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
     if not lesions:
         raise DataError(f"{records.root}: none of {len(records)} images can be read.", "Download or export them again.")
     return sheet(lesions[0], out, other=lesions[-1] if len(lesions) > 1 else None, seed=seed)
+
+
+def _check_suffix(path: Path) -> None:
+    """Before anything is drawn, which takes seconds."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if path.suffix[1:].lower() not in FigureCanvasBase.get_supported_filetypes():
+        raise DataError(f"{path}: can't draw the sheet in such a file.", "Give a .png, .svg or .pdf.")
 
 
 def _first_readable(records: Records, paths: Iterable[str]) -> NDArray[np.uint8] | None:
