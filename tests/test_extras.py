@@ -64,6 +64,7 @@ UNSEEN = {
     },
     "bulk": {"s3fs"},  # fsspec's s3://
     "train": {
+        "fsspec",  # Lightning's checkpoints
         "onnxscript",  # torch.onnx.export
         "tensorboard",  # Lightning's logger of that name
     },
