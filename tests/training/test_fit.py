@@ -90,7 +90,7 @@ training.train("compact", data.split(data.read({str(synthetic_root)!r})),
 """
     process = subprocess.Popen([sys.executable, "-c", command], stderr=subprocess.DEVNULL)
     history = out / "log" / "metrics.csv"
-    give_up = time.monotonic() + 120
+    give_up = time.monotonic() + 600
     while not (history.exists() and len(history.read_text().splitlines()) == 3 and (out / "checkpoints").exists()):
         assert process.poll() is None, "the training ended before it could be killed"
         assert time.monotonic() < give_up, "the training made no progress"
