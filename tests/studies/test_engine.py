@@ -19,10 +19,18 @@ from lentigo.studies.writing import Reproduction
 @pytest.fixture(scope="module")
 def reproduced(synthetic_root, tmp_path_factory):
     """All four studies in the smallest budget, through the command line."""
-    out = tmp_path_factory.mktemp("reproduced")
+    out, asked = tmp_path_factory.mktemp("reproduced"), []
+
+    def leakage(root, out, *, budget, **_):
+        asked.append((root, budget))
+        return out / "leakage.md"
+
     words = ["reproduce", "all", "--data", str(synthetic_root), "--out", str(out), "--budget", "quick"]
-    done = CliRunner().invoke(app, words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lentigo.studies.engine.leakage", leakage)  # which test_leakage.py runs
+        done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
+    assert asked == [(synthetic_root, "quick")]
     return out
 
 
