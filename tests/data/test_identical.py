@@ -8,6 +8,7 @@ import pytest
 
 from lentigo import data
 from lentigo.data.groups import find_groups
+from lentigo.data.identical import identical_images
 from lentigo.errors import DataError, LeakError
 from tests.data.sources.made import image_records, metadata_rows, save_pictures
 
@@ -171,3 +172,11 @@ def test_joined_files_are_compared_beside_a_data_set_of_pixels(tmp_path):
     back = data.read([one, two, tmp_path / "three"])
     assert len(back) == 8 + 2
     assert back.problem_counts("dropped")["image of an earlier data set"] == 8
+
+
+def test_files_that_cannot_be_read_are_like_no_other(tmp_path):
+    files = [tmp_path / name for name in ("gone", "gone too", "first", "second")]
+    for file in files[2:]:
+        file.write_bytes(b"the same")
+    assert identical_images(files) == [[2, 3]]
+    assert identical_images(files[:2]) == []
