@@ -136,7 +136,11 @@ def test_extras_and_targets_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
-        named = {extra for found in re.findall(r"pip install [^\s`;]*\[([\w,]+)\]", text) for extra in found.split(",")}
+        named = {
+            extra
+            for found in re.findall(r"pip install [^\s`;]*(?:lentigo|\.)\[([\w,]+)\]", text)
+            for extra in found.split(",")
+        }
         assert named <= set(extras), document.name
         targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
         assert set(re.findall(r"(?:`|    |=\S+ )make ([\w-]+)", text)) <= set(targets), document.name
