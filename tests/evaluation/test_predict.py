@@ -1,5 +1,6 @@
 """Predictions: of a part, of a bundle, and never of what was learned from."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,25 @@ def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
     assert list(bundle.groups) == list(run.groups)
     assert bundle.meta["latency_ms"] > 0
     assert (bundle.table["ood_score"] > 0).all()
+
+
+def test_threads_that_ask_a_run_at_once_get_its_answers(trained_run):
+    """Weights that one thread moved were read by others: wrong probabilities, or none."""
+    images = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 3), dtype=np.uint8)
+    alone = RunPredictor(trained_run)
+    expected = [alone.predict(image[None]).probabilities for image in images]
+    for _ in range(20):
+        predictor = RunPredictor(trained_run)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda image, asked=predictor: asked.predict(image[None]).probabilities, images))
+        assert np.abs(np.array(found) - expected).max() < 1e-5
+
+
+def test_asking_a_run_leaves_its_weights_where_they_are(trained_run):
+    predictor = RunPredictor(trained_run)
+    places = [parameter.data_ptr() for parameter in predictor._network.parameters()]
+    predictor.predict(np.zeros((1, 40, 40, 3), np.uint8))
+    assert [parameter.data_ptr() for parameter in predictor._network.parameters()] == places
 
 
 def test_a_bundle_refuses_what_it_has_seen(trained_run, bundle_path):

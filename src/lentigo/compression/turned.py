@@ -34,6 +34,6 @@ def _logits(run: Run, part: Part) -> tuple[data.Records, NDArray[np.floating]]:
     """The readable records of a part, and the mean of the logits of both."""
     pixels = data.load_pixels(run.split.records, run.recipe.size)
     readable = pixels.readable(run.split.part(part))
-    squares, network = pixels.of(readable), run.network()
+    squares, network = pixels.of(readable), run.placed_network()
     turned = np.ascontiguousarray(np.rot90(squares, axes=(1, 2)))
     return readable, (run.logits(squares, network=network) + run.logits(turned, network=network)) / 2

@@ -69,7 +69,7 @@ class RunPredictor:
 
     @cached_property
     def _network(self) -> "nn.Module":
-        return self.run.network()
+        return self.run.placed_network()
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
         """Probabilities [N, K] of images uint8 [N, H, W, 3]."""

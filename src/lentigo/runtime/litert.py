@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -153,4 +154,10 @@ def _runner(path: Path, content: bytes, threads: int) -> Any:
         (name,) = run.get_input_details()
     except (ValueError, RuntimeError) as error:
         raise BundleError(f"{path}: LiteRT can't open it ({error}).", "Export it again.") from None
-    return lambda image: run(**{name: image})
+    alone = threading.Lock()  # an interpreter has one set of tensors
+
+    def once(image: NDArray[np.float32]) -> Any:
+        with alone:
+            return run(**{name: image})
+
+    return once

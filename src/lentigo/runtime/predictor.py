@@ -64,7 +64,7 @@ class Origin:
 
 
 class Predictor(Protocol):
-    """A model that can be evaluated."""
+    """A model that can be evaluated. Several threads may ask it at the same time."""
 
     @property
     def name(self) -> str:

@@ -199,6 +199,13 @@ class Run:
         averaged = self.recipe.flip_tta and hasattr(network, "maps")
         return (models.FlipTTA(network) if averaged else network).eval()
 
+    def placed_network(self) -> nn.Module:
+        """As `network`, where it computes and in the order in memory that it computes in.
+
+        Both are settled here, once: to change them replaces the weights, at which other threads may be reading.
+        """
+        return self.network().to(find_device(self.device)).to(memory_format=torch.channels_last)
+
     def labelled(self, records: data.Records) -> data.Records:
         """Records of the data set with the labels that the network learns."""
         return records.mapped(find_mapping(self.classes, self.label_set))
@@ -261,10 +268,11 @@ class Run:
 
         Args:
             images: squares of the recipe's size.
-            network: what `network` returned, for callers with a few images at a time; without it, it is loaded.
+            network: what `placed_network` returned, for callers with a few images at a time, which may be several
+                threads; without it, it is loaded.
         """
         device = find_device(self.device)
-        network = (network or self.network()).to(device).to(memory_format=torch.channels_last)
+        network = network or self.placed_network()
         inputs = PixelInput(self.recipe, torch.tensor(self.mean), torch.tensor(self.std)).to(device)
         count = max(8, PIXELS // self.recipe.size**2)
 
