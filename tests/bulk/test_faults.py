@@ -31,6 +31,15 @@ def classify(model):
     return run
 
 
+def three_pictures(place):
+    """A folder of three images in another one."""
+    source = place / "in"
+    source.mkdir()
+    for name in list(PICTURES)[:3]:
+        (source / name).write_bytes(PICTURES[name])
+    return source
+
+
 def kinds(out):
     """Failures by id."""
     return {row["image_id"]: row["error_kind"] for row in rows(out) if row["error_kind"]}
@@ -67,10 +76,7 @@ bulk.classify({str(folder)!r}, {str(out)!r}, model={str(model)!r}, images_per_pa
 
 def test_an_image_that_kills_its_worker_costs_only_itself(classify, monkeypatch, tmp_path):
     """A death is whatever no handler sees; the mark of the part tells the next attempt."""
-    source = tmp_path / "in"
-    source.mkdir()
-    for name in list(PICTURES)[:3]:
-        (source / name).write_bytes(PICTURES[name])
+    source = three_pictures(tmp_path)
     real = Classifier.classify
 
     def deadly(self, image, **options):
@@ -90,10 +96,7 @@ def test_an_image_that_kills_its_worker_costs_only_itself(classify, monkeypatch,
 
 
 def test_a_file_that_kills_whoever_reads_it_costs_only_itself(classify, monkeypatch, tmp_path):
-    source = tmp_path / "in"
-    source.mkdir()
-    for name in list(PICTURES)[:3]:
-        (source / name).write_bytes(PICTURES[name])
+    source = three_pictures(tmp_path)
     real = storage.read
 
     def deadly(address):
@@ -186,10 +189,7 @@ def test_a_disk_that_is_really_full(folder, clean, classify, small_disk):
 
 
 def test_a_file_that_disappears_after_listing_is_a_row_and_is_tried_again(classify, monkeypatch, tmp_path):
-    source = tmp_path / "in"
-    source.mkdir()
-    for name in list(PICTURES)[:3]:
-        (source / name).write_bytes(PICTURES[name])
+    source = three_pictures(tmp_path)
     real = storage.read
 
     def late(address):

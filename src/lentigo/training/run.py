@@ -204,7 +204,10 @@ class Run:
 
         Both are settled here, once: to change them replaces the weights, at which other threads may be reading.
         """
-        return self.network().to(find_device(self.device)).to(memory_format=torch.channels_last)
+        return self._placed(self.network())
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        return network.to(find_device(self.device)).to(memory_format=torch.channels_last)
 
     def labelled(self, records: data.Records) -> data.Records:
         """Records of the data set with the labels that the network learns."""
@@ -254,7 +257,7 @@ class Run:
         readable = pixels.readable(records)
         network = self.network()
         if not isinstance(network, Transfer) or not self.recipe.frozen_base:
-            return readable, self.logits(pixels.of(readable))
+            return readable, self.logits(pixels.of(readable), network=self._placed(network))
         network.freeze(self.unfrozen("tail", network))
         colours = torch.tensor(self.mean), torch.tensor(self.std)
         kept = cache_features(network, self.recipe, *colours, pixels, readable, self.device).array
