@@ -15,7 +15,7 @@ from lentigo.bulk import watchdog
 from lentigo.bulk.cluster import check_version, connected, explained
 from lentigo.bulk.plan import Part
 from lentigo.bulk.work import Job, Outcome, Worker
-from lentigo.errors import DataError, LentigoError
+from lentigo.errors import DataError, LentigoError, needs_extra
 from lentigo.runtime import Classifier
 
 __all__ = ["run"]
@@ -57,9 +57,11 @@ def run(
         if ray.available_resources().get("CPU", 0) < 1:
             print("All processors of the Ray cluster are in use; waiting for one.", file=sys.stderr)
         bundle = classifier.bundle.path
+        # Kept here: what is too large to travel with an actor's own description is gone when one is started again.
+        content = ray.put(bundle.read_bytes())
         done = ray.data.from_items(texts, override_num_blocks=len(texts)).map_batches(
             _Actor,
-            fn_constructor_args=(job, bundle.name, bundle.read_bytes(), watchdog.PATIENCE, __version__),
+            fn_constructor_args=(job, bundle.name, content, watchdog.PATIENCE, __version__),
             batch_size=1,
             num_cpus=1,
             # No queue at an actor: a slow node holds up what it has in hand and nothing else.
@@ -96,12 +98,14 @@ def _quiet(ray: Any) -> Iterator[None]:
 class _Actor:
     """A session of its own, from the bytes of the bundle: its path may mean nothing on another machine."""
 
-    def __init__(self, job: Job, name: str, content: bytes, patience: float, version: str) -> None:
+    def __init__(self, job: Job, name: str, content: Any, patience: float, version: str) -> None:
         check_version(version)
+        with needs_extra("The engine Ray", "cluster"):
+            import ray
         self._watchdog = watchdog.Watchdog(patience)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
-            file.write_bytes(content)
+            file.write_bytes(ray.get(content))
             self._worker = Worker(Classifier.load(file, threads=1), job, self._watchdog.alive)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
