@@ -168,3 +168,25 @@ def test_the_stride_of_converted_resnet50_matters():
     with torch.no_grad():
         right, wrong = pooled(True), pooled(False)
     assert (wrong - right).norm() / right.norm() > 0.05
+
+
+@pytest.mark.parametrize("name", ["compact", "mobilenetv2_tl", "efficient_cnn", "timm/vit_tiny_patch16_224"])
+def test_a_network_built_without_drawing_is_the_same_once_its_weights_are_loaded(name):
+    """Whatever a builder makes that is no weight, such as tables of positions, is made."""
+    drawn = models.build(name).eval()
+    with models.undrawn():
+        other = models.build(name)
+    other.load_state_dict(drawn.state_dict())
+    image = torch.rand(1, 3, models.entry(name).size, models.entry(name).size)
+    with torch.no_grad():
+        assert torch.equal(drawn(image), other.eval()(image))
+
+
+def test_nothing_is_drawn_where_all_is_loaded():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    with models.undrawn():
+        models.build("melanoma_cnn")
+    assert torch.equal(before, torch.get_rng_state())
+    models.build("melanoma_cnn")
+    assert not torch.equal(before, torch.get_rng_state())

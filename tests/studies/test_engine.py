@@ -136,6 +136,13 @@ def test_a_budget_cuts_epochs_by_operations():
     assert recipe_for(system, "grouped", budget("cpu"), 10**9).epochs == 1
 
 
+def test_the_smallest_budget_cuts_the_images_of_pretrained_networks_alone():
+    own, pretrained = (STUDIES["efficient_cnn"].system(name) for name in ("Custom CNN (table II)", "ResNet50 + TL"))
+    assert recipe_for(own, "grouped", budget("quick"), 70).size == 224
+    assert recipe_for(pretrained, "grouped", budget("quick"), 70).size == 64
+    assert recipe_for(pretrained, "grouped", budget("cpu"), 70).size == 224
+
+
 def test_recipes_are_those_of_the_papers():
     study = STUDIES["compressed_cnn"]
     recipe = recipe_for(study.systems[0], "grouped", budget("full"), 1000)

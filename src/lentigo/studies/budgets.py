@@ -26,6 +26,8 @@ class Budget:
         replicates: bootstrap resamples behind the intervals.
         timed: batches of one image that are timed for each network.
         leaky_variants: whether compressed forms are made under leaky protocols too, and not under the honest one alone.
+        pretrained_size: most pixels a side of the images of pretrained networks, which take any; None for as many as
+            published.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Budget:
     replicates: int
     timed: int
     leaky_variants: bool = True
+    pretrained_size: int | None = None
 
     def epochs_for(self, wanted: int, macs_an_epoch: float) -> int:
         """How many of the wanted epochs fit into this budget, at least one."""
@@ -52,7 +55,8 @@ BUDGETS = MappingProxyType(
         for b in (
             Budget(
                 "quick",
-                "one epoch on some 70 images: a smoke test without meaningful results",
+                "one epoch on some 70 images, of 64 pixels a side for pretrained networks: a smoke test without "
+                "meaningful results",
                 folds=(0,),
                 seeds=(0,),
                 epochs=1,
@@ -62,6 +66,7 @@ BUDGETS = MappingProxyType(
                 replicates=20,
                 timed=1,
                 leaky_variants=False,
+                pretrained_size=64,
             ),
             Budget(
                 "cpu",

@@ -20,6 +20,7 @@ from lentigo.studies.explainable_cnn import STUDY as EXPLAINABLE_CNN
 from lentigo.studies.jobs import Job, Start, plan
 from lentigo.studies.leakage import leakage
 from lentigo.studies.outcome import OUTCOME, Finished, run_job
+from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.study import Study
 from lentigo.studies.variants import VariantOutcome, run_variants
 from lentigo.studies.writing import write_study
@@ -104,6 +105,7 @@ def reproduce(
             if number == len(jobs) or jobs[number].system is not job.system:
                 # After each system, so that an interrupted study shows what it has.
                 page = write_study(each, finished, records, limits, command, folder, tables, variants)
+        draw_pictures(each, finished, records, folder / "pictures")
         written.append(page)
     if study in ("leakage", "all"):
         written.append(leakage(root, out, budget=budget, engine=engine, address=address))

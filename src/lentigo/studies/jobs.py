@@ -132,6 +132,8 @@ def recipe_for(
     """
     published = system.recipe
     size = system.size or models.entry(system.network).size
+    if system.pretrained and budget.pretrained_size:
+        size = min(size, budget.pretrained_size)
     wanted = target_epochs(system)
     head, tail = _trainable_macs(system, size, weights)
     unfrozen = published.frozen_base and published.unfrozen_later

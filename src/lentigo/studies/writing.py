@@ -14,7 +14,6 @@ from lentigo.studies.cells import TableValues, fill, metric_of, of_system
 from lentigo.studies.figures import draw_figures
 from lentigo.studies.numbers import number, printed, shown_estimate
 from lentigo.studies.outcome import Finished, Outcome, describe_start
-from lentigo.studies.pictures import draw_pictures
 from lentigo.studies.sizes import size_blocks
 from lentigo.studies.study import Check, Study
 from lentigo.studies.variants import VariantOutcome
@@ -63,7 +62,7 @@ def write_study(
     tables: Sequence[str] = (),
     variants: Sequence[VariantOutcome] = (),
 ) -> Path:
-    """Write study.md, study.json, figures/ and pictures/ of a reproduction.
+    """Write study.md, study.json and figures/ of a reproduction.
 
     Args:
         study: what was reproduced.
@@ -103,7 +102,6 @@ def write_study(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.json", found.model_dump_json() + "\n")  # many numbers: without indents
     figures = draw_figures(study, finished, folder / "figures")
-    draw_pictures(study, finished, records, folder / "pictures")
     write_text(folder / "study.md", "\n\n".join(_page(study, found, protocols, figures)) + "\n")
     return folder / "study.md"
 

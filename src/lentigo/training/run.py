@@ -182,7 +182,8 @@ class Run:
         if not self.finished:
             raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
         file = self.path / "network.safetensors"
-        network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
+        with models.undrawn():
+            network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
         try:
             network.load_state_dict(load_file(file))
         except (SafetensorError, RuntimeError) as error:
