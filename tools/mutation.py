@@ -99,6 +99,7 @@ EQUIVALENT: dict[str, str] = {
     "fits = ((shown >= observed).mean(axis=1) >= tail) * ((shown <= observed).mean(axis=1) >= tail)": (
         "the product of two truth values is their conjunction"
     ),
+    "deepest = max((len(path.absolute().parts) for path in paths), default= -1)": "no tables have no names",
 }
 """What a mutant's line does that no test could notice, by the line as it was changed."""
 

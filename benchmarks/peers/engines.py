@@ -1,5 +1,7 @@
 """A network in an engine: from pixels to probabilities, and from the bytes of a JPEG to an answer."""
 
+import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,14 +125,15 @@ def _make_weights(network: str, path: Path, work: Path) -> None:
     save_file({k: v.contiguous() for k, v in _built(network).state_dict().items()}, path)
 
 
-def _make_onnx(network: str, path: Path, work: Path) -> None:
+def _make_onnx(network: str, path: Path, work: Path, *, images: int | None = None) -> None:
+    """For any number of images, or for so many."""
     import torch
 
     from lentigo import models
 
     size = models.entry(network).size
-    example = torch.zeros(2, 3, size, size)
-    shapes = ({0: torch.export.Dim("batch", max=64)},)
+    example = torch.zeros(images or 2, 3, size, size)
+    shapes = None if images else ({0: torch.export.Dim("batch", max=64)},)
     program = torch.onnx.export(_built(network), (example,), dynamo=True, dynamic_shapes=shapes, verbose=False)
     program.save(str(path))
 
@@ -172,7 +175,28 @@ def _make_int8(network: str, path: Path, work: Path) -> None:
 
 
 def _make_tflite(network: str, path: Path, work: Path) -> None:
-    raise NotMeasuredError("converting peers to LiteRT needs an environment of its own, which is not set up here")
+    """As `lentigo export` makes one of a bundle: by its converter, from a graph of fixed shapes."""
+    from lentigo import models
+    from lentigo.errors import BundleError
+    from lentigo.export.lite import worker
+    from lentigo.export.lite.environment import find_environment
+
+    try:
+        python = find_environment()
+    except BundleError as error:
+        raise NotMeasuredError("converting to LiteRT needs lentigo export --setup-litert, which was not run") from error
+    size = models.entry(network).size
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        graph, square, outputs = (Path(folder) / name for name in ("core.onnx", "square.npy", "outputs.npz"))
+        _make_onnx(network, graph, work, images=1)
+        np.save(square, np.zeros((1, size, size, 3), np.float32))
+        command = [str(python), worker.__file__, *map(str, (graph, square, path, outputs))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == worker.UNKNOWN:
+        raise NotMeasuredError(f"LiteRT's converter here doesn't know {done.stdout.strip()}")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise NotMeasuredError(f"LiteRT's converter failed: {last[:200]}")
 
 
 _MAKERS = {"safetensors": _make_weights, "onnx": _make_onnx, "int8.onnx": _make_int8, "tflite": _make_tflite}
@@ -213,8 +237,19 @@ def _onnx(engine: str) -> Callable[[str, int, Path], Network]:
 
 
 def _litert(network: str, threads: int, work: Path) -> Network:
-    prepare(network, "LiteRT fp32", work)
-    raise NotMeasuredError("LiteRT files of peers are not made here")
+    """A file takes one image at a time."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(prepare(network, "LiteRT fp32", work)), num_threads=threads)
+    interpreter.allocate_tensors()
+    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def one(image: NDArray[np.float32]) -> NDArray:
+        interpreter.set_tensor(taken["index"], np.ascontiguousarray(image.transpose(1, 2, 0))[None])
+        interpreter.invoke()
+        return interpreter.get_tensor(given["index"])[0]
+
+    return lambda images: np.stack([one(image) for image in images])
 
 
 _OPENERS = dict(

@@ -45,7 +45,9 @@ def write(found: Sequence[Cell], bundles: dict[str, Path], command: str, results
     unmeasured = "\n".join(f"- {', '.join(filter(None, of))}: {reason}" for of, reason in errors.items())
     repeats = max((c["repeats"] for c in found), default=0)
     text = f"""{machine("torch", "torchvision", "timm")}. Same JPEGs for all; each cell in a process of its own, on as
-many cores as threads; n is at most {repeats} calls a cell, stated with each. Keras is not installed and not measured.
+many cores as threads; n is at most {repeats} calls a cell, stated with each. LiteRT takes one image at a time. Keras
+isn't among the engines: two published networks are compared in it in [speed/peers.txt](speed/peers.txt), and one end to
+end in [speed/compression.md](speed/compression.md).
 
 {"![Balanced accuracy against bytes and latency](flagships.svg)" if drawn else "No figure: no quality was measured."}
 

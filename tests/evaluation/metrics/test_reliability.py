@@ -93,3 +93,12 @@ def test_the_interval_of_clear_errors_is_as_wide_as_their_noise():
     drawn = 0.03 + 0.01 * np.random.default_rng(0).normal(size=(4000, 10))
     low, high = bin_error_interval(np.full(10, 0.03), drawn, [10_000])
     assert (0.3 - low, high - 0.3) == pytest.approx((0.062, 0.062), rel=0.15)
+
+
+def test_gaps_that_sum_to_one_and_never_vary_are_known_exactly():
+    assert bin_error_interval(np.array([0.6, -0.4]), np.tile([0.6, -0.4], (20, 1)), [50]) == (1.0, 1.0)
+
+
+def test_without_gaps_there_is_nothing_to_divide():
+    with np.errstate(all="raise"):
+        assert bin_error_interval(np.zeros(3), np.random.default_rng(0).normal(0, 0.1, (20, 3)), [50]) == (0.0, 0.0)

@@ -45,3 +45,10 @@ def test_what_a_calibrated_model_would_show_is_the_mean_over_the_resamples():
     errors = np.array([0.1, -0.05])
     drawn = errors + np.array([[0.02, -0.01], [0.04, 0.03], [-0.01, 0.0]])
     assert "would show 0.037 here" in estimate_bin_error(errors, drawn, [9]).note
+
+
+@pytest.mark.parametrize(("value", "known"), [(0.0, False), (1.0, True)])
+def test_a_loss_ends_at_nought_alone(value, known):
+    drawn = np.random.default_rng(0).uniform(0.9, 1.1, 200)
+    found = estimate(value, drawn, [50], scale="loss")
+    assert (found.low is not None) == known
