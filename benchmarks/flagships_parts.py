@@ -14,6 +14,7 @@ __all__ = ["command", "read_json", "read_parts", "write_part"]
 TITLES = {
     "models": "The models that ship",
     "ablation": "What each ingredient gave",
+    "limits": "What holds them back",
     "trainings": "Trainings",
     "peers": "Beside other networks",
 }
