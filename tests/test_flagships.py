@@ -121,7 +121,7 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
     assert "not comparable" in other and "| base | 0." in more
     assert "| tiny | compact | synthetic | 2 of 2; not finished | 2 min | balanced accuracy 0.400" in page
     assert "/far/away" not in (tmp_path / "results" / "tiny" / "recipe.json").read_text()
-    assert page.count("Not measured yet.") == 2  # models and peers
+    assert page.count("Not measured yet.") == 3  # models, limits and peers
     assert (tmp_path / "results" / "tiny" / "training.csv").is_file()
     assert str(tmp_path) not in page + (tmp_path / "results" / "flagships.json").read_text()
     write_part(tmp_path / "results", "peers", {}, "All measured.", "python x")

@@ -12,6 +12,7 @@ ones do. Without --bundle all models that ship are measured; without --images 32
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -146,6 +147,7 @@ def key(asked: dict[str, Any]) -> str:
 
 def process(asked: dict[str, Any]) -> dict[str, Any]:
     """Run a cell in a process of its own."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     script = [sys.executable, str(Path(__file__).with_name("cell.py")), json.dumps(asked), str(time.time())]
     try:
         done = subprocess.run(script, capture_output=True, text=True, timeout=LIMIT, check=False)
@@ -156,7 +158,7 @@ def process(asked: dict[str, Any]) -> dict[str, Any]:
         said = (done.stderr.strip().splitlines() or ["no message"])[-1]
         reason = said.partition("NotMeasuredError: ")[2] or f"it failed: {said[:200]}"
         return {"error": f"not measured: {reason}"}
-    return json.loads(lines[-1].removeprefix("CELL "))
+    return {**json.loads(lines[-1].removeprefix("CELL ")), "load": load}
 
 
 def keep(path: Path, asked: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:

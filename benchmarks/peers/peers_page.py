@@ -47,7 +47,7 @@ def write(found: Sequence[Cell], bundles: dict[str, Path], command: str, results
     text = f"""{machine("torch", "torchvision", "timm")}. Same JPEGs for all; each cell in a process of its own, on as
 many cores as threads; n is at most {repeats} calls a cell, stated with each. LiteRT takes one image at a time. Keras
 isn't among the engines: two published networks are compared in it in [speed/peers.txt](speed/peers.txt), and one end to
-end in [speed/compression.md](speed/compression.md).
+end in [speed/compression.md](speed/compression.md).{load(found)}
 
 {"![Balanced accuracy against bytes and latency](flagships.svg)" if drawn else "No figure: no quality was measured."}
 
@@ -95,6 +95,14 @@ Balanced accuracy was read from: {sources(quality)}.
     kept = [c | ({"network": Path(c["network"]).name} if "network" in c else {}) for c in kept]
     data = {"cells": kept, "macs": macs, "quality": {n: vars(q) for n, q in quality.items()}, "goals": held}
     return write_part(results, "peers", data, text, command)
+
+
+def load(found: Iterable[Cell]) -> str:
+    """What else the machine did."""
+    before = sorted(c["load"] for c in found if c.get("load") is not None)
+    if not before:
+        return ""
+    return f" Load average of the machine before a cell: {before[0]:.1f} to {before[-1]:.1f}."
 
 
 def goals(found: Iterable[Cell]) -> list[Goal]:
