@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import EngFormatter, NullFormatter
 from networks import PEERS, Quality, quality_of_bundle, quality_of_peer
 from packaging.requirements import Requirement
 
@@ -291,13 +292,19 @@ def pareto(found: Iterable[Cell], quality: dict[str, Quality], out: Path) -> boo
     with drawing():
         figure, axes = canvas(9, 3.6, columns=2, sharey=True)
         for axis, (label, value) in zip(axes[0], footings.items(), strict=True):
-            for name, cell in best.items():
+            above = {"bundle": False, "peer": True}
+            for name, cell in sorted(best.items(), key=lambda pair: value(pair[1])):
                 at, colour, q = value(cell), RED if cell["kind"] == "bundle" else BLUE, quality[name]
                 if q.low is not None and q.high is not None:
                     axis.plot([at, at], [q.low, q.high], color=colour, linewidth=1, alpha=0.5)
                 axis.plot(at, q.value, "o" if cell["kind"] == "bundle" else "s", color=colour)
-                axis.annotate(name, (at, q.value), (5, 4), textcoords="offset points", fontsize=8)
+                above[cell["kind"]] ^= True  # in turns, for neighbours' names to have room
+                place, side = ((-4, 5), "right") if above[cell["kind"]] else ((4, -11), "left")
+                axis.annotate(name, (at, q.value), place, textcoords="offset points", fontsize=7, ha=side)
             axis.set_xscale("log")
+            axis.xaxis.set_major_formatter(EngFormatter(sep=" "))
+            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.margins(x=0.35)
             axis.set_xlabel(label)
         axes[0][0].set_ylabel("balanced accuracy, grouped folds")
         save(figure, out)
