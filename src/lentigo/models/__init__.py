@@ -9,7 +9,7 @@ with needs_extra("lentigo.models", "train"):
     from lentigo.models.counting import Counts, count_parameters
     from lentigo.models.flip_tta import FlipTTA
     from lentigo.models.registry import Entry, build, describe, entry, names, parse_options, register
-    from lentigo.models.weights import Loaded, load_weights, undrawn
+    from lentigo.models.weights import Loaded, load_weights
 from lentigo.normalisation import Normalisation
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "names",
     "parse_options",
     "register",
-    "undrawn",
 ]
 
 
