@@ -12,26 +12,24 @@ import argparse
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
 
 from common import machine
 from flagships import difference, predictions_of, shown
 from flagships_parts import command, write_part
-from lentigo import data as records
-from lentigo.evaluation import Predictions, measure, predict_part
-from lentigo.evaluation.calibration.scaling import fit_temperature
+from lentigo.compression.turned import predict_turned
+from lentigo.evaluation import Predictions, calibrate, measure
 from lentigo.evaluation.cost import cost
 from lentigo.render.markdown import table
-from lentigo.training import Run, load_run
+from lentigo.training import load_run
 
 TURNS, POINTS = 8, 0.02
 """Symmetries of a square; how much more balanced accuracy is priced."""
-SMALL, PARENT = "lentigo-s", "its parent"
+SMALL, MEDIUM, NANO, PARENT = "lentigo-s", "lentigo-m", "lentigo-n", "its parent"
 CONFIRMED = {
     "histo": "histopathology",
     "follow_up": "follow-up",
@@ -54,12 +52,12 @@ def main() -> None:
 
 def limits(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """All of it: plain values, and Markdown."""
-    runs = {SMALL: options.small, "lentigo-m": options.medium, "lentigo-n": options.nano, PARENT: options.parent}
+    runs = {SMALL: options.small, MEDIUM: options.medium, NANO: options.nano, PARENT: options.parent}
     tables = {name: predictions_of(folder) for name, folder in runs.items()}
     shares = shares_of(options.shares)
     answers, answered = answering(options, tables)
     curve, learned = learning(tables[PARENT], shares, options.replicates)
-    recalls, found = by_diagnosis({name: tables[name] for name in (SMALL, "lentigo-m")}, options.replicates)
+    recalls, found = by_diagnosis({name: tables[name] for name in (SMALL, MEDIUM)}, options.replicates)
     text = f"""Runs in 32 bits before quantization, fold 0, on the same {len(tables[SMALL]):,} test images, balanced
 prior; intervals of 95 % from {options.replicates:,} resamples of lesions, differences paired. One training each.
 {machine("torch")}.
@@ -85,29 +83,20 @@ prior; intervals of 95 % from {options.replicates:,} resamples of lesions, diffe
 
 def answering(options: argparse.Namespace, tables: Mapping[str, Predictions]) -> tuple[str, list[dict[str, Any]]]:
     """The same networks, asked more often: eight symmetries of each image, and all models together."""
-    small, medium, nano = options.small, options.medium, options.nano
-    own = {path: macs_of(path) for path in (small, medium, nano)}
-    turned = {
-        f"{name}, mean over {TURNS} symmetries": kept_turned(path, options.work) for name, path in _named(options)
-    }
-    models = [tables[name] for name in (SMALL, "lentigo-m", "lentigo-n")]
-    asked = {
-        SMALL: (tables[SMALL], own[small], None),
-        "lentigo-m": (tables["lentigo-m"], own[medium], SMALL),
-        **{
-            name: (predictions, TURNS * own[path], name.partition(",")[0])
-            for (name, predictions), path in zip(turned.items(), (small, medium), strict=True)
-        },
-        "mean of lentigo-n, -s and -m": (mean_of(models), sum(own.values()), SMALL),
-        f"mean of lentigo-s and -m, each over {TURNS} symmetries": (
-            mean_of(list(turned.values())),
-            TURNS * (own[small] + own[medium]),
-            SMALL,
-        ),
-    }
-    together = {name: predictions for name, (predictions, _, _) in asked.items()}
+    small, medium, nano = (macs_of(path) for path in (options.small, options.medium, options.nano))
+    turned = [kept_turned(path, options.work) for path in (options.small, options.medium)]
+    three = mean_of([tables[name] for name in (SMALL, MEDIUM, NANO)])
+    asked: list[tuple[str, Predictions, int, str | None]] = [
+        (SMALL, tables[SMALL], small, None),
+        (MEDIUM, tables[MEDIUM], medium, SMALL),
+        (f"{SMALL}, mean over {TURNS} symmetries", turned[0], TURNS * small, SMALL),
+        (f"{MEDIUM}, mean over {TURNS} symmetries", turned[1], TURNS * medium, MEDIUM),
+        ("mean of lentigo-n, -s and -m", three, small + medium + nano, SMALL),
+        (f"mean of lentigo-s and -m, each over {TURNS} symmetries", mean_of(turned), TURNS * (small + medium), SMALL),
+    ]
+    together = {name: predictions for name, predictions, _, _ in asked}
     rows, data = [], []
-    for name, (predictions, macs, against) in asked.items():
+    for name, predictions, macs, against in asked:
         metrics = measure(predictions, replicates=options.replicates)
         cells = [shown(metrics, key) for key in ("balanced_accuracy", "auc")]
         gained = difference(together, name, against, options.replicates)
@@ -115,10 +104,6 @@ def answering(options: argparse.Namespace, tables: Mapping[str, Predictions]) ->
         data.append({"name": name, "macs": macs, "values": cells, "against": against, "difference": gained})
     head = ("answer", "MACs", "balanced accuracy", "macro AUC, training prevalence", "against", "difference")
     return table(head, rows), data
-
-
-def _named(options: argparse.Namespace) -> list[tuple[str, Path]]:
-    return [(SMALL, options.small), ("lentigo-m", options.medium)]
 
 
 def macs_of(run: Path) -> int:
@@ -132,25 +117,11 @@ def kept_turned(run: Path, work: Path) -> Predictions:
     file = work / f"{run.name}-turned.parquet"
     if not file.is_file():
         work.mkdir(parents=True, exist_ok=True)
-        predicted_in_turns(load_run(run)).save(file)
+        loaded = load_run(run)
+        calibrate(loaded)  # the run's own is settled before it is asked in another way
+        mirrored = replace(loaded, recipe=loaded.recipe.model_copy(update={"flip_tta": True}))
+        predict_turned(mirrored, "test").save(file)
     return Predictions.load(file)
-
-
-def predicted_in_turns(run: Run) -> Predictions:
-    """Predictions of the test part from the mean logits over all symmetries, at a temperature fitted to such logits."""
-    validation, logits = logits_in_turns(run, "validation")
-    temperature = fit_temperature(logits, run.labels(validation), prevalence=np.array(run.class_prior))
-    _, logits = logits_in_turns(run, "test")
-    return predict_part(run, "test").replaced(softmax(logits / temperature, axis=1), temperature=temperature)
-
-
-def logits_in_turns(run: Run, part: str) -> tuple[records.Records, NDArray[np.floating]]:
-    """The readable records of a part and their mean logits [N, K]."""
-    pixels = records.load_pixels(run.split.records, run.recipe.size)
-    readable, network = pixels.readable(run.split.part(part)), run.placed_network()
-    squares = pixels.of(readable)
-    turned = (np.rot90(mirrored, k, axes=(1, 2)) for mirrored in (squares, squares[:, :, ::-1]) for k in range(4))
-    return readable, np.mean([run.logits(np.ascontiguousarray(each), network=network) for each in turned], axis=0)
 
 
 def mean_of(several: list[Predictions]) -> Predictions:
@@ -169,7 +140,7 @@ def shares_of(folder: Path) -> dict[float, Path]:
 
 
 def learning(whole: Predictions, shares: Mapping[float, Path], replicates: int) -> tuple[str, list[dict[str, Any]]]:
-    """Balanced accuracy by the share of the training lesions, and what the last doubling says of the next points."""
+    """Balanced accuracy by the share of the training lesions, and what a line through it says of the next points."""
     if not shares:
         return "Not measured.", []
     tables = {f"{share:g}": predictions_of(path) for share, path in shares.items()} | {"1": whole}
@@ -197,32 +168,22 @@ def learning(whole: Predictions, shares: Mapping[float, Path], replicates: int) 
 def by_diagnosis(tables: Mapping[str, Predictions], replicates: int) -> tuple[str, list[dict[str, Any]]]:
     """Recall of each diagnosis; a seventh of its gap is what it takes from balanced accuracy."""
     first = next(iter(tables.values()))
-    classes = first.label_set.classes
-    hits = {
-        name: np.array([p.correct[p.labels == k].mean() for k in range(len(classes))]) for name, p in tables.items()
-    }
-    taken = {
-        name: np.bincount(
-            p.labels[~p.correct] * len(classes) + p.probabilities.argmax(axis=1)[~p.correct], minlength=49
-        )
-        for name, p in tables.items()
-    }
+    views = {name: measure(p, replicates=replicates).views["equal_prevalence"] for name, p in tables.items()}
+    measured = {name: view["diagnosis"] for name, view in views.items()}
     rows, data = [], []
-    for k, dx in enumerate(classes):
+    for k, dx in enumerate(first.label_set.classes):
         here = first.labels == k
         lesions = first.table.loc[here, "lesion_id"].nunique()
         cells: list[str] = []
-        for name in tables:
-            lost = taken[name][k * len(classes) : (k + 1) * len(classes)]
-            most = int(lost.argmax())
-            cells += [f"{hits[name][k]:.3f}", f"{classes[most]} ({lost[most]} of {lost.sum()})" if lost.sum() else "–"]
+        for found in measured.values():
+            lost = np.array(found.confusion[k])
+            right, lost[k] = int(lost[k]), 0
+            most = f"{found.classes[int(lost.argmax())]} ({lost.max()} of {lost.sum()})" if lost.any() else "–"
+            cells += [f"{right / here.sum():.3f}", most]
         rows.append((dx, f"{here.sum():,}", f"{lesions:,}", *cells))
         data.append({"dx": dx, "images": int(here.sum()), "lesions": int(lesions), "cells": cells})
     head = [column for name in tables for column in (f"{name}: recall", "most often taken for")]
-    spread = {
-        name: measure(p, replicates=replicates).get("balanced_accuracy", view="equal_prevalence")
-        for name, p in tables.items()
-    }
+    spread = {name: found.values["balanced_accuracy"] for name, found in measured.items()}
     widths = "; ".join(f"{name} {100 * (found.high - found.low):.1f} points" for name, found in spread.items())
     said = (
         "Each diagnosis counts a seventh, however few its lesions: the rarest decide how wide the interval of one fold "

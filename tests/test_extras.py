@@ -150,6 +150,13 @@ def test_what_a_module_imports_comes_with_its_extra_alone():
     assert not lacking
 
 
+@pytest.mark.parametrize("extra", sorted(EXTRAS_OF["audit_log"]))
+def test_each_extra_that_has_the_audit_log_brings_all_of_it(extra):
+    needed = {package for path in (SOURCES / "audit_log").glob("*.py") for package in imported_by(path)}
+    assert needed
+    assert not {package for package in needed if not distributions_of(package) & brought_by(extra)}
+
+
 def test_every_place_of_the_table_exists():
     assert all((SOURCES / place).exists() for place in EXTRAS_OF)
 

@@ -63,6 +63,7 @@ def test_quality_is_read_where_it_was_measured_honestly():
     found = quality_of_peer("compressed_cnn", ROOT / "results")
     assert found.value is not None and found.source.startswith("results/studies/")
     assert quality_of_peer("mobilenetv2_tl", ROOT / "results").text == "not measured"  # of two classes alone
+    assert quality_of_peer("vgg16_tl", ROOT / "results").text == "not measured"  # of another size, from random weights
 
 
 def test_what_another_machine_measured_is_not_shown_as_of_this_one(tmp_path, monkeypatch):

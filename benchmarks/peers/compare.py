@@ -66,7 +66,8 @@ def main() -> None:
     found = [{**one, **record(one, options)} for one in asked]
     from peers_page import write  # draws, which takes seconds
 
-    print(write(found, bundles, command("benchmarks/peers/compare.py", sys.argv[1:]), options.out))
+    measuring = [word for word in sys.argv[1:] if word != "--page-only"]  # what made the cells
+    print(write(found, bundles, command("benchmarks/peers/compare.py", measuring), options.out))
 
 
 def cells(bundles: dict[str, Path], options: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """A network in an engine: from pixels to probabilities, and from the bytes of a JPEG to an answer."""
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -176,27 +175,24 @@ def _make_int8(network: str, path: Path, work: Path) -> None:
 
 def _make_tflite(network: str, path: Path, work: Path) -> None:
     """As `lentigo export` makes one of a bundle: by its converter, from a graph of fixed shapes."""
+    import onnx
+
     from lentigo import models
     from lentigo.errors import BundleError
-    from lentigo.export.lite import worker
     from lentigo.export.lite.environment import find_environment
+    from lentigo.export.lite.write import run_worker
 
+    size = models.entry(network).size
     try:
         python = find_environment()
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            graph = Path(folder) / "core.onnx"
+            _make_onnx(network, graph, work, images=1)
+            square = np.zeros((1, size, size, 3), np.float32)
+            content, _ = run_worker(onnx.load(graph), square, python, name=network)
     except BundleError as error:
-        raise NotMeasuredError("converting to LiteRT needs lentigo export --setup-litert, which was not run") from error
-    size = models.entry(network).size
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        graph, square, outputs = (Path(folder) / name for name in ("core.onnx", "square.npy", "outputs.npz"))
-        _make_onnx(network, graph, work, images=1)
-        np.save(square, np.zeros((1, size, size, 3), np.float32))
-        command = [str(python), worker.__file__, *map(str, (graph, square, path, outputs))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == worker.UNKNOWN:
-        raise NotMeasuredError(f"LiteRT's converter here doesn't know {done.stdout.strip()}")
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise NotMeasuredError(f"LiteRT's converter failed: {last[:200]}")
+        raise NotMeasuredError(error.message) from error
+    path.write_bytes(content)
 
 
 _MAKERS = {"safetensors": _make_weights, "onnx": _make_onnx, "int8.onnx": _make_int8, "tflite": _make_tflite}

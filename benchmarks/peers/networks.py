@@ -62,12 +62,26 @@ def quality_of_peer(network: str, results: Path) -> Quality:
     if folds:
         return folds
     for path in sorted(results.glob("studies/*/study.json")):
-        for outcome in json.loads(path.read_text(encoding="utf-8"))["outcomes"]:
-            if outcome["network"] == network and not outcome["leaky"] and outcome["task"] == "diagnosis":
+        study = json.loads(path.read_text(encoding="utf-8"))
+        for outcome in study["outcomes"]:
+            if outcome["network"] == network and _is_comparable(study["study"], outcome):
                 found = outcome["honest"]["views"]["equal_prevalence"]["diagnosis"]["values"]["balanced_accuracy"]
-                where = path.relative_to(results.parent).as_posix()
+                where = f"{path.relative_to(results.parent).as_posix()}, trained for epochs: {outcome['epochs']}"
+                if fresh := outcome["start"].get("fresh"):
+                    where += f", {', '.join(fresh)} from random weights"
                 return Quality(found["value"], found["low"], found["high"], where)
     return Quality()
+
+
+def _is_comparable(study: str, outcome: dict[str, Any]) -> bool:
+    """Whether it is honest, over the diagnoses, of the size that is timed, and started as its name says."""
+    from lentigo import models  # here, for cells are timed from the start of their process
+    from lentigo.studies import STUDIES
+
+    pretrained = STUDIES[study].system(outcome["system"]).pretrained
+    size = models.entry(outcome["network"]).size
+    fitting = outcome["task"] == "diagnosis" and outcome["size"] == size and bool(outcome["start"]) >= pretrained
+    return fitting and not outcome["leaky"]
 
 
 def _of_folds(path: Path) -> Quality | None:

@@ -60,7 +60,8 @@ end in [speed/compression.md](speed/compression.md).{load(found)}
 
 Milliseconds: median (5th to 95th percentile, n). A bundle's network alone includes what remains of its resize, its
 calibration, maps and OOD score. Start-up: from starting Python to the first answer. Balanced accuracy: seven diagnoses,
-folds grouped by lesion, balanced prior, where this project has measured it.
+folds grouped by lesion, balanced prior, where this project has measured it; of peers that of the network in 32 bits,
+whatever the engine, as the processors here could train it.
 
 {latencies(found, macs, quality)}
 

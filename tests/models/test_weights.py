@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from lentigo import models
 from lentigo.errors import RunError
 from lentigo.models import load_weights
-from lentigo.models.weights import undrawn
+from lentigo.models.weights import Undrawn
 
 SMALL = {"name": "torchvision/mobilenet_v2", "width_mult": 0.1}
 REAL = os.environ.get("LENTIGO_WEIGHTS")
@@ -175,7 +175,7 @@ def test_the_stride_of_converted_resnet50_matters():
 def test_a_network_built_without_drawing_is_the_same_once_its_weights_are_loaded(name):
     """Whatever a builder makes that is no weight, such as tables of positions, is made."""
     drawn = models.build(name).eval()
-    with undrawn():
+    with Undrawn():
         other = models.build(name)
     other.load_state_dict(drawn.state_dict())
     image = torch.rand(1, 3, models.entry(name).size, models.entry(name).size)
@@ -186,7 +186,7 @@ def test_a_network_built_without_drawing_is_the_same_once_its_weights_are_loaded
 def test_nothing_is_drawn_where_all_is_loaded():
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    with undrawn():
+    with Undrawn():
         models.build("melanoma_cnn")
     assert torch.equal(before, torch.get_rng_state())
     models.build("melanoma_cnn")

@@ -1,8 +1,7 @@
 """Start a network from trained weights: from a local file, or from the library that its backbone comes from."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from lentigo.errors import RunError, reason
 from lentigo.models.backbones import Backbone
 
-__all__ = ["Loaded", "load_weights", "undrawn"]
+__all__ = ["Loaded", "Undrawn", "load_weights"]
 
 MAY_BE_MISSING = ("layer4",)
 """Parts that a file may lack as a whole, which then start fresh: a known conversion of ResNet50 ends at conv4."""
@@ -45,16 +44,6 @@ class Loaded:
         return {name: value for name, value in asdict(self).items() if name != "dropped" or value}
 
 
-@contextmanager
-def undrawn() -> Iterator[None]:
-    """Networks that are built in this context have memory as it comes instead of random weights.
-
-    For those whose every weight is loaded next: to draw the 138 million of a VGG16 takes longer than to read them.
-    """
-    with _Undrawn():
-        yield
-
-
 _DRAWS = {Tensor.normal_, Tensor.uniform_} | {
     getattr(nn.init, f"{kind}_")
     for kind in (
@@ -65,7 +54,12 @@ _DRAWS = {Tensor.normal_, Tensor.uniform_} | {
 """Tensor's own, and those of `nn.init`, inside which calls of a tensor's are not seen."""
 
 
-class _Undrawn(TorchFunctionMode):
+class Undrawn(TorchFunctionMode):
+    """Networks that are built in this context have memory as it comes instead of random weights.
+
+    For those whose every weight is loaded next: to draw the 138 million of a VGG16 takes longer than to read them.
+    """
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _DRAWS:
             return args[0] if args else kwargs["tensor"]

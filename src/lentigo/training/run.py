@@ -32,7 +32,7 @@ from lentigo.atomic import replacing, write_text
 from lentigo.errors import DataError, RunError, reason
 from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
-from lentigo.models.weights import undrawn
+from lentigo.models.weights import Undrawn
 from lentigo.progress import track
 from lentigo.runtime import IdSet
 from lentigo.training.cached_features import cache_features
@@ -183,7 +183,7 @@ class Run:
         if not self.finished:
             raise RunError(f"{self.path}: this training has not finished.", "Resume with lentigo train --resume.")
         file = self.path / "network.safetensors"
-        with undrawn():
+        with Undrawn():
             network = models.build(self.model, num_classes=self.recipe.outputs(self.label_set), **self.options)
         try:
             network.load_state_dict(load_file(file))

@@ -25,7 +25,7 @@ from lentigo.runtime.metadata import BundleMetadata
 from lentigo.runtime.shipped import find_bundle
 from lentigo.runtime.squares import central_square
 
-__all__ = ["LiteFile", "litert"]
+__all__ = ["LiteFile", "litert", "run_worker"]
 
 IMAGES = 100
 """Real images that are compared, where there are any."""
@@ -101,27 +101,47 @@ def _converted(
     opened: Bundle, core: onnx.ModelProto, pixels: list[NDArray[np.uint8]], int8: bool, python: Path
 ) -> tuple[bytes, list[Outputs]]:
     """The LiteRT model, and what it gives for images."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    squares = np.stack([central_square(image, opened.size) for image in pixels])
+    content, columns = run_worker(core, squares, python, int8=int8, name=str(opened.path))
+    return content, [Outputs(**{k: v[i : i + 1] for k, v in columns.items()}) for i in range(len(pixels))]
+
+
+def run_worker(
+    core: onnx.ModelProto, squares: NDArray, python: Path, *, int8: bool = False, name: str
+) -> tuple[bytes, dict[str, NDArray]]:
+    """Convert a graph of fixed shapes in the environment of its own.
+
+    Args:
+        core: one input, squares float32 [1, 3, S, S].
+        squares: what is run through the result, one after the other [N, S, S, 3].
+        python: of that environment.
+        int8: weights in 8 bits.
+        name: what an error calls it.
+
+    Returns:
+        The LiteRT model; its outputs [N, ...] by their names in the graph.
+
+    Raises:
+        BundleError: an operator can't be converted, or the converter fails.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         paths = [folder / file for file in ("core.onnx", "squares.npy", "model.tflite", "outputs.npz")]
         onnx.save(core, paths[0])
-        np.save(paths[1], np.stack([central_square(image, opened.size) for image in pixels]))
+        np.save(paths[1], squares)
         # Isolated: nothing of this process' search path or variables for Python reaches that environment.
         command = [str(python), "-I", worker.__file__, *map(str, paths), *(["--int8"] if int8 else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == worker.UNKNOWN:
             raise BundleError(
-                f"{opened.path}: {done.stdout.strip().splitlines()[-1]} can't be converted to LiteRT.",
+                f"{name}: {done.stdout.strip().splitlines()[-1]} can't be converted to LiteRT.",
                 "Convert a bundle in fp32; for 8 bits use --int8.",
             )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise BundleError(f"{opened.path}: litert-torch can't convert it ({reason}).", "Use the bundle itself.")
+            raise BundleError(f"{name}: litert-torch can't convert it ({reason}).", "Use the bundle itself.")
         found = np.load(paths[3])
-        columns = {o.name: found[f"output_{k}"] for k, o in enumerate(core.graph.output)}
-        return paths[2].read_bytes(), [
-            Outputs(**{k: v[i : i + 1] for k, v in columns.items()}) for i in range(len(pixels))
-        ]
+        return paths[2].read_bytes(), {o.name: found[f"output_{k}"] for k, o in enumerate(core.graph.output)}
 
 
 def _compared(precision: str, opened: Bundle, actual: list[Outputs], pixels: list[NDArray[np.uint8]]) -> Parity:
