@@ -67,6 +67,14 @@ def real_root() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="session")
+def real_records(real_root: Path):
+    """The records of the real HAM10000, read once."""
+    from lentigo import data
+
+    return data.read(real_root, strict=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Pixel caches of tests go where tests' files go."""

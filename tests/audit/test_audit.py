@@ -283,12 +283,11 @@ def test_the_sentence_counts(found):
 # The real one
 
 
-def test_the_real_ham10000_has_its_lesions(real_root):
-    records = data.read(real_root)
-    assert records.table["lesion_id"].nunique() == 7470
-    missing = find_missing(records)
+def test_the_real_ham10000_has_its_lesions(real_records):
+    assert real_records.table["lesion_id"].nunique() == 7470
+    missing = find_missing(real_records)
     assert missing["age"] == 57
-    assert list(find_faults(records)) == []
+    assert list(find_faults(real_records)) == []
 
 
 def test_an_audit_does_not_go_among_other_files(synthetic_records, tmp_path):

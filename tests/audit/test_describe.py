@@ -293,8 +293,8 @@ def test_words() -> None:
     assert listed(["a", "b", "c"]) == "a, b and c"
 
 
-def test_the_real_images(real_root: Path) -> None:
-    found = summarise(data.read(real_root))
+def test_the_real_images(real_records: data.Records) -> None:
+    found = summarise(real_records)
     assert found.images == 10015
     assert found.lesions == 7470
     assert found.classes["images"].to_dict() == {

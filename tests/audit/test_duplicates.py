@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import sparse
 
-from lentigo import data
 from lentigo.audit.auditing import audit
 from lentigo.audit.duplicates import find_duplicates, search, take_fingerprints
 from lentigo.audit.duplicates.embedding import COMMON, embed, nearest
@@ -341,8 +340,8 @@ def test_a_blank_image_has_no_features():
 # The real ones
 
 
-def test_published_pairs_and_identical_files_are_found_among_real_images(real_root):
-    records = data.read(real_root)
+def test_published_pairs_and_identical_files_are_found_among_real_images(real_records):
+    records = real_records
     files = pd.Series([hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in records.table["path"]])
     twice = records.ids[files.duplicated(keep=False)]
     published = [i for pair in records.known_pairs for i in pair]

@@ -263,11 +263,11 @@ def test_the_write_up_states_what_was_measured(study, tmp_path):
 # The real one
 
 
-def test_the_official_dermamnist_split_shares_641_lesions(real_root):
+def test_the_official_dermamnist_split_shares_641_lesions(real_root, real_records):
     path = real_root.parent / "dermamnist_official_split.csv"
     if not path.is_file():
         pytest.skip("needs dermamnist_official_split.csv beside the real HAM10000")
-    split = leaks.read_split(path, data.read(real_root))
+    split = leaks.read_split(path, real_records)
     assert split.leaky
     report = leaks.leak_report(split, size=8)
     assert report.lesions_shared == {"train-validation": 332, "train-test": 641, "validation-test": 113}

@@ -303,19 +303,19 @@ def test_external_needs_sources(toy_records):
 # The real one
 
 
-def test_the_real_dermamnist_split_leaks_and_its_correction_has_the_published_sizes(real_root):
+def test_the_real_dermamnist_split_leaks_and_its_correction_has_the_published_sizes(real_root, real_records):
     if not (real_root.parent / "dermamnist_official_split.csv").is_file():
         pytest.skip("needs dermamnist_official_split.csv beside the real HAM10000")
     # The published correction knows lesion ids alone.
-    records = replace(data.read(real_root), known_pairs=())
+    records = replace(real_records, known_pairs=())
     official = data.split(records, "dermamnist_official_leaky")
     assert official.counts()["images"].to_dict() == {"test": 2005, "train": 7007, "validation": 1003}
     corrected = data.split(records, "dermamnist_corrected")
     assert corrected.counts()["images"].to_dict() == {"test": 1232, "train": 8208, "validation": 575}
 
 
-def test_the_real_balanced_subset(real_root):
-    split = data.split(data.read(real_root), "balanced_subset")
+def test_the_real_balanced_subset(real_records):
+    split = data.split(real_records, "balanced_subset")
     sizes = split.counts()
     assert sizes.loc["test"].to_dict() == {"images": 240, "groups": 240}
     assert sizes["images"].sum() == 10015

@@ -313,8 +313,7 @@ def test_reloading_in_mid_work_starts_afresh(pocket, lesions):
     assert pocket.state == "start"
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize(("width", "language"), [(320, "es"), (390, "en"), (1280, "es")])
 def test_nothing_is_wider_than_the_screen(browser, page_file, lesions, tmp_path, width, language):
     """In any state: long words in a narrow column of a comparison, too."""
     opened = Pocket(browser, page_file, viewport={"width": width, "height": 800})

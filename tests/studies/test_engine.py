@@ -12,48 +12,75 @@ from lentigo.studies import STUDIES
 from lentigo.studies.budgets import budget
 from lentigo.studies.cells import fill, metric_of
 from lentigo.studies.jobs import Start, plan, recipe_for, subsample
-from lentigo.studies.outcome import native_predictions
-from lentigo.studies.writing import Reproduction
+from lentigo.studies.outcome import Finished, native_predictions
+from lentigo.studies.writing import Reproduction, write_study
 
 
-@pytest.fixture(scope="module")
-def reproduced(synthetic_root, tmp_path_factory):
+def reproduce_all(root, out, *options):
     """All four studies in the smallest budget, through the command line."""
-    out, asked = tmp_path_factory.mktemp("reproduced"), []
+    asked = []
 
     def leakage(root, out, *, budget, **_):
         asked.append((root, budget))
         return out / "leakage.md"
 
-    words = ["reproduce", "all", "--data", str(synthetic_root), "--out", str(out), "--budget", "quick"]
+    words = ["reproduce", "all", "--data", str(root), "--out", str(out), "--budget", "quick", *options]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lentigo.studies.engine.leakage", leakage)  # which test_leakage.py runs
         done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert asked == [(synthetic_root, "quick")]
+    assert asked == [(root, "quick")]
     return out
 
 
 @pytest.fixture(scope="module")
-def outcomes(reproduced):
-    pages = {name: (reproduced / name / "study.json").read_text() for name in STUDIES}
+def reproduced(synthetic_root, tmp_path_factory):
+    """All four studies under one protocol, and one study under all of its own."""
+    out = reproduce_all(synthetic_root, tmp_path_factory.mktemp("reproduced"), "--protocol", "grouped")
+    studies.reproduce("compressed_cnn", synthetic_root, out, budget="quick")
+    return out
+
+
+def protocols_of(study):
+    """Those that it was run under."""
+    return (*study.protocols, study.honest) if study.id == "compressed_cnn" else ("grouped",)
+
+
+def outcomes_in(folder):
+    pages = {name: (folder / name / "study.json").read_text() for name in STUDIES}
     return {name: list(Reproduction.from_json(text).outcomes) for name, text in pages.items()}
 
 
-def test_every_study_has_every_system_under_every_protocol(outcomes):
+@pytest.fixture(scope="module")
+def outcomes(reproduced):
+    return outcomes_in(reproduced)
+
+
+def test_every_system_is_run_under_each_protocol(outcomes):
+    for name, study in STUDIES.items():
+        expected = {(s.name, p) for s in study.systems for p in protocols_of(study)}
+        assert {(o.system, o.protocol) for o in outcomes[name]} == expected
+        assert all(o.leaky == o.protocol.endswith("_leaky") for o in outcomes[name])
+
+
+@pytest.mark.slow
+def test_every_study_has_every_system_under_every_protocol(synthetic_root, tmp_path):
+    outcomes = outcomes_in(reproduce_all(synthetic_root, tmp_path))
     for name, study in STUDIES.items():
         expected = {(s.name, p) for s in study.systems for p in (*study.protocols, study.honest)}
         assert {(o.system, o.protocol) for o in outcomes[name]} == expected
-        assert all(o.leaky == o.protocol.endswith("_leaky") for o in outcomes[name])
+        page = (tmp_path / name / "study.md").read_text()
+        assert all(f"`{protocol}`" in page for protocol in (*study.protocols, study.honest))
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_page_shows_printed_recomputed_and_measured_values(reproduced, name):
     page = (reproduced / name / "study.md").read_text()
     study = STUDIES[name]
-    for words in ("lentigo reproduce", "Budget quick", "What the paper leaves open", *study.protocols, study.honest):
+    for words in ("lentigo reproduce", "Budget quick", "What the paper leaves open", *protocols_of(study)):
         assert words in page
     assert "## Where the paper contradicts itself" in page
+    assert "Not finished" not in page
     if name != "compressed_cnn":  # whose compressed forms this budget makes under the honest protocol alone
         assert "not run" not in page
     assert "nan" not in page.lower().split()
@@ -92,6 +119,17 @@ def test_every_check_is_shown(reproduced):
 def test_a_saving_in_time_says_how_long_either_was_trained(reproduced):
     rows = (reproduced / "efficient_cnn" / "study.md").read_text().splitlines()
     assert any("training time reduced" in row and "1 epochs against 1 + 1" in row for row in rows)
+
+
+def test_an_unfinished_page_says_how_much_of_it_there_is(outcomes, synthetic_records, tmp_path):
+    """Until then there are no figures, which would be drawn again after each system."""
+    finished = [Finished(outcomes["compressed_cnn"][0], tmp_path)]
+    limits = budget("quick")
+    page = write_study(
+        STUDIES["compressed_cnn"], finished, synthetic_records, limits, "", tmp_path, planned=2
+    ).read_text()
+    assert "**Not finished: 1 of 2 trainings are in these tables.**" in page
+    assert not (tmp_path / "figures").exists()
 
 
 def test_nothing_is_trained_twice(reproduced, synthetic_root, monkeypatch):
@@ -215,8 +253,7 @@ def test_weights_change_the_plan(synthetic_records, tmp_path):
     assert downloaded.download
 
 
-def test_the_real_images_give_the_published_counts(real_root):
-    records = data.read(real_root)
+def test_the_real_images_give_the_published_counts(real_records):
     study = STUDIES["compressed_cnn"]
-    table = fill(study, study.table("4"), [], [], records.counts())
+    table = fill(study, study.table("4"), [], [], real_records.counts())
     assert all(cell.published == cell.recomputed for cell in table.cells)

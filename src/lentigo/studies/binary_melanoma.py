@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 
-from lentigo.evaluation.cost import cost
+from lentigo.studies.numbers import network_cost
 from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table
 
 __all__ = ["STUDY", "Confusion", "confusions"]
@@ -124,7 +124,7 @@ def _close(printed: float, value: float) -> bool:
 
 def _layer(number: int) -> float:
     """Parameters of table 1's layer of this number."""
-    return [layer.parameters for layer in cost("melanoma_cnn").layers if layer.parameters][number]
+    return [layer.parameters for layer in network_cost("melanoma_cnn").layers if layer.parameters][number]
 
 
 def _accuracies(report: Table) -> Callable[[], float]:
@@ -139,7 +139,7 @@ def _accuracies(report: Table) -> Callable[[], float]:
 
 def _adam() -> float:
     """Weights and moving statistics, two moments for each trainable weight, a step and a learning rate."""
-    counted = cost("melanoma_cnn")
+    counted = network_cost("melanoma_cnn")
     return counted.parameters + 2 * counted.trainable + 2
 
 
@@ -148,21 +148,21 @@ CHECKS = (
         "trainable parameters of the CNN",
         "table 1",
         TABLE_1["Total Trainable Parameters", "parameters"],
-        lambda: cost("melanoma_cnn").trainable,
+        lambda: network_cost("melanoma_cnn").trainable,
         "Built layer by layer.",
     ),
     Check(
         "non-trainable parameters of the CNN",
         "table 1",
         TABLE_1["Total Non-Trainable Parameters", "parameters"],
-        lambda: cost("melanoma_cnn").non_trainable,
+        lambda: network_cost("melanoma_cnn").non_trainable,
         "Moving statistics of three batch norms.",
     ),
     Check(
         "total parameters of the CNN",
         "table 1",
         TABLE_1["Total Parameters", "parameters"],
-        lambda: cost("melanoma_cnn").parameters,
+        lambda: network_cost("melanoma_cnn").parameters,
         "Trainable and non-trainable parameters of the same table add up to 22,246,082.",
     ),
     Check(
@@ -203,9 +203,9 @@ _CELLS = {
 }
 RECOMPUTED: dict[Cell, Callable[[], float]] = {
     **{("1", row, "parameters"): partial(_layer, number) for number, row in enumerate(list(TABLE_1.rows)[:8])},
-    ("1", "Total Trainable Parameters", "parameters"): lambda: cost("melanoma_cnn").trainable,
-    ("1", "Total Non-Trainable Parameters", "parameters"): lambda: cost("melanoma_cnn").non_trainable,
-    ("1", "Total Parameters", "parameters"): lambda: cost("melanoma_cnn").parameters,
+    ("1", "Total Trainable Parameters", "parameters"): lambda: network_cost("melanoma_cnn").trainable,
+    ("1", "Total Non-Trainable Parameters", "parameters"): lambda: network_cost("melanoma_cnn").non_trainable,
+    ("1", "Total Parameters", "parameters"): lambda: network_cost("melanoma_cnn").parameters,
     **{
         ("2", name, "accuracy %"): _accuracies(report)
         for name, report in ((_CNN, TABLE_4), (_VGG16, TABLE_5), (_MOBILENET, TABLE_3))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lentigo.evaluation.cost import cost
+from lentigo.studies.numbers import network_cost
 from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table, Variant
 
 __all__ = ["STUDY"]
@@ -68,12 +68,12 @@ TEXT = Table(
 
 
 def _parameters() -> int:
-    return cost("compressed_cnn").parameters
+    return network_cost("compressed_cnn").parameters
 
 
 def _with_adam() -> float:
     """Megabytes of the weights and statistics, and of two moments for each trainable weight, as 32-bit floats."""
-    counted = cost("compressed_cnn")
+    counted = network_cost("compressed_cnn")
     return 4e-6 * (counted.parameters + 2 * counted.trainable)
 
 

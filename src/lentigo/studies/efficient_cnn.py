@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
-from lentigo.evaluation.cost import Cost, cost
 from lentigo.studies.efficient_cnn_tables import TABLE_I, TABLE_II, TABLE_III, TABLE_IV, TEXT
+from lentigo.studies.numbers import network_cost
 from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table
 
 __all__ = ["STUDY"]
@@ -18,18 +18,13 @@ _OPEN = (
 )
 
 
-@cache
-def _cost(network: str, **options: bool) -> Cost:
-    return cost(network, **options)
-
-
 def _parameters_of(network: str, **options: bool) -> float:
-    return _cost(network, **options).parameters
+    return network_cost(network, **options).parameters
 
 
 def _layer(number: int) -> float:
     """Parameters of table II's layer of this number, biases included."""
-    return [layer.parameters for layer in _cost("efficient_cnn").layers if layer.parameters][number]
+    return [layer.parameters for layer in network_cost("efficient_cnn").layers if layer.parameters][number]
 
 
 def _mobilenet() -> float:
@@ -39,7 +34,7 @@ def _mobilenet() -> float:
 
 def _inception(attention: bool) -> float:
     """Keras' way: its batch norms have no scale here. Without attention the maps of 8x8 are flattened as they are."""
-    whole = _cost("inception_resnet_v2_sa")
+    whole = network_cost("inception_resnet_v2_sa")
     scales = sum(layer.parameters // 4 for layer in whole.layers if layer.kind.startswith("BatchNorm"))
     block, pooled, plain = 192 * 9 * 16 + 16, 4 * 4 * 2 * 192 * 7, 8 * 8 * 192 * 7
     return whole.parameters - scales + (0 if attention else plain - pooled - block)
@@ -61,7 +56,7 @@ _CLAIMS: dict[str, Callable[[], float]] = {
         TABLE_IV["TL (ResNet50)", "accuracy %"] - TABLE_IV["Custom CNN", "accuracy %"]
     ),
     "FLOPs added by transfer learning, %": lambda: (
-        100 * (TABLE_IV["TL (ResNet50)", "FLOPs"] / _cost("efficient_cnn_reconstructed").macs - 1)
+        100 * (TABLE_IV["TL (ResNet50)", "FLOPs"] / network_cost("efficient_cnn_reconstructed").macs - 1)
     ),
     "FLOPs reduced by, %": lambda: 100 * (1 - TABLE_IV["Custom CNN", "FLOPs"] / TABLE_IV["TL (ResNet50)", "FLOPs"]),
     "accuracy of the proposed system in section II, %": lambda: TABLE_IV["Custom CNN", "accuracy %"],
@@ -110,7 +105,7 @@ CHECKS = (
         "FLOPs of the custom CNN",
         "table IV",
         TABLE_IV["Custom CNN", "FLOPs"],
-        lambda: _cost("efficient_cnn").macs,
+        lambda: network_cost("efficient_cnn").macs,
         "Table II's network by equations 10 and 11. The equations count multiply-accumulates; FLOPs are twice that.",
         tolerance=0.005e6,
     ),
@@ -118,7 +113,7 @@ CHECKS = (
         "FLOPs of the custom CNN, reconstructed",
         "table IV",
         TABLE_IV["Custom CNN", "FLOPs"],
-        lambda: _cost("efficient_cnn_reconstructed").macs,
+        lambda: network_cost("efficient_cnn_reconstructed").macs,
         "30,037,824 multiply-accumulates by equations 10 and 11.",
         tolerance=0.005e6,
     ),
@@ -126,7 +121,7 @@ CHECKS = (
         "FLOPs of ResNet50 + TL",
         "table IV",
         TABLE_IV["TL (ResNet50)", "FLOPs"],
-        lambda: _cost("resnet50_tl", stride_on_first=True).macs,
+        lambda: network_cost("resnet50_tl", stride_on_first=True).macs,
         "Keras' ResNet50 at 224x224 by equations 10 and 11; torchvision's, with its later stride, has 4.09 billion.",
         tolerance=0.005e9,
     ),
@@ -223,8 +218,8 @@ RECOMPUTED: dict[Cell, Callable[[], float]] = {
     ("III", _RESNET, "parameters"): partial(_parameters_of, "resnet50_tl", conv_biases=True),
     ("III", _CUSTOM, "parameters"): partial(_parameters_of, "efficient_cnn"),
     **{("text", row, "value"): recompute for row, recompute in _CLAIMS.items()},
-    ("IV", "Custom CNN", "FLOPs"): lambda: _cost("efficient_cnn").macs,
-    ("IV", "TL (ResNet50)", "FLOPs"): lambda: _cost("resnet50_tl", stride_on_first=True).macs,
+    ("IV", "Custom CNN", "FLOPs"): lambda: network_cost("efficient_cnn").macs,
+    ("IV", "TL (ResNet50)", "FLOPs"): lambda: network_cost("resnet50_tl", stride_on_first=True).macs,
 }
 MEASURED = {
     ("I", "ResNet50 + TL, HAM10000", "accuracy %"): Measured(_TL, "accuracy", percent=True),

@@ -104,7 +104,9 @@ def reproduce(
             variants += run_variants(each, finished[-1], limits)
             if number == len(jobs) or jobs[number].system is not job.system:
                 # After each system, so that an interrupted study shows what it has.
-                page = write_study(each, finished, records, limits, command, folder, tables, variants)
+                page = write_study(
+                    each, finished, records, limits, command, folder, tables, variants, planned=len(jobs)
+                )
         draw_pictures(each, finished, records, folder / "pictures")
         written.append(page)
     if study in ("leakage", "all"):

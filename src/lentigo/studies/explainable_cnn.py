@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from lentigo.evaluation.cost import cost
+from lentigo.studies.numbers import network_cost
 from lentigo.studies.study import Cell, Check, Figure, Measured, PublishedRecipe, Study, System, Table
 
 __all__ = ["STUDY"]
@@ -59,7 +59,7 @@ TEXT = Table(
 
 def _layer(number: int) -> float:
     """Parameters of table 1's layer of this number."""
-    return [layer.parameters for layer in cost("explainable_cnn").layers if layer.parameters][number]
+    return [layer.parameters for layer in network_cost("explainable_cnn").layers if layer.parameters][number]
 
 
 CHECKS = (
@@ -67,7 +67,7 @@ CHECKS = (
         "parameters of the sequential CNN",
         "table 1",
         TABLE_1["Total params", "parameters"],
-        lambda: cost("explainable_cnn").parameters,
+        lambda: network_cost("explainable_cnn").parameters,
         "Built layer by layer at 100x100 pixels.",
     ),
     Check(
@@ -81,7 +81,7 @@ CHECKS = (
         "size of the parameters",
         "table 1",
         TEXT["megabytes", "value"],
-        lambda: 4 * cost("explainable_cnn").parameters / 2**20,
+        lambda: 4 * network_cost("explainable_cnn").parameters / 2**20,
         "As 32-bit floats, in MiB.",
         tolerance=0.005,
         unit="MB",
@@ -115,10 +115,10 @@ CHECKS = (
 
 RECOMPUTED: dict[Cell, Callable[[], float]] = {
     **{("1", row, "parameters"): partial(_layer, number) for number, row in enumerate(list(TABLE_1.rows)[:6])},
-    ("1", "Total params", "parameters"): lambda: cost("explainable_cnn").parameters,
-    ("1", "Trainable params", "parameters"): lambda: cost("explainable_cnn").trainable,
-    ("1", "Non-trainable params", "parameters"): lambda: cost("explainable_cnn").non_trainable,
-    ("text", "megabytes", "value"): lambda: 4 * cost("explainable_cnn").parameters / 2**20,
+    ("1", "Total params", "parameters"): lambda: network_cost("explainable_cnn").parameters,
+    ("1", "Trainable params", "parameters"): lambda: network_cost("explainable_cnn").trainable,
+    ("1", "Non-trainable params", "parameters"): lambda: network_cost("explainable_cnn").non_trainable,
+    ("text", "megabytes", "value"): lambda: 4 * network_cost("explainable_cnn").parameters / 2**20,
     ("text", "F1", "value"): lambda: 2 / (1 / TEXT["precision", "value"] + 1 / TEXT["recall", "value"]),
 }
 MEASURED: dict[Cell, Measured] = {

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from lentigo import data, models
-from lentigo.evaluation.cost import cost
 from lentigo.models.transfer import Transfer
 from lentigo.studies.budgets import Budget
+from lentigo.studies.numbers import network_cost
 from lentigo.studies.study import PublishedRecipe, Study, System
 from lentigo.training import Recipe
 
@@ -212,7 +212,7 @@ def _trainable_macs(system: System, size: int, weights: Path | None) -> tuple[fl
     A head on pooled features costs next to nothing, and so does what is frozen, for it is computed once.
     """
     options: dict[str, Any] = dict(system.options)
-    counted = cost(system.network, size=size, **options)
+    counted = network_cost(system.network, size, **options)
     if not system.recipe.frozen_base:
         return counted.macs, 0.0
     network = models.build(system.network, **options)

@@ -1,8 +1,17 @@
-"""Numbers as papers' tables show them."""
+"""Numbers as papers' tables show them, and what the networks of these tables cost."""
 
+from functools import cache
+
+from lentigo.evaluation.cost import Cost, cost
 from lentigo.evaluation.result import Estimate
 
-__all__ = ["number", "printed", "shown_estimate"]
+__all__ = ["network_cost", "number", "printed", "shown_estimate"]
+
+
+@cache
+def network_cost(network: str, size: int | None = None, num_classes: int | None = None, **options: bool) -> Cost:
+    """What a registered network costs, as `cost` counts it; counted once, for tables ask again and again."""
+    return cost(network, size, num_classes, **options)
 
 
 def number(value: float | None) -> str:

@@ -6,13 +6,12 @@ from pathlib import Path
 from lentigo import data
 from lentigo.atomic import write_text
 from lentigo.evaluation.catalogue import VIEW_LABELS, choice, entry, label
-from lentigo.evaluation.cost import cost
 from lentigo.evaluation.result import Result
 from lentigo.render.markdown import table
 from lentigo.studies.budgets import Budget
 from lentigo.studies.cells import TableValues, fill, metric_of, of_system
 from lentigo.studies.figures import draw_figures
-from lentigo.studies.numbers import number, printed, shown_estimate
+from lentigo.studies.numbers import network_cost, number, printed, shown_estimate
 from lentigo.studies.outcome import Finished, Outcome, describe_start
 from lentigo.studies.sizes import size_blocks
 from lentigo.studies.study import Check, Study
@@ -61,6 +60,8 @@ def write_study(
     folder: Path,
     tables: Sequence[str] = (),
     variants: Sequence[VariantOutcome] = (),
+    *,
+    planned: int = 0,
 ) -> Path:
     """Write study.md, study.json and figures/ of a reproduction.
 
@@ -73,6 +74,7 @@ def write_study(
         folder: to write into.
         tables: names of the tables to show; without it all.
         variants: compressed forms of the trainings.
+        planned: how many trainings there will be. Until then the page says so, and figures are not drawn.
     """
     outcomes = [f.outcome for f in finished]
     protocols = list(dict.fromkeys(o.protocol for o in outcomes))
@@ -101,17 +103,22 @@ def write_study(
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "study.json", found.model_dump_json() + "\n")  # many numbers: without indents
-    figures = draw_figures(study, finished, folder / "figures")
-    write_text(folder / "study.md", "\n\n".join(_page(study, found, protocols, figures)) + "\n")
+    missing = f"{len(finished)} of {planned} trainings" if len(finished) < planned else ""
+    figures = {} if missing else draw_figures(study, finished, folder / "figures")
+    write_text(folder / "study.md", "\n\n".join(_page(study, found, protocols, figures, missing)) + "\n")
     return folder / "study.md"
 
 
-def _page(study: Study, found: Reproduction, protocols: Sequence[str], figures: dict[str, Path]) -> Iterable[str]:
+def _page(
+    study: Study, found: Reproduction, protocols: Sequence[str], figures: dict[str, Path], missing: str
+) -> Iterable[str]:
     """Blocks of Markdown."""
     first = found.outcomes[0]
     yield f"# {study.id}: published, recomputed, measured"
     yield f"{study.title}. {study.citation}."
     yield f"```\n{found.command}\n```"
+    if missing:
+        yield f"**Not finished: {missing} are in these tables.** Figures are drawn at the end."
     yield (
         f"**Budget {found.budget['name']}**: {found.budget['summary']}. Data: {found.data['name']}, "
         f"{found.data['images']:,} images of {found.data['lesions']:,} lesions. Machine: "
@@ -176,7 +183,7 @@ def _run_row(outcome: Outcome) -> tuple[str, ...]:
         outcome.system,
         f"`{outcome.network}`",
         f"{outcome.size} px",
-        f"{cost(outcome.network, outcome.size, len(_classes(outcome))).parameters:,}",
+        f"{network_cost(outcome.network, outcome.size, len(_classes(outcome))).parameters:,}",
         describe_start(outcome.start),
         f"`{outcome.protocol}` {outcome.fold}",
         f"{outcome.train_images:,}",

@@ -71,11 +71,7 @@ def fit(
     place = folder / "checkpoints" / stage
     named = [CALLBACKS.make(callback) for callback in recipe.all_callbacks]
     patient = any(isinstance(hook, Hook) and not hook.settled for hook in named)
-    best = (_SettledBest if patient else ModelCheckpoint)(
-        place, "best", monitor=SCORE, mode="min", enable_version_counter=False
-    )
-    # After every epoch, better or not; the callback's own `save_last` follows the best.
-    last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
+    keepers = _keepers(recipe, place, patient)
     shared = world()
     check_shares_of_batches(recipe, shared.size, _batch_of(train), len(validation.dataset))  # type: ignore[arg-type]
     show = os.isatty(2) and shared.writes
@@ -87,8 +83,7 @@ def fit(
         TQDMProgressBar(leave=False)
         if show
         else Lines("/".join(folder.parts[-2:]) + (f", {stage}" if stage != "whole" else "")),
-        best,
-        last,  # after the others, so that what they know of this epoch is in the checkpoint
+        *keepers,  # after the others, so that what they know of this epoch is in the checkpoint
     ]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     trainer = pl.Trainer(
@@ -117,7 +112,7 @@ def fit(
     depthwise = strided_depthwise_in_float32(learner.network, recipe, torch.device(trainer.strategy.root_device))
     with _quiet(), _interruptible(trainer, folder), _explained(recipe), depthwise:
         trainer.fit(learner, train, validation, ckpt_path=checkpoint, weights_only=True)
-    kept = best.best_model_path if recipe.keep == "best" else last.best_model_path
+    kept = keepers[0].best_model_path
     state = torch.load(kept, map_location="cpu", weights_only=True)["state_dict"]
     if not all(value.isfinite().all() for value in state.values()):
         raise DivergedError(
@@ -127,6 +122,16 @@ def fit(
     for hook in callbacks:
         if isinstance(hook, Hook):
             hook.on_kept(learner)
+
+
+def _keepers(recipe: Recipe, place: Path, patient: bool) -> list[ModelCheckpoint]:
+    """What writes checkpoints: the first those that the recipe keeps, the last those to go on from."""
+    # After every epoch, better or not; the callback's own `save_last` follows the best.
+    last = ModelCheckpoint(place, "last", save_top_k=1, enable_version_counter=False)
+    if recipe.keep == "last":
+        return [last]
+    kind = _SettledBest if patient else ModelCheckpoint
+    return [kind(place, "best", monitor=SCORE, mode="min", enable_version_counter=False), last]
 
 
 def _batch_of(train: DataLoader) -> int:

@@ -416,8 +416,8 @@ def test_a_broken_table_of_duplicates_is_refused(build, content, reason):
 # The real one
 
 
-def test_the_real_ham10000(real_root):
-    records = data.read(real_root, strict=True)
+def test_the_real_ham10000(real_records):
+    records = real_records
     assert len(records) == 10_015
     assert records.table["lesion_id"].nunique() == 7_470
     assert records.counts() == {
