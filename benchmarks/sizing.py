@@ -9,7 +9,9 @@ looked up here, and the page says when and where they were read.
 
 import argparse
 import json
+import shlex
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,9 @@ def worked(machine: Machine, pair: float) -> str:
     return f"{name}: {'; '.join(steps)}."
 
 
-def page(figures: dict[str, Any], machines: list[Machine], prices: str = "", currency: str = "") -> str:
+def page(
+    figures: dict[str, Any], machines: list[Machine], prices: str = "", currency: str = "", command: str = ""
+) -> str:
     """results/sizing.md."""
     pair = rate(figures, "ray", 2)
     head = ["machine", "vCPUs", "images a second", "hours", "vCPU-hours"]
@@ -66,6 +70,7 @@ def page(figures: dict[str, Any], machines: list[Machine], prices: str = "", cur
     measured = [(f"local, {n}", rate(figures, "local", n)) for n in (1, 2)] + [("ray, 2", pair)]
     lines = [
         "# A million images", "",
+        *(["```", command, "```", ""] if command else []),
         f"Measured ([scale.md](scale.md)): {figures['machine']}; images of {figures['pixels']}, {figures['model']}.",
         "",
         "| engine, workers | images a second | hours for a million |", "|:--|--:|--:|",
@@ -102,7 +107,9 @@ def main() -> None:
     named: list[Machine] = [(name, int(vcpus), float(price)) for name, vcpus, price in given.machine]
     sizes: list[Machine] = [(f"{count} vCPUs", count, None) for count in SIZES]
     prices = f"Prices: {given.source}; {given.dated}." if named else ""
-    text = page(json.loads(given.scale.read_text(encoding="utf-8")), named or sizes, prices, given.currency)
+    figures = json.loads(given.scale.read_text(encoding="utf-8"))
+    command = shlex.join(["python", "benchmarks/sizing.py", *sys.argv[1:]])
+    text = page(figures, named or sizes, prices, given.currency, command)
     print(text)
     if given.out:
         write_text(given.out, text)

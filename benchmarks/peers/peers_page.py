@@ -314,4 +314,4 @@ def pareto(found: Iterable[Cell], quality: dict[str, Quality], out: Path) -> boo
 
 def sources(quality: dict[str, Quality]) -> str:
     """Where each figure of quality is from."""
-    return "; ".join(f"{name}: {q.source}" for name, q in quality.items())
+    return "; ".join(f"{name}: {q.source}" for name, q in sorted(quality.items()))
