@@ -1,5 +1,6 @@
 """What many tests need: synthetic lesions, tables without pictures, and the real images where they lie."""
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,9 @@ from hypothesis import settings
 
 # Before torch and numpy are loaded: each of xdist's processes has a core, and what is computed here is small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A short training otherwise spends most of its time looking for cycles among torch's many objects.
+gc.set_threshold(100_000, 50, 100)
 
 # How long one example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("lentigo", settings.default, deadline=None)
