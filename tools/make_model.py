@@ -8,6 +8,9 @@ finds most sensitive, as many as hold --keep of the weights: the first share who
 taken. --balanced calibrates on as many images of each diagnosis. In the second form, for networks whose answers 8 bits
 change too much, it stores weights in 8 bits and computes in 32. --packed writes NAME.onnx.zst. Interrupted, it starts
 again; the files are the same. tools/ship.py then writes what goes with it.
+
+With --fold FOLDER the same is made of a run of another fold, for the mean over folds: nothing ships, and the file and
+its answers on its test part go into FOLDER. `benchmarks/flagships.py folds` takes such folders.
 """
 
 import argparse
@@ -42,14 +45,18 @@ def main() -> None:
     parser.add_argument("--balanced", action="store_true", help="calibrate on as many images of each diagnosis")
     parser.add_argument("--clusters", type=int, help="different weights of a layer, instead of 8-bit computation")
     parser.add_argument("--packed", action="store_true", help="write NAME.onnx.zst")
+    parser.add_argument("--fold", type=Path, help="write into this folder, and nothing into the package or results/")
     asked = parser.parse_args()
     run = training.load_run(asked.run, data=asked.data)
     path = bundle(run, asked)
-    measure(path, run, asked.data, ROOT / "results" / asked.name)
+    if asked.fold:
+        evaluation.evaluate(path, root=asked.data, own_test=True, out=asked.fold)
+    else:
+        measure(path, run, asked.data, ROOT / "results" / asked.name)
 
 
 def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
-    """The run's network in 8 bits, in the package; its path there."""
+    """The run's network in 8 bits, in the package or the folder of its fold; its path there."""
     name, work = asked.name, asked.work
     (work / "int8").mkdir(parents=True, exist_ok=True)
     exact = export.bundle(run, work / f"{name}.onnx")
@@ -63,8 +70,9 @@ def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
         packed = small.with_suffix(".onnx.zst")
         export.convert(small, packed)
         small = packed
-    path = write_bytes(WEIGHTS / small.name, small.read_bytes())
-    for other in WEIGHTS.glob(f"{name}.onnx*"):  # packed before, and not now, or the reverse
+    place = asked.fold or WEIGHTS
+    path = write_bytes(place / small.name, small.read_bytes())
+    for other in place.glob(f"{name}.onnx*"):  # packed before, and not now, or the reverse
         if other != path:
             other.unlink()
     print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
