@@ -9,8 +9,8 @@ taken. --balanced calibrates on as many images of each diagnosis. In the second 
 change too much, it stores weights in 8 bits and computes in 32. --packed writes NAME.onnx.zst. Interrupted, it starts
 again; the files are the same. tools/ship.py then writes what goes with it.
 
-With --fold FOLDER the same is made of a run of another fold, for the mean over folds: nothing ships, and the file and
-its answers on its test part go into FOLDER. `benchmarks/flagships.py folds` takes such folders.
+With --fold FOLDER the same is made of a run of another fold, for the mean over folds: nothing ships, the file stays
+in --work, and its answers on its test part go into FOLDER. `benchmarks/flagships.py folds` takes such folders.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--balanced", action="store_true", help="calibrate on as many images of each diagnosis")
     parser.add_argument("--clusters", type=int, help="different weights of a layer, instead of 8-bit computation")
     parser.add_argument("--packed", action="store_true", help="write NAME.onnx.zst")
-    parser.add_argument("--fold", type=Path, help="write into this folder, and nothing into the package or results/")
+    parser.add_argument("--fold", type=Path, help="of another fold: its answers, and nothing into the package")
     asked = parser.parse_args()
     run = training.load_run(asked.run, data=asked.data)
     path = bundle(run, asked)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
-    """The run's network in 8 bits, in the package or the folder of its fold; its path there."""
+    """The run's network in 8 bits, in the package, or that of another fold in --work; its path."""
     name, work = asked.name, asked.work
     (work / "int8").mkdir(parents=True, exist_ok=True)
     exact = export.bundle(run, work / f"{name}.onnx")
@@ -70,9 +70,10 @@ def bundle(run: training.Run, asked: argparse.Namespace) -> Path:
         packed = small.with_suffix(".onnx.zst")
         export.convert(small, packed)
         small = packed
-    place = asked.fold or WEIGHTS
-    path = write_bytes(place / small.name, small.read_bytes())
-    for other in place.glob(f"{name}.onnx*"):  # packed before, and not now, or the reverse
+    if asked.fold:
+        return small
+    path = write_bytes(WEIGHTS / small.name, small.read_bytes())
+    for other in WEIGHTS.glob(f"{name}.onnx*"):  # packed before, and not now, or the reverse
         if other != path:
             other.unlink()
     print(f"{name}: {path.stat().st_size:,} bytes", flush=True)
