@@ -1,6 +1,7 @@
 """results/flagships.md: the models that ship, their goals, what each ingredient gave, and their trainings.
 
     python benchmarks/flagships.py folds NAME PREDICTIONS...   results/NAME/folds.json: mean over folds, with intervals
+    python benchmarks/flagships.py by-fold PREDICTIONS...      the part of the page with each fold of each model
     python benchmarks/flagships.py before REVISION             results/flagships_before.json: that revision's lentigo-s
     python benchmarks/flagships.py models [--reference NAME]   the part of the page on the models that ship
     python benchmarks/flagships.py ablation FILE.json          the part on ingredients, from folders of evaluated runs
@@ -40,7 +41,7 @@ SHOWN = ("balanced_accuracy", "auc", "melanoma")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("folds", "before", "models", "ablation", "trainings"))
+    parser.add_argument("what", choices=("folds", "before", "models", "by-fold", "ablation", "trainings"))
     parser.add_argument("given", nargs="*")
     parser.add_argument("--reference", default="resnet50_tl", help="whose folds lentigo-s is compared with")
     parser.add_argument("--replicates", type=int, default=1000)
@@ -53,7 +54,9 @@ def main() -> None:
         elif options.what == "before":
             print(keep_before(options.given[0], options.out))
         else:
-            made = {"models": models, "ablation": ablation, "trainings": trainings}[options.what](options)
+            made = {"models": models, "by-fold": by_fold, "ablation": ablation, "trainings": trainings}[options.what](
+                options
+            )
             print(write_part(options.out, options.what, made[0], made[1], line))
     except LentigoError as error:
         sys.exit(f"Error: {error.message}\n       {error.hint}")
@@ -122,6 +125,32 @@ def goal_table(name: str, found: dict[str, Measured] | None) -> str:
         bound = "not measured" if limit is None else f"{side} {limit:,.{0 if limit > 1000 else 3}f}"
         rows.append((goal.what, bound, found[goal.key].text, judge(goal, found)))
     return table(("figure", "goal", "measured", ""), rows)
+
+
+def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """A row for each fold of each model, and the means."""
+    keys = ("balanced_accuracy", "auc_balanced", "auc", "melanoma_balanced", "melanoma", "ece_balanced", "ece")
+    tables = [predictions_of(Path(path)) for path in options.given]
+    rows, data = [], []
+    for name in dict.fromkeys(str(own.meta["model"]) for own in tables):
+        folds = sorted((own for own in tables if own.meta["model"] == name), key=lambda own: int(own.meta["fold"]))  # type: ignore[call-overload]
+        measured = [measure(own, replicates=options.replicates) for own in folds]
+        for own, metrics in zip(folds, measured, strict=True):
+            values = {key: shown(metrics, key) for key in keys}
+            about = {"model": name, "fold": own.meta["fold"], "images": len(own), "file": str(own.meta["model_sha256"])}
+            data.append({**about, **values, "split": str(own.meta["split_sha256"])})
+            rows.append((name, str(own.meta["fold"]), f"{len(own):,}", about["file"][:12], *values.values()))
+        if len(folds) > 1:
+            means = [combine(measured).views[view]["diagnosis"][metric].mean for metric, view in map(METRICS.get, keys)]  # type: ignore[misc]
+            rows.append((f"**{name}**", f"mean of {len(folds)}", "", "", *(f"**{mean:.3f}**" for mean in means)))
+    text = (
+        f"{table(('model', 'fold', 'test images', 'file', *(ROWS[key] for key in keys)), rows)}\n\n"
+        "For each fold the network was trained, distilled, compressed and calibrated anew without its test part, from "
+        "the same starting weights and by the same recipes (`tools/make_model.py --fold`). Intervals of 95 % are from "
+        f"{options.replicates:,} resamples of the fold's lesions, and say nothing of another training. Means have none "
+        f"here. {machine()}."
+    )
+    return {"rows": data}, text
 
 
 def ablation(options: argparse.Namespace) -> tuple[dict[str, Any], str]:

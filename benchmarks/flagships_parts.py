@@ -13,6 +13,7 @@ __all__ = ["command", "read_json", "read_parts", "write_part"]
 
 TITLES = {
     "models": "The models that ship",
+    "by-fold": "Fold by fold",
     "ablation": "What each ingredient gave",
     "limits": "What holds them back",
     "trainings": "Trainings",

@@ -100,12 +100,21 @@ def trained(folder: Path) -> Path:
 def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
     for fold in range(3):
         (tmp_path / f"run{fold}").mkdir()
-        table = make(300, seed=fold, skill=2 + fold, split_sha256=f"s{fold}", model_sha256=f"m{fold}", part="test")
+        table = make(
+            300, seed=fold, skill=2 + fold, split_sha256=f"s{fold}", model_sha256=f"m{fold}", part="test", fold=fold
+        )
         table.save(tmp_path / f"run{fold}" / "predictions.parquet")
     out = ("--out", tmp_path / "results", "--replicates", 20)
     run(monkeypatch, "folds", "tiny", *(tmp_path / f"run{fold}" for fold in range(3)), *out)
     combined = Combined.from_json((tmp_path / "results" / "tiny" / "folds.json").read_text())
     assert combined.folds == 3
+    run(monkeypatch, "by-fold", *(tmp_path / f"run{fold}" for fold in (2, 0, 1)), *out)
+    rows = json.loads((tmp_path / "results" / "flagships.json").read_text())["by-fold"]["data"]["rows"]
+    assert [(row["fold"], row["file"], row["split"]) for row in rows] == [(f, f"m{f}", f"s{f}") for f in range(3)]
+    mean = next(
+        line for line in (tmp_path / "results" / "flagships.md").read_text().splitlines() if "mean of 3" in line
+    )
+    assert f"**{combined.views['equal_prevalence']['diagnosis']['balanced_accuracy'].mean:.3f}**" in mean
     same = make(300, seed=0, skill=3, split_sha256="s0", model_sha256="m9", part="test")
     same.save(tmp_path / "run1" / "predictions.parquet")
     rows = [
