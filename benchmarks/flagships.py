@@ -145,8 +145,9 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             rows.append((f"**{name}**", f"mean of {len(folds)}", "", "", *(f"**{mean:.3f}**" for mean in means)))
     text = (
         f"{table(('model', 'fold', 'test images', 'file', *(ROWS[key] for key in keys)), rows)}\n\n"
-        "For each fold the network was trained, distilled, compressed and calibrated anew without its test part, from "
-        "the same starting weights and by the same recipes (`tools/make_model.py --fold`). Intervals of 95 % are from "
+        "For each fold network and teachers were trained, compressed and calibrated anew without its test part, from "
+        "the same starting weights and by the same recipes (`tools/make_model.py --fold`); of a network in 8 bits as "
+        "many layers keep 16 as its policy asks for. Intervals of 95 % are from "
         f"{options.replicates:,} resamples of the fold's lesions, and say nothing of another training. Means have none "
         f"here. {machine()}."
     )
