@@ -141,7 +141,8 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             data.append({**about, **values, "split": str(own.meta["split_sha256"])})
             rows.append((name, str(own.meta["fold"]), f"{len(own):,}", about["file"][:12], *values.values()))
         if len(folds) > 1:
-            means = [combine(measured).views[view]["diagnosis"][metric].mean for metric, view in map(METRICS.get, keys)]  # type: ignore[misc]
+            views = combine(measured).views
+            means = [views[view]["diagnosis"][metric].mean for metric, view in (METRICS[key] for key in keys)]
             rows.append((f"**{name}**", f"mean of {len(folds)}", "", "", *(f"**{mean:.3f}**" for mean in means)))
     text = (
         f"{table(('model', 'fold', 'test images', 'file', *(ROWS[key] for key in keys)), rows)}\n\n"

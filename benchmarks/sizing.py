@@ -9,12 +9,12 @@ looked up here, and the page says when and where they were read.
 
 import argparse
 import json
-import shlex
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
+from flagships_parts import command
 from lentigo.atomic import write_text
 
 MILLION = 1_000_000
@@ -60,9 +60,7 @@ def worked(machine: Machine, pair: float) -> str:
     return f"{name}: {'; '.join(steps)}."
 
 
-def page(
-    figures: dict[str, Any], machines: list[Machine], prices: str = "", currency: str = "", command: str = ""
-) -> str:
+def page(figures: dict[str, Any], machines: list[Machine], prices: str = "", currency: str = "", line: str = "") -> str:
     """results/sizing.md."""
     pair = rate(figures, "ray", 2)
     head = ["machine", "vCPUs", "images a second", "hours", "vCPU-hours"]
@@ -70,7 +68,7 @@ def page(
     measured = [(f"local, {n}", rate(figures, "local", n)) for n in (1, 2)] + [("ray, 2", pair)]
     lines = [
         "# A million images", "",
-        *(["```", command, "```", ""] if command else []),
+        *(["```", line, "```", ""] if line else []),
         f"Measured ([scale.md](scale.md)): {figures['machine']}; images of {figures['pixels']}, {figures['model']}.",
         "",
         "| engine, workers | images a second | hours for a million |", "|:--|--:|--:|",
@@ -108,8 +106,7 @@ def main() -> None:
     sizes: list[Machine] = [(f"{count} vCPUs", count, None) for count in SIZES]
     prices = f"Prices: {given.source}; {given.dated}." if named else ""
     figures = json.loads(given.scale.read_text(encoding="utf-8"))
-    command = shlex.join(["python", "benchmarks/sizing.py", *sys.argv[1:]])
-    text = page(figures, named or sizes, prices, given.currency, command)
+    text = page(figures, named or sizes, prices, given.currency, command("benchmarks/sizing.py", sys.argv[1:]))
     print(text)
     if given.out:
         write_text(given.out, text)
