@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 
+from common import as_installed
+
 IMAGES = 32
 """JPEGs that take turns, so that none stays in the processor's cache for all."""
 
@@ -160,7 +162,7 @@ def start_cell(asked: dict[str, Any], started: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "lentigo", "classify", "--model", asked["network"], str(image)]
 
     def once(_: int) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=as_installed())
         if done.returncode not in (0, 4):  # 4: not gradable, which synthetic images may be
             raise RuntimeError(done.stderr.strip())
 

@@ -232,3 +232,12 @@ def test_torch_is_never_imported(bundle_path, photo):
         "assert not {'torch', 'pandas', 'sklearn', 'matplotlib', 'onnx'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_one_image_needs_no_progress_bar(bundle_path, photo):
+    code = (
+        "import sys, lentigo.runtime\n"
+        f"list(lentigo.runtime.classify_files([{photo!r}], model={str(bundle_path)!r}))\n"
+        "assert 'rich' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

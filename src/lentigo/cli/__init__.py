@@ -1,5 +1,6 @@
 """Command line: each verb is one call of a public function, which a Python user would call too."""
 
+import gc
 import os
 import sys
 import warnings
@@ -86,6 +87,8 @@ def main() -> None:
     # Before torch is loaded: threads that wait for each other by spinning take the cores from whatever else runs, and a
     # training beside other work then takes many times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Imports make many objects, none of which the collector could free: looking at them is a tenth of the start-up.
+    gc.set_threshold(10_000, 10, 10)
     try:
         app()
     except LentigoError as error:
