@@ -100,6 +100,7 @@ EQUIVALENT: dict[str, str] = {
         "the product of two truth values is their conjunction"
     ),
     "deepest = max((len(path.absolute().parts) for path in paths), default= -1)": "no tables have no names",
+    'for key in found.provenance[ -1].shown("headline"):': "runs of other labels or majorities are refused",
 }
 """What a mutant's line does that no test could notice, by the line as it was changed."""
 

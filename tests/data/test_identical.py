@@ -180,3 +180,11 @@ def test_files_that_cannot_be_read_are_like_no_other(tmp_path):
         file.write_bytes(b"the same")
     assert identical_images(files) == [[2, 3]]
     assert identical_images(files[:2]) == []
+
+
+def test_a_file_of_its_own_content_is_in_no_group(tmp_path):
+    contents = ("the same", "of another size", "the same", "the game")
+    files = [tmp_path / str(place) for place in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_text(content)
+    assert identical_images(files) == [[0, 2]]
