@@ -13,7 +13,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.comparison import Comparison, Difference, compare
 from lentigo.evaluation.statistics.runs import Combined, combine
-from lentigo.render.markdown import table
+from lentigo.render.markdown import p_value, table
 
 __all__ = ["combine_tables", "compare_tables"]
 
@@ -102,16 +102,15 @@ def _compared(found: Comparison) -> str:
         lines += [
             "",
             f"McNemar: lesions that only the first classifies correctly {test.first_only:,}, only the second "
-            f"{test.second_only:,}; p {pair.mcnemar_p_holm:.4f}.",
+            f"{test.second_only:,}; p {p_value(pair.mcnemar_p_holm)}.",
         ]
     return "\n".join(lines) + "\n"
 
 
 def _row(found: Difference, test: str, what: Provenance) -> tuple[object, ...]:
-    p = "–" if found.p_holm is None else f"{found.p_holm:.4f}"
     label = what.label(found.metric)
     name = label if found.task == "diagnosis" else f"{label} ({found.task})"
-    return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p
+    return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p_value(found.p_holm)
 
 
 def _combined(found: Combined) -> str:
