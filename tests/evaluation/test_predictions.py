@@ -38,7 +38,7 @@ def test_bad_row_is_named(column, value, message):
 
 def test_ages_are_numbers_or_missing():
     table = make(20).table
-    with pytest.raises(DataError, match="age .* not hold numbers"):
+    with pytest.raises(DataError, match=r"age .* not hold numbers"):
         Predictions(table.assign(age="85+"))
     assert len(Predictions(table.assign(age=None))) == 20
     assert len(Predictions(table.assign(age=[45.0, np.nan] * 10))) == 20

@@ -80,14 +80,14 @@ def write_page(
     Raises:
         BundleError: not a bundle, or the engine lacks one of its operators; the message names it.
         DataError: no such engine, or its files or the programs that it needs are missing.
-        OutputError: the file exists, or can't be written.
+        OutputError: the file exists, is the bundle, or can't be written.
     """
     if engine not in ENGINES:
         raise DataError(f"There is no engine {engine!r}.", did_you_mean(engine, ENGINES))
     if ort is not None and engine != "ort":
         raise DataError(f"{ort}: the engine {engine!r} doesn't use onnxruntime-web.", "Add --engine ort.")
-    refuse_existing(out, overwrite=overwrite)
     opened = bundle if isinstance(bundle, Bundle) else Bundle(find_bundle(bundle))
+    refuse_existing(out, overwrite=overwrite, inputs=[opened.path])
     return write_text(out, page_html(opened, engine, ort))
 
 

@@ -36,9 +36,9 @@ def compare_tables(
 
     Raises:
         DataError: a broken table, fewer than two, or tables of other images.
-        OutputError: `out` exists, or can't be written.
+        OutputError: `out` exists, is one of the tables, or can't be written.
     """
-    _check(out, overwrite)
+    _check(out, tables, overwrite)
     found = compare({name: Predictions.load(path) for name, path in _named(tables).items()}, replicates=replicates)
     _save(found, out)
     return _compared(found)
@@ -57,9 +57,9 @@ def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, o
 
     Raises:
         DataError: a broken table, a run twice, or runs under other protocols or on other parts.
-        OutputError: `out` exists, or can't be written.
+        OutputError: `out` exists, is one of the tables, or can't be written.
     """
-    _check(out, overwrite)
+    _check(out, tables, overwrite)
     found = combine([measure(Predictions.load(Path(path))) for path in _named(tables).values()])
     _save(found, out)
     return _combined(found)
@@ -79,9 +79,9 @@ def _named(tables: Sequence[PathLike]) -> dict[str, Path]:
     return {}
 
 
-def _check(out: PathLike | None, overwrite: bool) -> None:
+def _check(out: PathLike | None, tables: Sequence[PathLike], overwrite: bool) -> None:
     if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+        refuse_existing(out, overwrite=overwrite, inputs=tables)
 
 
 def _save(found: Result, out: PathLike | None) -> None:
