@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lentigo import texts
+from lentigo.arguments import checked
 from lentigo.atomic import refuse_existing, write_text
 from lentigo.errors import DataError, did_you_mean
 from lentigo.page.ort import ort_files, pack_for_ort
@@ -57,6 +58,7 @@ class _Inside:
     sources: tuple[str, ...] = ()
 
 
+@checked
 def write_page(
     bundle: Bundle | str | os.PathLike[str],
     out: str | os.PathLike[str],
