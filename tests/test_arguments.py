@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from lentigo import audit, data, evaluation, export, training
+from lentigo import audit, comparison, data, evaluation, export, page, report, runtime, training
 from lentigo.arguments import _fits, checked
 from lentigo.data.records import Records
 from lentigo.errors import DataError, LentigoError
@@ -21,6 +21,11 @@ from lentigo.errors import DataError, LentigoError
         audit.audit,
         audit.describe,
         audit.write_audit,
+        comparison.follow,
+        comparison.load_index,
+        comparison.read_visits,
+        comparison.similar,
+        comparison.ugly_duckling,
         data.load_pixels,
         data.load_split,
         data.pack,
@@ -28,8 +33,13 @@ from lentigo.errors import DataError, LentigoError
         data.read_pairs,
         data.split,
         data.write_split,
+        evaluation.compare,
+        evaluation.evaluate,
         evaluation.measure,
         export.bundle,
+        page.write_page,
+        report.report,
+        runtime.classify_files,
         training.load_run,
         training.train,
     ],
@@ -42,6 +52,17 @@ def test_a_number_for_what_is_no_number_is_refused(function):
         function(*positional, **{p.name: 3 for p in needed if p.kind is p.KEYWORD_ONLY})
     assert f".{function.__name__}: {needed[0].name} can't be 3, of type int." in caught.value.message
     assert caught.value.hint.startswith("It takes ")
+
+
+@pytest.mark.parametrize("model", [3, ["lentigo-s"], {}])
+def test_a_model_is_a_name_or_a_path(model):
+    with pytest.raises(DataError, match="model can't be"):
+        runtime.Classifier.load(model)
+
+
+def test_one_table_is_not_several():
+    with pytest.raises(DataError, match=r"can't be 'predictions\.parquet', of type str"):
+        report.report("predictions.parquet")
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,16 @@ def test_an_existing_file_is_refused_unless_it_may_go(tmp_path):
     assert refuse_existing(file, overwrite=True) == file
 
 
+def test_no_input_may_go_by_whatever_name(tmp_path):
+    table, link = tmp_path / "a.parquet", tmp_path / "link"
+    table.write_text("mine")
+    link.symlink_to(table)
+    for name in (table, link, tmp_path / "." / "a.parquet"):
+        with pytest.raises(OutputError, match="one of the inputs"):
+            refuse_existing(name, overwrite=True, inputs=[tmp_path / "absent", table])
+    assert refuse_existing(tmp_path / "new", inputs=[table]) == tmp_path / "new"
+
+
 def test_a_broken_link_counts_as_a_file(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "absent")
     with pytest.raises(OutputError):

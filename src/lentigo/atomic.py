@@ -7,7 +7,7 @@ a crash leaves the previous one, and a failed write is an error with a next step
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -140,13 +140,17 @@ def own_folder(path: str | os.PathLike[str], marks: Collection[str]) -> Path:
     return folder
 
 
-def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Refuse to overwrite an existing file without permission; returns the path.
+def refuse_existing(
+    path: str | os.PathLike[str], *, overwrite: bool = False, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Path:
+    """Refuse to overwrite an existing file without permission, and an input with it; returns the path.
 
     Raises:
-        OutputError: the file exists and `overwrite` is false.
+        OutputError: the file exists and `overwrite` is false, or it is one of `inputs`, by whatever name.
     """
     file = Path(path)
+    if file.exists() and any(os.path.exists(one) and file.samefile(one) for one in inputs):  # noqa: PTH110
+        raise OutputError(f"{file}: this is one of the inputs, which are never overwritten.", "Name another file.")
     if not overwrite and os.path.lexists(file):
         raise OutputError(f"{file}: this file already exists.", "Name another, or use --overwrite (overwrite=True).")
     return file

@@ -241,11 +241,15 @@ def test_compare_and_combine(run, trained_run, bundle_path, lesions, tmp_path):
     assert code == 0
     assert "**a minus b**" in said
     assert "DeLong" in said
-    assert "McNemar" in said
+    assert "McNemar: lesions that only the first classifies correctly 0, only the second 0; p 1.000." in said
     assert json.loads((tmp_path / "compared.json").read_text())["pairs"][0]["first"] == "a"
     code, _, err = run("combine", *tables)
     assert code == 1
     assert "listed twice" in err
+    for verb, given in (("compare", tables), ("combine", tables[:1])):
+        code, _, err = run(verb, *given, "--out", tables[0], "--overwrite")
+        assert code == 1
+        assert "one of the inputs" in err
     code, said, _ = run("combine", tables[0], "--out", tmp_path / "combined.json")
     assert code == 0
     assert "1 runs, 1 splits" in said

@@ -211,11 +211,16 @@ class TestRefused:
         assert "Not classified: 1 file that is not an image (.txt 1)." in capsys.readouterr().err
 
     def test_an_existing_picture(self, lesion, classifier):
-        (lesion / "mine.png").write_bytes(b"mine")
+        visits = comparison.read_visits(lesion.glob("20*.png"), dates="names")
+        image, picture = sorted(lesion.glob("20*.png"))[0], lesion / "compared.png"
+        content = image.read_bytes()
+        with pytest.raises(OutputError, match="not a picture drawn by lentigo"):
+            comparison.follow(visits, classifier, out=image, overwrite=True)
+        assert image.read_bytes() == content
+        comparison.follow(visits, classifier, out=picture)
         with pytest.raises(OutputError, match="already exists"):
-            comparison.follow(
-                comparison.read_visits(lesion.glob("20*.png"), dates="names"), classifier, out=lesion / "mine.png"
-            )
+            comparison.follow(visits, classifier, out=picture)
+        comparison.follow(visits, classifier, out=picture, overwrite=True)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])

@@ -1,6 +1,9 @@
 """The predictions table refuses what would turn into a silent NaN, and comes back from disk."""
 
+import json
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from lentigo.errors import DataError
@@ -16,15 +19,29 @@ from tests.evaluation.imagined import make
         ("dx", "melanoom", "known diagnosis"),
         ("dx", None, "known diagnosis"),
         ("lesion_id", None, "no lesion"),
+        ("lesion_id", 7, "no lesion_id that is a text"),
         ("image_id", "I00000", "twice"),
+        ("image_id", None, "no image_id that is a text"),
+        ("image_id", 7, "no image_id that is a text"),
+        ("p_mel", "high", "p_mel .* not hold numbers"),
     ],
 )
 def test_bad_row_is_named(column, value, message):
-    table = make(20).table
+    table = make(20).table.astype({column: object})
     table.loc[7, column] = value
+    table = table.infer_objects()
     with pytest.raises(DataError, match=message) as error:
         Predictions(table)
-    assert "I00007" in str(error.value) or column == "image_id"
+    assert "I00007" in str(error.value) or column == "image_id" or value == "high"
+    assert error.value.hint
+
+
+def test_ages_are_numbers_or_missing():
+    table = make(20).table
+    with pytest.raises(DataError, match=r"age .* not hold numbers"):
+        Predictions(table.assign(age="85+"))
+    assert len(Predictions(table.assign(age=None))) == 20
+    assert len(Predictions(table.assign(age=[45.0, np.nan] * 10))) == 20
 
 
 def test_negative_probability_names_its_image():
@@ -51,6 +68,16 @@ def test_comes_back_from_disk(tmp_path):
     (tmp_path / "not.parquet").write_text("nothing")
     with pytest.raises(DataError, match=r"not\.parquet"):
         Predictions.load(tmp_path / "not.parquet")
+
+
+def test_edited_meta_is_an_error_with_the_file(tmp_path):
+    path = tmp_path / "p.parquet"
+    make(30).save(path)
+    pq.write_table(pq.read_table(path).replace_schema_metadata({b"lentigo": json.dumps([1, 2])}), path)
+    with pytest.raises(DataError, match=r"p\.parquet: not a predictions table"):
+        Predictions.load(path)
+    with pytest.raises(DataError, match="7 positive shares, not abc"):
+        _ = Predictions(make(30).table, {"training_prevalence": "abc"}).training_prevalence
 
 
 def test_prevalence_follows_bayes():

@@ -118,6 +118,10 @@ def test_no_file_is_overwritten(tmp_path):
         write_page(SHIPPED, out)
     assert out.read_text() == "mine"
     assert write_page(SHIPPED, out, overwrite=True).stat().st_size > 400_000
+    bundle = tmp_path / SHIPPED.name
+    bundle.write_bytes(SHIPPED.read_bytes())
+    with pytest.raises(OutputError, match="one of the inputs"):
+        write_page(bundle, bundle, overwrite=True)
 
 
 def test_an_unknown_engine(tmp_path):

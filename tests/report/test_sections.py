@@ -131,6 +131,14 @@ def test_robustness_has_eight_panels(document):
     assert all(len(p.ticks) == 6 for p in panels.panels)
 
 
+def test_nothing_is_drawn_of_groups_without_a_known_auc(tmp_path, recwarn):
+    p = make(60)
+    nevi = Predictions(p.table[p.table["dx"] == "nv"].assign(sex="female"), p.meta)
+    blocks = section(alone(tmp_path, nevi), "people").blocks
+    assert not any(isinstance(b, Forest) for b in blocks)
+    assert not [w for w in recwarn if "identical" in str(w.message)]
+
+
 def test_groups_have_counts_and_the_proxy_is_flagged(document):
     tables = [b for b in section(document, "people").blocks if isinstance(b, Table)]
     heads = {t.caption.partition(".")[0] for t in tables}

@@ -137,6 +137,19 @@ class TestMany:
             with pytest.raises(ImageError, match="single image instead of several"):
                 call(one)
 
+    def test_a_file_object_that_cannot_be_read_costs_only_itself(self, classifier, photo):
+        with Path(photo).open("rb") as closed:
+            pass
+        with Path(photo).open(encoding="utf-8") as text:
+            results = list(classifier.classify_many([photo, closed, text]))
+        assert [isinstance(r, Failure) for r in results] == [False, True, True]
+        assert "closed file" in results[1].error and "open(path, 'rb')" in results[2].error
+
+    def test_what_is_not_several_images_is_refused(self, classifier):
+        for call in (classifier.classify_many, classifier.classify_batch):
+            with pytest.raises(ImageError, match="NoneType is not several images"):
+                call(None)
+
     def test_what_the_model_fails_on_is_a_failure(self, altered, photo, monkeypatch):
         broken = altered()
 

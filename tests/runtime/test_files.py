@@ -114,7 +114,7 @@ class TestHeatmaps:
         (folder / "0.heatmap.png").write_bytes(Path(photo).read_bytes())
         before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
         for overwrite in (False, True):
-            with pytest.raises(OutputError, match="not a lentigo heat map"):
+            with pytest.raises(OutputError, match="not a picture drawn by lentigo"):
                 classify_files([folder], model=bundle_path, explain=folder, overwrite=overwrite)
         assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 

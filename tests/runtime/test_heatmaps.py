@@ -173,7 +173,7 @@ class TestFiles:
         (tmp_path / "link.png").symlink_to(precious)
         (tmp_path / "dangling.png").symlink_to(tmp_path / "absent.png")
         for place in (precious, tmp_path / "link.png", tmp_path / "dangling.png", tmp_path):
-            with pytest.raises(OutputError, match="not a lentigo heat map"):
+            with pytest.raises(OutputError, match="not a picture drawn by lentigo"):
                 verdict.save_overlay(place, overwrite=True)
         assert precious.read_bytes() == content
         assert not (tmp_path / "absent.png").exists()

@@ -48,21 +48,23 @@ def build_index(
         BundleError: no such model, or it gives no embeddings.
         DataError: unreadable data, other diagnoses than the model's, or no image of the part.
         LeakError: 'all' of a data set of which the model has seen a part.
-        OutputError: the file exists, or can't be written.
+        OutputError: the file exists, is the bundle or one of the data set's, or can't be written.
         RunError: a run that can't be read.
     """
     from lentigo import data
+    from lentigo.data.outputs import refuse_inputs
 
     classifier = opened(model)
     bundle_path = classifier.bundle.path
     target = Path(out) if out else bundle_path.with_name(bundle_path.name.partition(".onnx")[0] + SUFFIX)
-    refuse_existing(writable(target), overwrite=overwrite)
+    refuse_existing(writable(target), overwrite=overwrite, inputs=[bundle_path])
     if (Path(source) / "recipe.json").is_file():
         from lentigo.training import load_run
 
         records = load_run(source).records
     else:
         records = data.read(source, labels=labels)
+    refuse_inputs(target, records)
     return index_of(records, classifier, part).save(target, overwrite=overwrite)
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+from lentigo.arguments import checked
 from lentigo.comparison.described import Described, describe, opened, refuse_copies
 from lentigo.comparison.measuring import Measured, lesion_in, measure
 from lentigo.comparison.pictures import outlined, picture_file, side_by_side
@@ -78,6 +79,7 @@ class FollowUp:
         return "\n".join([*lines, self.hint]) + "\n"
 
 
+@checked
 def follow(
     visits: Sequence[Visit],
     model: Classifier | str | os.PathLike[str] | None = None,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.atomic import refuse_existing, replacing
 from lentigo.comparison.described import unit
 from lentigo.errors import BundleError, DataError, reason
@@ -103,6 +104,7 @@ class Index:
         return load_index(path)
 
 
+@checked
 def load_index(path: str | os.PathLike[str]) -> Index:
     """Read an index.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.comparison.described import Described, content_hash, describe, opened
 from lentigo.comparison.index import Index, load_index
 from lentigo.comparison.pictures import picture_file, side_by_side
@@ -77,6 +78,7 @@ class Similar:
         return "\n".join([*lines, f"  {self.hint}"]) + "\n"
 
 
+@checked
 def similar(
     image: str | os.PathLike[str],
     index: Index | str | os.PathLike[str],

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.comparison.described import Described, describe, opened, refuse_copies, unit
 from lentigo.comparison.pictures import picture_file, side_by_side
 from lentigo.comparison.visits import rows_of
@@ -83,6 +84,7 @@ class UglyDuckling:
         return "\n".join([*lines, self.hint]) + "\n"
 
 
+@checked
 def ugly_duckling(
     lesions: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     model: Classifier | str | os.PathLike[str] | None = None,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lentigo.atomic import refuse_existing, replacing, writable
+from lentigo.atomic import replacing, writable
 from lentigo.errors import OutputError
-from lentigo.runtime.heatmap_files import mark, save
+from lentigo.runtime.heatmap_files import mark, refuse_to_replace, save
 
 __all__ = ["outlined", "picture_file", "side_by_side"]
 
@@ -28,9 +28,11 @@ def picture_file(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """Where `side_by_side` is to write, refused before any work if it can't.
 
     Raises:
-        OutputError: another ending than .png or .jpg, the file exists, or its folder can't be written to.
+        OutputError: another ending than .png or .jpg, its folder can't be written to, or the file exists; `overwrite`
+            lets a picture drawn by lentigo be replaced, and nothing else.
     """
-    file = refuse_existing(writable(out), overwrite=overwrite)
+    file = writable(out)
+    refuse_to_replace(file, overwrite=overwrite)
     if file.suffix.lower() not in _ENDINGS:
         raise OutputError(f"{file}: the picture's name must end in .png or .jpg.", "Rename the output.")
     return file

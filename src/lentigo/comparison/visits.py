@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
+from lentigo.arguments import checked
 from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime import find_images, is_heatmap
 from lentigo.runtime.codecs.header import read_exif
@@ -37,6 +38,7 @@ class Visit:
     mask: Path | None = None
 
 
+@checked
 def read_visits(
     named: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,

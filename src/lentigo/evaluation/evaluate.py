@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lentigo import data
+from lentigo.arguments import checked
 from lentigo.atomic import own_folder, replacing, write_text
 from lentigo.errors import BundleError, DataError
 from lentigo.evaluation.label_mapping import meet
@@ -36,6 +37,7 @@ class _Predicted(NamedTuple):
     validation: Predictions | None
 
 
+@checked
 def evaluate(
     model: PathLike,
     *,

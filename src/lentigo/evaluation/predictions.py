@@ -18,6 +18,7 @@ from lentigo.labels import HAM10000, LabelSet
 __all__ = ["Predictions", "probability_columns"]
 
 _META_KEY = b"lentigo"
+_AGAIN = "Predict again, or correct the table."
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,35 @@ class Predictions:
         needed = ("image_id", "lesion_id", "dx", *probability_columns(self.label_set))
         missing = [c for c in needed if c not in self.table.columns]
         if missing:
-            raise DataError(f"The predictions lack the columns {', '.join(missing)}.")
+            raise DataError(f"The predictions lack the columns {', '.join(missing)}.", _AGAIN)
         if len(self.table) == 0:
             raise DataError("The predictions are empty.", "Predict on a part that has images.")
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
             raise DataError(f"The predictions contain image {twice} twice.", "Predict each image once.")
+        for column in ("image_id", "lesion_id"):
+            texts = [isinstance(value, str) for value in self.table[column]]
+            self._refuse(~np.array(texts), f"has no {column} that is a text")
         self._refuse(~self.table["dx"].isin(self.label_set.classes), "has no known diagnosis in dx")
         self._refuse(pd.isna(self.groups), "has no lesion")
+        self._check_numbers()
         sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-3  # False for NaN
         fine = sums_to_one & (self.probabilities >= 0).all(axis=1)
         self._refuse(~fine, "has probabilities that are not in 0 to 1 or don't sum to 1")
 
+    def _check_numbers(self) -> None:
+        """Numbers where numbers belong; an age may be missing."""
+        numeric = [*probability_columns(self.label_set), *(["age"] if "age" in self.table else [])]
+        for column in numeric:
+            values = self.table[column]
+            if not pd.api.types.is_numeric_dtype(values) and values.notna().any():
+                raise DataError(f"The column {column} of the predictions does not hold numbers.", _AGAIN)
+
     def _refuse(self, bad: NDArray[np.bool_] | pd.Series, reason: str) -> None:
         if np.any(bad):
             first = self.table["image_id"].iloc[int(np.argmax(bad))]
-            raise DataError(f"Image {first} {reason}; {int(np.sum(bad))} of {len(self)} predictions are affected.")
+            affected = f"{int(np.sum(bad))} of {len(self)} predictions are affected"
+            raise DataError(f"Image {first} {reason}; {affected}.", _AGAIN)
 
     def __repr__(self) -> str:
         model, part = self.meta.get("model", "unknown model"), self.meta.get("part", "images")
@@ -133,7 +147,10 @@ class Predictions:
 
     def _shares(self, values: object) -> NDArray[np.float64]:
         """Positive shares [K], scaled to sum to 1."""
-        share = np.asarray(values, dtype=np.float64)
+        try:
+            share = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):  # texts, or lists of several lengths
+            share = np.empty(0)
         if share.shape != (len(self.label_set),) or not (share > 0).all() or not np.isfinite(share).all():
             raise DataError(
                 f"A prevalence is {len(self.label_set)} positive shares, not {values}.",
@@ -156,8 +173,8 @@ class Predictions:
         """
         try:
             table = pq.read_table(path)
-            meta = json.loads((table.schema.metadata or {})[_META_KEY])
-        except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
+            meta = dict(json.loads((table.schema.metadata or {})[_META_KEY]))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{path}: not a predictions table ({reason(error)}).", "Create one: lentigo evaluate."
             ) from None

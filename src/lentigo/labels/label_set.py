@@ -220,7 +220,7 @@ class LabelSet:
 
 def _key(text: str) -> str:
     """A text normalised for comparison: case and spelling."""
-    return plain_name(text)
+    return plain_name(str(text))
 
 
 def _keys(label: Label) -> set[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lentigo import texts
+from lentigo.arguments import checked
 from lentigo.atomic import refuse_existing, write_text
 from lentigo.errors import DataError, did_you_mean
 from lentigo.page.ort import ort_files, pack_for_ort
@@ -57,6 +58,7 @@ class _Inside:
     sources: tuple[str, ...] = ()
 
 
+@checked
 def write_page(
     bundle: Bundle | str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -80,14 +82,14 @@ def write_page(
     Raises:
         BundleError: not a bundle, or the engine lacks one of its operators; the message names it.
         DataError: no such engine, or its files or the programs that it needs are missing.
-        OutputError: the file exists, or can't be written.
+        OutputError: the file exists, is the bundle, or can't be written.
     """
     if engine not in ENGINES:
         raise DataError(f"There is no engine {engine!r}.", did_you_mean(engine, ENGINES))
     if ort is not None and engine != "ort":
         raise DataError(f"{ort}: the engine {engine!r} doesn't use onnxruntime-web.", "Add --engine ort.")
-    refuse_existing(out, overwrite=overwrite)
     opened = bundle if isinstance(bundle, Bundle) else Bundle(find_bundle(bundle))
+    refuse_existing(out, overwrite=overwrite, inputs=[opened.path])
     return write_text(out, page_html(opened, engine, ort))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["once", "table"]
+__all__ = ["once", "p_value", "table"]
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> str:
@@ -27,6 +27,13 @@ def once(cells: Sequence[str], *, starts: tuple[str, ...] = ("undefined (", "–
         if cell.startswith(starts):
             seen.add(cell)
     return found
+
+
+def p_value(p: float | None) -> str:
+    """The p of a test, never 0: a small one is not an impossible one."""
+    if p is None:
+        return "–"
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _cell(value: object) -> str:

@@ -6,6 +6,7 @@ from lentigo import __version__
 from lentigo.errors import DataError
 from lentigo.evaluation.catalogue import PRIORS, VIEW_LABELS, VIEW_NOTE, entry
 from lentigo.evaluation.statistics.comparison import Comparison, compare
+from lentigo.render.markdown import p_value
 from lentigo.report import curves
 from lentigo.report.document import Document, Figure, Section, Statement, Table, Text
 from lentigo.report.in_short import mistaken, named
@@ -115,7 +116,7 @@ def differences(found: Comparison) -> Section:
         Table(
             caption=f"{pair.first} minus {pair.second}, in the same resamples of lesions; above 0 the first has the "
             "larger number. p is corrected for the number of pairs of models (Holm), not for metrics. McNemar's "
-            f"test of the multiclass decisions: p = {pair.mcnemar_p_holm:.3f}.",
+            f"test of the multiclass decisions: p {p_value(pair.mcnemar_p_holm)}.",
             columns=("metric", "better", "view", "difference", "p"),
             rows=tuple(
                 (
@@ -123,7 +124,7 @@ def differences(found: Comparison) -> Section:
                     entry(d.metric).better,
                     PRIORS[d.view],
                     number(d.difference),
-                    "–" if d.p_holm is None else "below 0.001" if d.p_holm < 0.001 else f"{d.p_holm:.3f}",
+                    p_value(d.p_holm),
                 )
                 for d in pair.differences
             ),

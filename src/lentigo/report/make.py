@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lentigo import data
+from lentigo.arguments import checked
 from lentigo.atomic import own_folder, write_text
 from lentigo.errors import DataError
 from lentigo.evaluation.predictions import Predictions
@@ -23,6 +24,7 @@ __all__ = ["report"]
 PathLike = str | os.PathLike[str]
 
 
+@checked
 def report(
     predictions_paths: Sequence[PathLike],
     out: PathLike | None = None,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lentigo.arguments import checked
 from lentigo.errors import BundleError, ImageError
 from lentigo.runtime.bundle import Bundle
 from lentigo.runtime.clinical import encode
@@ -59,6 +60,7 @@ class Classifier:
         self._thresholds = threshold_words(described.operating_points, self.labels, described.no_operating_point)
 
     @classmethod
+    @checked
     def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int = 0) -> "Classifier":
         """Open a model.
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from lentigo.arguments import checked
 from lentigo.atomic import make_folder
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import note, track
@@ -57,6 +58,7 @@ class FileResults(Iterator[Verdict | Failure]):
         return [sentence for count, sentence in counted if count]
 
 
+@checked
 def classify_files(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,

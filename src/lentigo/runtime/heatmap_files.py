@@ -63,11 +63,11 @@ def _tagged_file(file: IO[bytes]) -> bool:
 
 
 def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file by a heat map, unless it is an earlier heat map and `overwrite` allows it.
+    """Refuse to replace a file by a picture, unless lentigo drew it and `overwrite` allows it.
 
     Args:
         path: where it would be written.
-        overwrite: whether an earlier heat map may be replaced; nothing else ever is.
+        overwrite: whether an earlier picture may be replaced; nothing else ever is.
 
     Raises:
         OutputError: an existing file would be replaced.
@@ -76,10 +76,11 @@ def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
         return
     if not is_heatmap(path):
         raise OutputError(
-            f"{path}: a file that is not a lentigo heat map is never replaced.", "Choose another folder or file."
+            f"{path}: a file that is not a picture drawn by lentigo is never replaced.",
+            "Choose another folder or file.",
         )
     if not overwrite:
-        raise OutputError(f"{path}: this heat map already exists.", "Choose another folder, or use --overwrite.")
+        raise OutputError(f"{path}: this picture already exists.", "Choose another folder, or use --overwrite.")
 
 
 def save(picture: Image.Image, path: Path, tag: Mapping[str, object]) -> Path:

@@ -22,6 +22,7 @@ MAX_BYTES = 8 * MAX_PIXELS
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | NDArray | Image.Image
 
+_OPEN_IT = "Open it in binary mode: open(path, 'rb')."
 _READABLE = "Use JPEG, PNG, BMP, TIFF, WebP or GIF."
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -125,15 +126,22 @@ def contents_of(file: IO[bytes]) -> bytes:
     """The content of an open binary file from its current position.
 
     Raises:
-        ImageError: opened as text, or longer than `MAX_BYTES`.
+        ImageError: opened as text, closed, unreadable, or longer than `MAX_BYTES`.
     """
     contents = bytearray()
-    while part := file.read(1 << 20):
+    while part := _next_part(file):
         if not isinstance(part, bytes | bytearray | memoryview):
-            raise ImageError("a file that does not yield bytes.", "Open it in binary mode: open(path, 'rb').")
+            raise ImageError("a file that does not yield bytes.", _OPEN_IT)
         contents += part
         _refuse_length(len(contents))
     return bytes(contents)
+
+
+def _next_part(file: IO[bytes]) -> bytes:
+    try:
+        return file.read(1 << 20)
+    except (OSError, ValueError) as error:  # also of a closed file, and of one that was opened as text
+        raise ImageError(f"a file that can't be read ({error}).", _OPEN_IT) from None
 
 
 def _refuse_length(length: int) -> None:

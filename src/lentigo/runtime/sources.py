@@ -59,11 +59,13 @@ def several(sources: Iterable[ImageSource]) -> Iterable[ImageSource]:
     """Refuse a single image where several are expected: a path would be iterated by character, an image by row.
 
     Raises:
-        ImageError: it is a single image.
+        ImageError: it is a single image, or nothing to iterate over.
     """
     one = isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike | Image.Image) or hasattr(
         sources, "read"
     )
     if one or (isinstance(sources, np.ndarray) and sources.ndim != 4):
         raise ImageError(f"{name_of(sources)}: a single image instead of several.", "Pass a list, or use classify().")
+    if not isinstance(sources, Iterable):
+        raise ImageError(f"{type(sources).__name__} is not several images.", "Pass a list of what classify() takes.")
     return sources

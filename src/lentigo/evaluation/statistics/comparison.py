@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
+from lentigo.arguments import checked
 from lentigo.errors import DataError
 from lentigo.evaluation.basis import Lesions
 from lentigo.evaluation.catalogue import choice
@@ -103,6 +104,7 @@ class Comparison(Result):
     pairs: tuple[Pair, ...]
 
 
+@checked
 def compare(models: Mapping[str, Predictions], *, replicates: int = 1000, seed: int = 0) -> Comparison:
     """Compare two or more models that predicted the same images.
 

@@ -13,7 +13,7 @@ from lentigo.evaluation.provenance import Provenance
 from lentigo.evaluation.result import Result
 from lentigo.evaluation.statistics.comparison import Comparison, Difference, compare
 from lentigo.evaluation.statistics.runs import Combined, combine
-from lentigo.render.markdown import table
+from lentigo.render.markdown import p_value, table
 
 __all__ = ["combine_tables", "compare_tables"]
 
@@ -36,9 +36,9 @@ def compare_tables(
 
     Raises:
         DataError: a broken table, fewer than two, or tables of other images.
-        OutputError: `out` exists, or can't be written.
+        OutputError: `out` exists, is one of the tables, or can't be written.
     """
-    _check(out, overwrite)
+    _check(out, tables, overwrite)
     found = compare({name: Predictions.load(path) for name, path in _named(tables).items()}, replicates=replicates)
     _save(found, out)
     return _compared(found)
@@ -57,9 +57,9 @@ def combine_tables(tables: Sequence[PathLike], *, out: PathLike | None = None, o
 
     Raises:
         DataError: a broken table, a run twice, or runs under other protocols or on other parts.
-        OutputError: `out` exists, or can't be written.
+        OutputError: `out` exists, is one of the tables, or can't be written.
     """
-    _check(out, overwrite)
+    _check(out, tables, overwrite)
     found = combine([measure(Predictions.load(Path(path))) for path in _named(tables).values()])
     _save(found, out)
     return _combined(found)
@@ -79,9 +79,9 @@ def _named(tables: Sequence[PathLike]) -> dict[str, Path]:
     return {}
 
 
-def _check(out: PathLike | None, overwrite: bool) -> None:
+def _check(out: PathLike | None, tables: Sequence[PathLike], overwrite: bool) -> None:
     if out is not None:
-        refuse_existing(out, overwrite=overwrite)
+        refuse_existing(out, overwrite=overwrite, inputs=tables)
 
 
 def _save(found: Result, out: PathLike | None) -> None:
@@ -102,16 +102,15 @@ def _compared(found: Comparison) -> str:
         lines += [
             "",
             f"McNemar: lesions that only the first classifies correctly {test.first_only:,}, only the second "
-            f"{test.second_only:,}; p {pair.mcnemar_p_holm:.4f}.",
+            f"{test.second_only:,}; p {p_value(pair.mcnemar_p_holm)}.",
         ]
     return "\n".join(lines) + "\n"
 
 
 def _row(found: Difference, test: str, what: Provenance) -> tuple[object, ...]:
-    p = "–" if found.p_holm is None else f"{found.p_holm:.4f}"
     label = what.label(found.metric)
     name = label if found.task == "diagnosis" else f"{label} ({found.task})"
-    return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p
+    return name, entry(found.metric).better, PRIORS[found.view], test, found.difference, p_value(found.p_holm)
 
 
 def _combined(found: Combined) -> str:

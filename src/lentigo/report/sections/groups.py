@@ -31,8 +31,9 @@ def groups(subject: Subject) -> Section:
         )
         return Section(name="people", title=title, blocks=(Text(text=text),))
     alarm = found.provenance.label_set.alarm
-    forest = [] if alarm is None else [_forest(found, known, alarm)]
-    blocks: list[Block] = [*forest, *_gaps(known, found.provenance)]
+    forests = [] if alarm is None else [_forest(found, known, alarm)]
+    drawn = [f for f in forests if f.rows]  # none without a group that has both kinds of lesion
+    blocks: list[Block] = [*drawn, *_gaps(known, found.provenance)]
     blocks += [_table(factor, f, subject) for factor, f in known.items()]
     unknown = [TITLES[k].lower() for k in found.factors if k not in known]
     if unknown:
