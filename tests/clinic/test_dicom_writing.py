@@ -82,6 +82,16 @@ def test_what_belongs_to_no_study_is_refused(lenient, lesion_jpeg, make_dicom, v
         write_dicom(dicom_report(verdict), tmp_path / "mine.dcm")
 
 
+def test_only_an_earlier_result_is_replaced(make_dicom, verdict, tmp_path):
+    for content in (b"mine", make_dicom()):
+        (tmp_path / "mine.dcm").write_bytes(content)
+        with pytest.raises(OutputError, match="not a result of lentigo"):
+            write_dicom(dicom_report(verdict), tmp_path / "mine.dcm", overwrite=True)
+        assert (tmp_path / "mine.dcm").read_bytes() == content
+    for make in (dicom_report, dicom_heatmap, dicom_report):
+        write_dicom(make(verdict), tmp_path / "a.dcm", overwrite=True)
+
+
 def test_results_of_a_real_image_pass_their_validators(real_root, make_dicom, tmp_path, dciodvfy):
     from lentigo import Classifier
     from lentigo.clinic import check_fhir, fhir_bundle

@@ -17,7 +17,7 @@ import numpy as np
 
 from lentigo import __version__
 from lentigo.atomic import refuse_existing, replacing
-from lentigo.errors import ImageError, MissingExtraError
+from lentigo.errors import ImageError, MissingExtraError, OutputError
 from lentigo.runtime import NOTICE, Verdict
 from lentigo.runtime.codecs.dicom import HEATMAP, read_dicom_header
 from lentigo.runtime.formats import START, sniff
@@ -30,6 +30,8 @@ _UNVERIFIED = "AI result, not verified by a physician"
 _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91)}
 _MEANING = 64
 """Longest meaning of a code, in characters."""
+_MADE_BY = "lentigo "
+"""How the name of the equipment of each result begins."""
 _WITHOUT_VALUE = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("StudyID", "AccessionNumber", "StudyDate", "StudyTime", "ReferringPhysicianName"),
@@ -155,14 +157,25 @@ def write_dicom(dataset: Any, path: str | os.PathLike[str], *, overwrite: bool =
     Args:
         dataset: what `dicom_report` or `dicom_heatmap` made.
         path: the file.
-        overwrite: replace an existing file.
+        overwrite: whether an earlier result of lentigo may be replaced; nothing else ever is.
 
     Raises:
         OutputError: the file exists, or can't be written.
     """
-    with replacing(refuse_existing(path, overwrite=overwrite)) as partial:
+    file = refuse_existing(path, overwrite=overwrite)
+    if file.exists() and not _is_result(file):  # it could be the very image that the result is about
+        raise OutputError(f"{file}: a file that is not a result of lentigo is never replaced.", "Name another file.")
+    with replacing(file) as partial:
         dataset.save_as(partial, enforce_file_format=True)
-    return Path(path)
+    return file
+
+
+def _is_result(file: Path) -> bool:
+    try:
+        header = read_dicom_header(file.read_bytes())
+    except (ImageError, OSError):
+        return False
+    return str(header.get("ManufacturerModelName", "")).startswith(_MADE_BY)
 
 
 def _highdicom() -> Any:
@@ -250,7 +263,7 @@ def _reference(image: Any) -> Any:
 
 def _marked(dataset: Any, verdict: Verdict) -> Any:
     """Which software and model made it."""
-    dataset.ManufacturerModelName = f"lentigo {verdict.model}"[:_MEANING]
+    dataset.ManufacturerModelName = f"{_MADE_BY}{verdict.model}"[:_MEANING]
     dataset.DeviceSerialNumber = verdict.model_sha256
     dataset.SoftwareVersions = __version__
     return dataset
