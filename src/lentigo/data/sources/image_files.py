@@ -147,8 +147,11 @@ def is_companion(path: Path, ids: Collection[str]) -> bool:
 
 
 def plain_id(name: str) -> str:
-    """An image id without folders and without the suffix of an image: 'a\\ISIC_1.JPG' is 'ISIC_1'."""
-    return _stem(Path(name.replace("\\", "/")))
+    """An image id without folders and without the suffix of an image: 'a\\ISIC_1.JPG' is 'ISIC_1'.
+
+    An accented letter is one character, for systems differ in how they write it.
+    """
+    return unicodedata.normalize("NFC", _stem(Path(name.replace("\\", "/"))))
 
 
 def packed_hint(root: Path) -> str:
