@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lentigo.data.records import Problem
-from lentigo.data.sources.labels import BINARY, interpret_label, is_label, is_number
+from lentigo.data.sources.labels import BINARY, OUTSIDE, interpret_label, is_label, is_number
 from lentigo.errors import DataError
 from lentigo.taxonomy import plain_name
 
@@ -44,12 +44,15 @@ def has_labels(columns: set[str]) -> bool:
     return bool(columns & {*LABEL_COLUMNS, *LEVELS})
 
 
-def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list[Problem | None], list[Problem]]:
+def read_labels(
+    table: pd.DataFrame, where: str, flags: Sequence[str | None] | None = None
+) -> tuple[list[str | None], list[Problem | None], list[Problem]]:
     """One label a row, from all columns of a table that hold labels.
 
     Args:
         table: texts, columns in lower case.
         where: the file, for problems that concern a whole column.
+        flags: each row's label as the columns of a one-hot table state it; it counts before all others.
 
     Returns:
         The labels; for each row a problem, its file to be filled in, if its columns contradict each other; and what is
@@ -63,10 +66,12 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
     if any(level in table.columns for level in LEVELS):
         columns["diagnosis_1"], faults = _most_exact(table)
     columns = {name: columns[name] for name in LABEL_COLUMNS if name in columns}
+    if flags is not None:
+        columns = {"its flag": list(flags), **columns}
     if not columns:
         raise DataError(f"{where}: no column contains labels.", f"Name a column {', '.join(LABEL_COLUMNS)}.")
     named = [name for name, texts in columns.items() if any(t is not None and not is_number(t) for t in texts)]
-    first = next(iter(named or columns))
+    first = next(iter(columns if flags is not None else named or columns))
     notes = []
     for name, texts in columns.items():
         if name == first:
@@ -90,6 +95,8 @@ def contradict(one: str | None, other: str | None) -> bool:
     if {plain_name(one), plain_name(other)} & _SAYS_NOTHING:
         return False
     (dx, malignant), (other_dx, other_malignant) = interpret_label(one), interpret_label(other)
+    if {plain_name(one), plain_name(other)} <= set(OUTSIDE):  # names of squamous cell carcinoma
+        return False
     both_binary = plain_name(one) in BINARY or plain_name(other) in BINARY
     if both_binary:
         if {dx, other_dx} & _NOT_COUNTED_ALIKE or malignant is None or other_malignant is None:
