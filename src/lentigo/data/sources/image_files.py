@@ -17,7 +17,7 @@ from lentigo.runtime.formats import claimed_format
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.walking import survey
 
-__all__ = ["ImageFiles", "NotFound", "is_companion", "packed_hint", "plain_id", "same_bytes"]
+__all__ = ["ImageFiles", "NotFound", "is_companion", "is_text", "packed_hint", "plain_id", "same_bytes"]
 
 _COMPANION = re.compile(
     r"(.+?)[_-](?:(?:lesion_?)?(?:segmentation|seg|masks?)|ground_?truth|gt|superpixels|attribute_\w+"
@@ -84,7 +84,10 @@ class ImageFiles:
         ]
         maps = {path for path in found.images if _is_heatmap(path)}
         problems += [Problem(str(path), "drawn by lentigo", "heat map", "ignored") for path in sorted(maps)]
-        images = tuple(path.absolute() for path in found.images if path not in maps)
+        nameless = {path for path in found.images if not is_text(path)}
+        why = "its path is not in UTF-8, so that no table can name it; rename it"
+        problems += [Problem(str(path), why, "unreadable name", "ignored") for path in sorted(nameless)]
+        images = tuple(path.absolute() for path in found.images if path not in maps | nameless)
         return cls(root.absolute(), images, problems)
 
     def only(self, wanted: Callable[[Path], bool]) -> "ImageFiles":
@@ -152,6 +155,15 @@ def plain_id(name: str) -> str:
     An accented letter is one character, for systems differ in how they write it.
     """
     return unicodedata.normalize("NFC", _stem(Path(name.replace("\\", "/"))))
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path can be written into a table: archives of old systems unpack to names in other encodings."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def packed_hint(root: Path) -> str:
