@@ -10,14 +10,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lentigo.data.records import Problem
 from lentigo.runtime.formats import claimed_format
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.walking import survey
 
-__all__ = ["ImageFiles", "NotFound", "is_companion", "is_text", "packed_hint", "plain_id", "same_bytes"]
+__all__ = ["ImageFiles", "NotFound", "find_id", "is_companion", "is_text", "packed_hint", "plain_id", "same_bytes"]
 
 _COMPANION = re.compile(
     r"(.+?)[_-](?:(?:lesion_?)?(?:segmentation|seg|masks?)|ground_?truth|gt|superpixels|attribute_\w+"
@@ -155,6 +155,13 @@ def plain_id(name: str) -> str:
     An accented letter is one character, for systems differ in how they write it.
     """
     return unicodedata.normalize("NFC", _stem(Path(name.replace("\\", "/"))))
+
+
+def find_id(name: str, known: Collection[str]) -> str | None:
+    """The one of some image ids that a name stands for: as it is, or a file's path or name without its suffix."""
+    plain = plain_id(name)
+    path = (PurePosixPath(name.replace("\\", "/")).parent / plain).as_posix()
+    return next((i for i in (name, path, plain) if i in known), None)
 
 
 def is_text(path: Path) -> bool:
