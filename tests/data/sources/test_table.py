@@ -457,6 +457,14 @@ def test_ids_with_accents_are_one_in_either_form(tmp_path):
     assert table["lesion_id"].nunique() == table["patient_id"].nunique() == 2  # else a split would leak
 
 
+def test_numbers_that_became_decimals_are_the_same_ids(tmp_path):
+    save_pictures(tmp_path, list("abc"))
+    (tmp_path / "t.csv").write_text("image,dx,lesion_id,patient_id\na,nv,12.0,3\nb,nv,12,3.0\nc,nv,L1.0,4.5\n")
+    table = data.read(tmp_path).table
+    assert table["lesion_id"].tolist() == ["12", "12", "L1.0"]
+    assert table["patient_id"].tolist() == ["3", "3", "4.5"]
+
+
 @pytest.mark.parametrize("again", ["ISIC_0032634", "ISIC_0032634.JPG", "sub/ISIC_0032634.jpg"])
 def test_one_image_in_another_spelling_leaves_all_ids_as_they_are(tmp_path, again):
     pair = ["ISIC_0032634", "ISIC_0033556"]

@@ -81,7 +81,7 @@ def read(root: Path) -> Records:
     meaning = interpret_labels(truth["label"].tolist(), str(root), label_set if label_set is ISIC2019 else None)
     rows = truth.drop(columns=["label", "fault"]).join(meaning)
     found = [files.find(i) if i else NotFound("missing image id", "it names no image") for i in truth["image_id"]]
-    kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist())
+    kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist(), label_set)
     if kept.empty:
         raise DataError(
             f"{root}: none of the {len(truth)} rows of the truth table is usable; the first: {faults[0]}.",
@@ -174,7 +174,7 @@ def _read_flags(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
     wrong = [_flag_fault(row, flags) for row, flags in zip(table[columns].to_dict("records"), hot, strict=True)]
     one = [fault is None and flags.sum() == 1 for fault, flags in zip(wrong, hot, strict=True)]
     labels = [columns[at] if single else None for at, single in zip(hot.argmax(axis=1), one, strict=True)]
-    _, faults, notes = read_labels(table, where, labels)
+    _, faults, notes = read_labels(table, where, label_set=ISIC2019 if "ak" in columns else None, flags=labels)
     return labels, [flag or fault for flag, fault in zip(wrong, faults, strict=True)], notes
 
 

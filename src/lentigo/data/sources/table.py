@@ -70,15 +70,15 @@ def read(root: Path, label_set: LabelSet | None = None, *, outside: bool = False
     path = tables[0].absolute()
     table = read_table(path)
     where = next(name for name in IMAGE_COLUMNS if name in table.columns)
-    labels, faults, notes = read_labels(table, str(path))
     own = label_set or (PAD_UFES_20 if _is_pad_ufes(table) else None)
+    labels, faults, notes = read_labels(table, str(path), label_set=own)
     rows, problems = gather_columns(table, str(path))
     images = _images(path, root, table[where].tolist(), outside)
     found = _find_images(path.parent, table[where].tolist(), images, outside)
     rows["image_id"] = objects(_ids(table, where, found))
     rows = rows.join(interpret_labels(labels, str(path), own))
     rows, values = clean_values(rows)
-    kept, dropped = usable_rows(rows, found, labels, faults)
+    kept, dropped = usable_rows(rows, found, labels, faults, own)
     if kept.empty:
         raise DataError(
             f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.",

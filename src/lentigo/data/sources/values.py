@@ -137,8 +137,10 @@ def _meaning(column: str, cell: object) -> object:
 
 
 def _one_form(identifier: object) -> str:
-    """An id as a text that is equal to itself: systems write an accented letter as one character or as two."""
-    return unicodedata.normalize("NFC", str(identifier))
+    """An id as a text that is equal to itself: systems write an accented letter as one character or as two, and numbers
+    become decimals where a spreadsheet or pandas finds an empty cell among them."""
+    text = unicodedata.normalize("NFC", str(identifier))
+    return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
 
 
 def _missing_ids(rows: pd.DataFrame, column: str) -> list[Problem]:
