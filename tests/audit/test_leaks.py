@@ -164,7 +164,7 @@ def test_a_table_of_others_is_read(grey, tmp_path):
         "g3": "unused", "g5": "unused", "g6": "unused", "g7": "unused",
     }  # fmt: skip
     assert (split.protocol, split.leaky) == ("foreign_leaky", True)
-    path.write_text("image_id,split\ng0,train\ng1,train\ng4,test\n")
+    path.write_text("Image ID;Split\ng0;train\ng1;train\ng4;test\n", encoding="utf-16")
     assert (leaks.read_split(path, grey).protocol, leaks.read_split(path, grey).leaky) == ("foreign", False)
 
 
@@ -197,11 +197,16 @@ def test_our_own_saved_split_is_read_as_such(synthetic_records, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("image_id,split\ng0,train\ng1,hold-out\n", r"split\.csv, line 3: unknown part 'hold-out'"),
+        ("image_id,split\ng0,train\ng1,hold-out\n", r"split\.csv, row 3: unknown part 'hold-out'"),
         ("image_id,split\ng0,train\nISIC_1,test\n", r"no image 'ISIC_1' among the 8 records"),
         ("image_id,label\ng0,nv\n", "no column for the part and the image; it has image_id, label"),
         ("split,label\ntrain,nv\n", "no column for the part and the image"),
-        ("image_id,split\n", "names no image of any part"),
+        ("image_id,split\ng0,train\ng1\n", "line 3 has 1 fields, the header has 2"),
+        ("image_id,split\ng0,train\ng1,\n", "row 3: no part"),
+        ("image_id,split\ng0,nv,train\ng1,nv,test\n", "line 2 has 3 fields, the header has 2"),
+        ("image_id,split,split\ng0,train,test\n", "the column 'split' occurs twice"),
+        ("image_id,split\ng0,train\ng1.2,test\n", "no image 'g1.2' among the 8 records"),
+        ("image_id,split\n", "it has no rows"),
         ("", "not a readable CSV table"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lentigo import data
-from lentigo.data.joining import join
+from lentigo.data.joining import TWICE, join
 from lentigo.data.outputs import output_folder, refuse_inputs
 from lentigo.data.reading import read
 from lentigo.data.records import Records, make_table
@@ -73,6 +73,7 @@ def test_an_image_of_two_data_sets_is_kept_once_and_counted(main_root, tmp_path)
     assert len(records) == 101
     assert records.table.set_index("image_id").loc["ISIC_0024308", "data_set"] == "clinic"
     assert records.problem_counts()["image of an earlier data set"] == 2
+    assert {p.reason for p in records.problems if p.kind == TWICE} == {"clinic has an image of this id"}
 
 
 def test_a_label_that_contradicts_is_said_and_the_main_data_set_stays_as_it_is(main_root, tmp_path):
@@ -175,6 +176,7 @@ def test_other_labels_without_a_mapping_are_refused(main_root, tmp_path):
         ((), {}, "no data set to read"),
         ((0, 1), {"labels": ["HAM10000"] * 3}, "3 label sets for 2"),
         ((0,), {"mapping": "x.csv"}, "no other labels to map"),
+        ((0, 1), {"mapping": "x.csv"}, "All data sets have the labels of HAM10000"),
     ],
 )
 def test_bad_requests_are_refused(main_root, tmp_path, roots, options, said):

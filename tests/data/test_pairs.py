@@ -42,6 +42,8 @@ def test_pairs_of_other_images_are_named_not_lost(records, tmp_path):
     (tmp_path / "pairs.csv").write_text("i000,i001\ni002,elsewhere\n")
     found = read_pairs(tmp_path / "pairs.csv", records)
     assert found.passed_over == (("i002", "elsewhere"),)
+    (tmp_path / "pairs.csv").write_text("i000,i001\ni002,i003.2\n")  # another image than i003
+    assert read_pairs(tmp_path / "pairs.csv", records).passed_over == (("i002", "i003.2"),)
     assert "1 pairs name an image that is not among the records; the first: i002 and elsewhere" in found.notices()
 
 
@@ -49,6 +51,7 @@ def test_pairs_of_other_images_are_named_not_lost(records, tmp_path):
     ("name", "content", "message"),
     [
         ("pairs.csv", "a,b\nc,d\n", "not one of its 1 pairs is of the 6 images"),
+        ("pairs.csv", "a.jpg,b.jpg\n", "not one of its 1 pairs is of the 6 images"),
         ("pairs.csv", "i000,i001\ni002\n", "line 2: not two images"),
         ("pairs.csv", "i000,i001\ni002, \n", "line 2: not two images"),
         ("audit.json", "{}", "not a lentigo audit"),

@@ -336,6 +336,9 @@ def test_another_split_is_not_overwritten_but_the_same_is_made_again(synthetic_r
     with pytest.raises(OutputError, match=r"split\.csv: another split exists there"):
         data.write_split(synthetic_records, path, fold=1)
     assert path.read_bytes() == before
+    path.write_bytes(b"# lentigo split {}\n\xe9,1,train\n")  # in no encoding of ours
+    with pytest.raises(OutputError, match="another split exists there"):
+        data.write_split(synthetic_records, path)
 
 
 # Pairs and folds

@@ -122,7 +122,9 @@ def _found_again(rows: pd.DataFrame, same: Sequence[tuple[int, int]]) -> tuple[N
         image_id, name, earlier = rows["image_id"][again], rows["data_set"][again], rows["data_set"][first]
         lost[again] = True
         if label[first] == label[again]:
-            reason = f"{earlier} has this image as {rows['image_id'][first]}"
+            same_id = image_identity(image_id) == image_identity(rows["image_id"][first])
+            which = "an image of this id" if same_id else f"this image as {rows['image_id'][first]}"
+            reason = f"{earlier} has {which}"
             problems.append(Problem(f"{image_id} of {name}", reason, TWICE))
             continue
         said = f"{earlier} says {label[first]!r}, {name} says {label[again]!r}"

@@ -16,14 +16,15 @@ def refuse_inputs(path: str | os.PathLike[str], records: Records, others: Iterab
 
     Args:
         path: the file that would be written.
-        records: a data set, whose own file and whose folder's files stay as they are.
+        records: a data set, whose own file, whose images and whose folder's files stay as they are.
         others: further files that were read.
 
     Raises:
         OutputError: the path names one of these.
     """
     target, roots = Path(path).resolve(), {root.resolve() for root in map(Path, records.roots)}
-    inside = target.exists() and not roots.isdisjoint(target.parents)
+    images = (Path(image).resolve() for image in records.table["path"])
+    inside = target.exists() and (not roots.isdisjoint(target.parents) or target in images)
     if target in roots or inside or target in {other.resolve() for other in others}:
         raise OutputError(f"{path}: this is one of the inputs, which are never overwritten.", "Choose another --out.")
 

@@ -6,10 +6,11 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from lentigo.arguments import checked
 from lentigo.data.records import Records
+from lentigo.data.sources.image_files import find_id
 from lentigo.errors import DataError, reason
 from lentigo.written import read_text
 
@@ -63,7 +64,7 @@ def read_pairs(path: str | os.PathLike[str], records: Records) -> Pairs:
     named = [
         (_id(a, known), _id(b, known)) for a, b in (_from_audit(file) if file.suffix == ".json" else _from_csv(file))
     ]
-    if file.suffix != ".json" and named and not set(named[0]) & known:
+    if file.suffix != ".json" and len(named) > 1 and not set(named[0]) & known:
         named = named[1:]  # the headings
     joining = tuple(pair for pair in named if known.issuperset(pair))
     if named and not joining:
@@ -75,10 +76,8 @@ def read_pairs(path: str | os.PathLike[str], records: Records) -> Pairs:
 
 
 def _id(name: str, known: set[str]) -> str:
-    """The image id that a name stands for: as it is, or a file's name without folders and suffix."""
-    plain = name.strip()
-    stem = PurePosixPath(plain.replace("\\", "/")).stem
-    return plain if plain in known or stem not in known else stem
+    """The image id that a name stands for, or the name."""
+    return find_id(name.strip(), known) or name.strip()
 
 
 def _from_audit(file: Path) -> Iterator[tuple[str, str]]:

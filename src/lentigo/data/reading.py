@@ -71,6 +71,8 @@ def read(
         sources.read(one, labels=own, strict=strict, outside=outside) for one, own in zip(roots, stated, strict=True)
     ]
     found = [_mapping(part, parts[0].label_set, own) for part, own in zip(parts, mappings, strict=True)]
+    if any(one is not None for one in mappings) and not any(found):
+        raise DataError(f"All data sets have the labels of {parts[0].label_set} already.", "Omit the mapping.")
     brought = [part if own is None else part.mapped(own) for part, own in zip(parts, found, strict=True)]
     joined = join(brought, _names(roots, parts))
     against = [problem for problem in joined.problems if problem.kind == CONTRADICTORY]

@@ -50,6 +50,10 @@ class Problem:
     kind: str
     severity: Literal["dropped", "kept", "ignored"] = "dropped"
 
+    def __post_init__(self) -> None:
+        for text in ("file", "reason"):  # a name that is no text has its bytes escaped, so that reports can hold it
+            object.__setattr__(self, text, getattr(self, text).encode("utf-8", "backslashreplace").decode())
+
     def __str__(self) -> str:
         return f"{self.file}: {self.reason} [{self.severity}]"
 

@@ -231,7 +231,7 @@ def write_split(
 def _refuse_other(path: Path, made: Split) -> None:
     """Refuse to overwrite another split: a run may depend on it."""
     refuse_foreign(path, HEADER.encode(), "split")
-    if path.exists() and made.hash not in path.read_text(encoding="utf-8").partition("\n")[0]:
+    if path.exists() and made.hash.encode() not in path.read_bytes().partition(b"\n")[0]:
         raise OutputError(f"{path}: another split exists there.", "Choose another --out, or remove that file first.")
 
 

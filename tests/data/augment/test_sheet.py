@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lentigo import data
 from lentigo.data.augment import sheet, sheet_of
 from lentigo.data.augment.sheet import CORRECTIONS, MIXING, RANDOM
 from lentigo.errors import DataError, ImageError, OutputError
+from tests.data.sources.made import save_pictures
 
 module = sys.modules["lentigo.data.augment.sheet"]  # the package has a function of that name
 
@@ -73,3 +75,17 @@ def test_a_sheet_never_takes_the_place_of_an_image_or_lies_among_them(synthetic_
             sheet_of(synthetic_records, out)
     with pytest.raises(OutputError, match="folder"):
         sheet(lesion(16, 16), tmp_path / "mine.png" / "sheet.png")
+
+
+@pytest.mark.filterwarnings("error")  # torch's, too
+def test_an_image_of_the_data_set_is_never_overwritten(tmp_path):
+    data_folder = tmp_path / "data"
+    first, _ = save_pictures(data_folder, ["a", "b"], suffix=".png")
+    before = first.read_bytes()
+    table = data_folder / "t.csv"
+    table.write_text("image,dx,lesion_id\na,mel,1\nb,nv,2\n")
+    for root in (data_folder, table):
+        with pytest.raises(OutputError, match="one of the inputs"):
+            sheet_of(data.read(root), first)
+    assert first.read_bytes() == before
+    sheet_of(data.read(table), tmp_path / "sheet.png")

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,19 @@ def test_every_file_ends_as_a_record_or_as_a_problem(tmp_path_factory, files):
             assert any(str(name) in reasons for name in (path, below, below.with_suffix(""), path.stem)), path
     images = [p for p in root.rglob("[!.]*") if p.is_file() and p.name not in ("notes.txt", "strange", "c.heic")]
     assert len(back) + sum(back.problem_counts("dropped").values()) == len(images)
+
+
+def test_names_in_another_encoding_are_reported_and_nothing_fails(tmp_path):
+    save_pictures(tmp_path / "mel", ["a", "b"])
+    save_pictures(tmp_path / "nv", ["c", "d"])
+    try:
+        (tmp_path / "nv" / "d.jpg").rename(tmp_path / "nv" / os.fsdecode(b"d\xe9.jpg"))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 only")
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == ["a", "b", "c"]
+    assert back.problem_counts("ignored") == {"unreadable name": 1}
+    assert back.problems[0].file.endswith("d\\udce9.jpg")
+    (tmp_path / "nv").rename(tmp_path / os.fsdecode(b"\xe9"))
+    with pytest.raises(DataError, match="not in UTF-8"):
+        data.read(tmp_path / os.fsdecode(b"\xe9"))

@@ -204,7 +204,7 @@ def test_rows_that_can_not_be_used_are_left_out_and_named(tmp_path):
     back = data.read(tmp_path)
     assert back.ids.tolist() == [names[0], names[4]]
     assert back.problem_counts() == {
-        "missing label": 2,
+        "bad flag": 2,
         "contradictory label": 1,
         "missing image": 1,
         "empty image": 1,
@@ -296,3 +296,39 @@ def test_columns_and_ids_in_another_spelling_are_read(tmp_path):
     text = truth.to_csv(index=False, sep=";", lineterminator="\r\n").replace("image", "IMAGE")
     (tmp_path / "truth.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert data.read(tmp_path).table["dx"].tolist() == ["mel", "nv"]
+
+
+def test_what_a_one_hot_table_knows_beside_its_flags_is_read(tmp_path):
+    names = [f"clinic_{i}" for i in range(4)]
+    save_pictures(tmp_path, names)
+    truth = one_hot(names, ["MEL", "MEL", "NV", "NV"], SEVEN) == 1  # as True and False
+    truth["image"] = names
+    truth = truth.assign(lesion_id=["a", "a", "b", "c"], age=["85+", 40, 50, 60], diagnosis=["mel"] * 3 + ["naevus"])
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.ids.tolist() == ["clinic_0", "clinic_1", "clinic_3"]
+    assert back.table["lesion_id"].tolist() == ["a", "a", "c"]
+    assert back.table["age"].tolist() == [85, 40, 60]
+    assert back.problem_counts() == {"contradictory label": 1, "open-ended age": 1}
+
+
+def test_names_of_a_label_beside_its_flag_do_not_contradict_it(tmp_path):
+    names = ids(3)
+    save_pictures(tmp_path, names)
+    truth = one_hot(names, ["SCC", "AK", "MEL"], NINE)
+    truth["diagnosis"] = ["squamous cell carcinoma", "actinic keratosis", "malignant melanoma"]
+    truth.to_csv(tmp_path / "ISIC_2019_GroundTruth.csv", index=False)
+    assert data.read(tmp_path).table["dx"].tolist() == ["scc", "ak", "mel"]
+
+
+def test_values_of_two_tables_are_compared_by_what_they_say(tmp_path):
+    names = ids(2)
+    save_pictures(tmp_path, names)
+    one_hot(names, SEVEN[:2], SEVEN).to_csv(tmp_path / "GroundTruth.csv", index=False)
+    one = pd.DataFrame({"image": names, "lesion_id": ["a", "b"], "age": ["45", "60"], "sex": ["M", "F"]})
+    one.to_csv(tmp_path / "one.csv", index=False)
+    one.assign(age=["45.0", "70"], sex=["male", "female"]).to_csv(tmp_path / "two.csv", index=False)
+    back = data.read(tmp_path)
+    assert back.table["sex"].tolist() == ["male", "female"]
+    assert back.table["age"].fillna(-1).tolist() == [45, -1]
+    assert [p.reason for p in back.problems] == ["its rows say 60.0 and 70.0; it counts as missing"]

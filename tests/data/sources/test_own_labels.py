@@ -86,3 +86,23 @@ def test_pad_ufes_20_keeps_its_six(tmp_path):
     back = data.read(tmp_path)
     assert back.label_set == PAD_UFES_20
     assert back.table["dx"].tolist() == [c.lower() for c in codes]
+
+
+def test_spellings_of_an_own_label_do_not_contradict_each_other(tmp_path):
+    save_pictures(tmp_path, list("abcd"))
+    (tmp_path / "label_set.csv").write_text(LABELS)
+    rows = ["a,MM,melanoma,1", "b,mole,naevus,2", "c,wart,melanoma,3", "d,wart,,4", "d,verruca,,4"]
+    (tmp_path / "t.csv").write_text("\n".join(["image,dx,diagnosis,lesion_id", *rows]))
+    back = data.read(tmp_path)
+    assert back.table["dx"].tolist() == ["mela", "mole", "wart"]
+    assert back.problem_counts("dropped") == {"contradictory label": 1, "duplicate row": 1}
+
+
+def test_the_codes_of_pad_ufes_beside_their_names(tmp_path):
+    save_pictures(tmp_path, list("abc"))
+    rows = ["a,ACK,actinic keratosis,benign,1", "b,NEV,nevus,benign,2", "c,SEK,seborrheic keratosis,malignant,3"]
+    (tmp_path / "t.csv").write_text("\n".join(["img_id,diagnostic,diagnosis,benign_malignant,lesion_id", *rows]))
+    back = data.read(tmp_path)
+    assert back.table["image_id"].tolist() == ["a", "b"]
+    reason = "diagnosis says 'seborrheic keratosis', benign_malignant says 'malignant': neither is used"
+    assert [p.reason for p in back.problems] == [reason]

@@ -242,6 +242,18 @@ def test_two_columns_of_one_thing_that_differ_are_said(tmp_path):
     assert back.problem_counts() == {"contradictory columns": 1}
 
 
+def test_two_columns_that_say_one_thing_in_other_spellings_agree(tmp_path):
+    save_pictures(tmp_path, ["a", "b"])
+    head = "image,dx,lesion_id,age,age_approx,sex,gender,site,anatom_site\n"
+    rows = "a,nv,1,45,45.0,M,male,unknown,back\nb,nv,2,unknown,30,f,Female,Lower_Extremity,lower extremity\n"
+    (tmp_path / "t.csv").write_text(head + rows)
+    table = data.read(tmp_path, strict=True).table
+    assert table[["age", "sex", "site"]].to_numpy().tolist() == [
+        [45.0, "male", "back"],
+        [30.0, "female", "lower extremity"],
+    ]
+
+
 @pytest.mark.parametrize("missing", ["", "unknown", "NA", "none"])
 def test_rows_without_the_lesion_id_that_others_have_are_counted(tmp_path, missing):
     save_pictures(tmp_path, list("abc"))
@@ -434,6 +446,33 @@ def test_names_with_accents_are_found_in_either_form(tmp_path):
     save_pictures(tmp_path / "sub", ["la\u0308sion"])
     (tmp_path / "t.csv").write_text("image,dx,lesion_id\nl\u00e4sion,nv,1\n")
     assert len(data.read(tmp_path)) == 1
+
+
+def test_ids_with_accents_are_one_in_either_form(tmp_path):
+    save_pictures(tmp_path, ["a", "b", "e\u0301"])
+    rows = ["a,nv,M\u00fcller,\u00e9", "b,nv,Mu\u0308ller,e\u0301", "e\u0301,nv,x,y"]
+    (tmp_path / "t.csv").write_text("\n".join(["image,dx,lesion_id,patient_id", *rows]), encoding="utf-8")
+    table = data.read(tmp_path).table
+    assert table["image_id"].tolist() == ["a", "b", "\u00e9"]
+    assert table["lesion_id"].nunique() == table["patient_id"].nunique() == 2  # else a split would leak
+
+
+def test_numbers_that_became_decimals_are_the_same_ids(tmp_path):
+    save_pictures(tmp_path, list("abc"))
+    (tmp_path / "t.csv").write_text("image,dx,lesion_id,patient_id\na,nv,12.0,3\nb,nv,12,3.0\nc,nv,L1.0,4.5\n")
+    table = data.read(tmp_path).table
+    assert table["lesion_id"].tolist() == ["12", "12", "L1.0"]
+    assert table["patient_id"].tolist() == ["3", "3", "4.5"]
+
+
+@pytest.mark.parametrize("again", ["ISIC_0032634", "ISIC_0032634.JPG", "sub/ISIC_0032634.jpg"])
+def test_one_image_in_another_spelling_leaves_all_ids_as_they_are(tmp_path, again):
+    pair = ["ISIC_0032634", "ISIC_0033556"]
+    save_pictures(tmp_path / "sub", pair)
+    (tmp_path / "t.csv").write_text("\n".join(["image,dx", *(f"{name}.jpg,mel" for name in pair), f"{again},mel"]))
+    back = data.read(tmp_path)
+    assert (back.ids.tolist(), back.known_pairs) == (pair, (tuple(pair),))
+    assert back.problem_counts("dropped") == {"duplicate row": 1}
 
 
 def test_published_duplicates_are_known_in_any_layout(tmp_path):

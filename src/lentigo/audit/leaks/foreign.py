@@ -1,19 +1,19 @@
 """Read a split made elsewhere: a table, or a tree of folders."""
 
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 
 from lentigo.data.copies import MARK, with_copies
 from lentigo.data.groups import find_groups
 from lentigo.data.records import Records
+from lentigo.data.sources.delimited import read_table
+from lentigo.data.sources.image_files import find_id
 from lentigo.data.splits import HEADER, Split, freeze, load_split
 from lentigo.errors import DataError
 from lentigo.runtime.walking import find_images
-from lentigo.written import read_text
 
 __all__ = ["PART_WORDS", "read_split"]
 
@@ -73,10 +73,7 @@ def read_split(path: Path, records: Records, pairs: Iterable[tuple[str, str]] = 
 
 def _read_table(path: Path) -> Iterator[tuple[str, str]]:
     """The name and the part of each image in a CSV table."""
-    try:
-        table = pd.read_csv(io.StringIO(read_text(path)), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
-        raise DataError(f"{path}: not a readable CSV table ({error}).", "Export it as CSV, UTF-8.") from None
+    table = read_table(path)
     part_column = next((c for c in PART_COLUMNS if c in table.columns), None)
     image_column = next((c for c in IMAGE_COLUMNS if c in table.columns), None)
     if part_column is None or image_column is None:
@@ -85,9 +82,11 @@ def _read_table(path: Path) -> Iterator[tuple[str, str]]:
             f"Name them {PART_COLUMNS[0]} and {IMAGE_COLUMNS[0]}.",
         )
     for row, (name, word) in enumerate(zip(table[image_column], table[part_column], strict=True), start=2):
-        if word.strip().lower() not in PART_WORDS:
-            raise DataError(f"{path}, line {row}: unknown part {word!r}.", "Parts are train, validation and test.")
-        yield name, PART_WORDS[word.strip().lower()]
+        if name is None or word is None:
+            raise DataError(f"{path}, row {row}: no {'image' if name is None else 'part'}.", "Fill it in.")
+        if word.lower() not in PART_WORDS:
+            raise DataError(f"{path}, row {row}: unknown part {word!r}.", "Parts are train, validation and test.")
+        yield name, PART_WORDS[word.lower()]
 
 
 def _read_tree(path: Path) -> Iterator[tuple[str, str]]:
@@ -100,12 +99,11 @@ def _read_tree(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _find_ids(path: Path, records: Records, names: Sequence[str]) -> list[str]:
-    """The record of each name: its id as it is, or without folders and suffix."""
+    """The record of each name."""
     known = set(records.ids)
     ids = []
     for name in names:
-        plain = PurePath(name)
-        found = next((i for i in (name, plain.with_suffix("").as_posix(), plain.stem) if i in known), None)
+        found = find_id(name, known)
         if found is None:
             raise DataError(
                 f"{path}: no image {name!r} among the {len(records)} records.", "Read the data set that was split."

@@ -18,7 +18,7 @@ from lentigo.data.augment.geometry import RandomAffine, RandomFlip, RandomResize
 from lentigo.data.augment.hair import AddHair, RemoveHair
 from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
 from lentigo.data.augment.randaugment import RandAugment
-from lentigo.data.outputs import output_folder
+from lentigo.data.outputs import output_folder, refuse_inputs
 from lentigo.data.records import Records
 from lentigo.data.seeds import check_seed
 from lentigo.errors import DataError, ImageError, OutputError
@@ -109,10 +109,11 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
 
     Raises:
         DataError: no image can be read, or no picture has such a suffix.
-        OutputError: the file can't be written, or lies in the data set's folder.
+        OutputError: the file can't be written, lies in the data set's folder, or is one of its images.
     """
     check_seed(seed)
     output_folder(Path(out).parent, records)
+    refuse_inputs(out, records)
     order = np.random.default_rng(seed).permutation(len(records))
     table = records.table.iloc[order]
     kinds = (_first_readable(records, table.loc[table["malignant"] == kind, "path"]) for kind in (True, False))
@@ -191,5 +192,5 @@ def _square(pixels: NDArray[np.uint8]) -> Tensor:
     """The largest square around the centre: float32 [3, S, S], 0 to 1."""
     side = min(pixels.shape[:2])
     top, left = ((n - side) // 2 for n in pixels.shape[:2])
-    square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    square = np.array(pixels[top : top + side, left : left + side])  # a copy: torch warns of what can't be written to
     return torch.from_numpy(square).permute(2, 0, 1).float() / 255

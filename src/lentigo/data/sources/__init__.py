@@ -21,7 +21,7 @@ from lentigo.data.identical import settle_identical
 from lentigo.data.records import Problem, Records
 from lentigo.data.sources import folders, table
 from lentigo.data.sources.delimited import TABLE_SUFFIXES
-from lentigo.data.sources.image_files import packed_hint
+from lentigo.data.sources.image_files import is_text, packed_hint
 from lentigo.data.sources.manifest import Manifest, RemoteFile, find_manifest, list_manifests, load_manifests
 from lentigo.data.sources.metadata import read_known_pairs
 from lentigo.errors import DataError, DataWarning, next_step, reason
@@ -64,6 +64,8 @@ def read(
     start = Path(root).expanduser()
     if not start.exists():
         raise DataError(f"{start}: there is no such folder or file.", "Check the path.")
+    if not is_text(start.absolute()):
+        raise DataError(f"{str(start)!a}: this path is not in UTF-8.", "Rename the folder or file.")
     try:
         stated = None if labels is None else read_label_set(labels)
         records = _read(start.resolve() if ".." in start.parts else start, stated, outside)

@@ -72,8 +72,8 @@ def read(root: Path, labels: LabelSet | None = None) -> Records:
     )
     rows = rows.join(interpret_labels(words, str(root), labels))
     faults = _faults(below, words, labels)
-    found = _alike(files.images, below, words, rows)
-    kept, problems = usable_rows(rows, found, words, faults)
+    found = _alike(files.images, below, words, rows, labels)
+    kept, problems = usable_rows(rows, found, words, faults, labels)
     problems += [*(report_reduced(words, str(root)) if labels is None else []), *files.problems]
     if kept.empty:
         raise DataError(
@@ -107,14 +107,18 @@ def _faults(below: list[Path], words: list[str | None], labels: LabelSet | None)
     """Images below two class folders that contradict each other, such as `nevus/melanoma/`."""
     faults: list[Problem | None] = []
     for path, label in zip(below, words, strict=True):
-        against = next((n for n in path.parts[:-1] if is_label(n, labels) and contradict(label, n)), None)
+        against = next((n for n in path.parts[:-1] if is_label(n, labels) and contradict(label, n, labels)), None)
         reason = f"it lies below {against} and {label}: neither is used"
         faults.append(Problem("", reason, "contradictory label") if against else None)
     return faults
 
 
 def _alike(
-    images: tuple[Path, ...], below: list[Path], labels: list[str | None], rows: pd.DataFrame
+    images: tuple[Path, ...],
+    below: list[Path],
+    labels: list[str | None],
+    rows: pd.DataFrame,
+    label_set: LabelSet | None,
 ) -> list[Path | NotFound]:
     """Each image as it is, unless others have its name and it can't be told which is the picture."""
     found: list[Path | NotFound] = list(images)
@@ -127,7 +131,7 @@ def _alike(
     for members in named.values():
         for i in members[1:]:
             equal = next((j for j in members if j < i and same_bytes(images[i], images[j])), None)
-            if equal is not None and contradict(labels[i], labels[equal]):
+            if equal is not None and contradict(labels[i], labels[equal], label_set):
                 for one, other in ((i, equal), (equal, i)):
                     reason = f"the same bytes as {below[other]}, which says {labels[other]}: neither is used"
                     found[one] = NotFound("contradictory label", reason)

@@ -10,14 +10,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lentigo.data.records import Problem
 from lentigo.runtime.formats import claimed_format
 from lentigo.runtime.heatmap_files import is_heatmap
 from lentigo.runtime.walking import survey
 
-__all__ = ["ImageFiles", "NotFound", "is_companion", "packed_hint", "plain_id", "same_bytes"]
+__all__ = ["ImageFiles", "NotFound", "find_id", "is_companion", "is_text", "packed_hint", "plain_id", "same_bytes"]
 
 _COMPANION = re.compile(
     r"(.+?)[_-](?:(?:lesion_?)?(?:segmentation|seg|masks?)|ground_?truth|gt|superpixels|attribute_\w+"
@@ -84,7 +84,10 @@ class ImageFiles:
         ]
         maps = {path for path in found.images if _is_heatmap(path)}
         problems += [Problem(str(path), "drawn by lentigo", "heat map", "ignored") for path in sorted(maps)]
-        images = tuple(path.absolute() for path in found.images if path not in maps)
+        nameless = {path for path in found.images if not is_text(path)}
+        why = "its path is not in UTF-8, so that no table can name it; rename it"
+        problems += [Problem(str(path), why, "unreadable name", "ignored") for path in sorted(nameless)]
+        images = tuple(path.absolute() for path in found.images if path not in maps | nameless)
         return cls(root.absolute(), images, problems)
 
     def only(self, wanted: Callable[[Path], bool]) -> "ImageFiles":
@@ -147,8 +150,27 @@ def is_companion(path: Path, ids: Collection[str]) -> bool:
 
 
 def plain_id(name: str) -> str:
-    """An image id without folders and without the suffix of an image: 'a\\ISIC_1.JPG' is 'ISIC_1'."""
-    return _stem(Path(name.replace("\\", "/")))
+    """An image id without folders and without the suffix of an image: 'a\\ISIC_1.JPG' is 'ISIC_1'.
+
+    An accented letter is one character, for systems differ in how they write it.
+    """
+    return unicodedata.normalize("NFC", _stem(Path(name.replace("\\", "/"))))
+
+
+def find_id(name: str, known: Collection[str]) -> str | None:
+    """The one of some image ids that a name stands for: as it is, or a file's path or name without its suffix."""
+    plain = plain_id(name)
+    path = (PurePosixPath(name.replace("\\", "/")).parent / plain).as_posix()
+    return next((i for i in (name, path, plain) if i in known), None)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path can be written into a table: archives of old systems unpack to names in other encodings."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def packed_hint(root: Path) -> str:

@@ -43,6 +43,7 @@ TRUTH_2020 = ("image_name", "patient_id", "benign_malignant", "target")
 GROUND_TRUTH = "groundtruth"
 PARTS = {"training": "train", "train": "train", "validation": "val", "test": "test"}
 
+_FLAGS = {"true": "1", "false": "0"}
 IDS = ("image", "image_name", "image_id", "isic_id")
 """What the challenges' tables call the image."""
 SUPPLIED = ("lesion_id", "patient_id", "age", "sex", "site", "dx_type")
@@ -69,21 +70,26 @@ def read(root: Path) -> Records:
             f"{root}: the truth table of one challenge is needed, found {listed}.",
             "Give the folder of one challenge, or the table itself.",
         )
-    truth = pd.concat([_read_truth(path, name) for path, name in tables.items()], ignore_index=True)
+    read_truth = [_read_truth(path, name) for path, name in tables.items()]
+    truth = pd.concat([rows for rows, _, _ in read_truth], ignore_index=True)
     others = [path for path in _tables(root) if path not in tables]
-    truth, values = clean_values(_join_supplements(others, truth))
+    supplements = [_describe(read_table(path), path) for path in others if set(IDS) & set(read_header(path))]
+    truth, contradictory = _join_supplements([rows for rows, _, _ in supplements], truth)
+    truth, missing = clean_values(truth)
+    values = [*(value for _, _, found in (*read_truth, *supplements) for value in found), *contradictory, *missing]
     files, label_set = ImageFiles.below(root), ISIC2019 if names[0] == "isic2019" else HAM10000
     meaning = interpret_labels(truth["label"].tolist(), str(root), label_set if label_set is ISIC2019 else None)
     rows = truth.drop(columns=["label", "fault"]).join(meaning)
     found = [files.find(i) if i else NotFound("missing image id", "it names no image") for i in truth["image_id"]]
-    kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist())
+    kept, faults = usable_rows(rows, found, truth["label"].tolist(), truth["fault"].tolist(), label_set)
     if kept.empty:
         raise DataError(
             f"{root}: none of the {len(truth)} rows of the truth table is usable; the first: {faults[0]}.",
             packed_hint(root) or "Put the images below the same folder as the table.",
         )
     known = set(kept["image_id"])
-    problems = [*faults, *(p for p in values if p.file in known)]
+    problems = [note for _, found, _ in (*read_truth, *supplements) for note in found]
+    problems += [*faults, *(p for p in dict.fromkeys(values) if p.file in known)]
     problems += [*files.problems, *files.extra(truth["image_id"].dropna())]
     if kept["lesion_id"].isna().all():
         problems.append(report_no_lesions(root, "put the challenge's table of lesions or metadata below it"))
@@ -133,25 +139,54 @@ def _find_truth(root: Path) -> dict[Path, str]:
     return {path: name for path, name in found.items() if path not in newer}
 
 
-def _read_truth(path: Path, name: str) -> pd.DataFrame:
-    """Columns image_id, label, fault (a problem, or None) and source, and for 2020 what else the table knows."""
+Described = tuple[pd.DataFrame, list[Problem], list[Problem]]
+"""Rows of a table, and what is wrong with the table and with single values."""
+
+
+def _read_truth(path: Path, name: str) -> Described:
+    """Columns image_id, label, fault (a problem, or None) and source, and what else the table knows."""
     table = read_table(path)
+    if name == "isic2020":
+        labels, faults, notes = read_labels(_benign_or_malignant(table), str(path))
+    else:
+        labels, faults, notes = _read_flags(table, str(path))
+    rows, found, values = _describe(table, path)
     words = path.stem.lower().replace("-", "_").split("_")
     part = next((PARTS[word] for word in words if word in PARTS), None)
-    if name == "isic2020":
-        labels, faults, _ = read_labels(_benign_or_malignant(table), str(path))
-        rows, _ = gather_columns(table, str(path))
-        rows = rows.assign(label=objects(labels), fault=objects(faults))
-    else:
-        columns = [c for c in (*ONE_HOT_2018, *ONE_HOT_2019[3:4], *ONE_HOT_2019[7:]) if c in table.columns]
-        hot = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-        flags = ((hot == 0) | (hot == 1)).all(axis=1)
-        one = flags & (hot.sum(axis=1) == 1)
-        labels = [columns[at] if single else None for at, single in zip(hot.argmax(axis=1), one, strict=True)]
-        several = (_several(columns, row) if flag else None for flag, row in zip(flags, hot, strict=True))
-        rows = pd.DataFrame({"label": objects(labels), "fault": objects(several)})
+    if part is not None or "source" not in rows:
+        rows["source"] = objects([part] * len(rows))
+    return rows.assign(label=objects(labels), fault=objects(faults)), [*notes, *found], values
+
+
+def _describe(table: pd.DataFrame, path: Path) -> Described:
+    """Columns image_id and those of `values.COLUMN_NAMES` that a table has, in one spelling."""
+    rows, notes = gather_columns(table, str(path))
     rows["image_id"] = objects(_id(row) for row in table.to_dict("records"))
-    return rows.assign(source=objects([part] * len(rows)))
+    rows, values = clean_values(rows, lesions=False)
+    return rows, notes, values
+
+
+def _read_flags(table: pd.DataFrame, where: str) -> tuple[list[str | None], list[Problem | None], list[Problem]]:
+    """One label a row from its flags, as `read_labels`, which other columns of labels must not contradict."""
+    columns = [c for c in (*ONE_HOT_2018, *ONE_HOT_2019[3:4], *ONE_HOT_2019[7:]) if c in table.columns]
+    texts = table[columns].apply(lambda cells: cells.str.lower().replace(_FLAGS))
+    hot = texts.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    wrong = [_flag_fault(row, flags) for row, flags in zip(table[columns].to_dict("records"), hot, strict=True)]
+    one = [fault is None and flags.sum() == 1 for fault, flags in zip(wrong, hot, strict=True)]
+    labels = [columns[at] if single else None for at, single in zip(hot.argmax(axis=1), one, strict=True)]
+    _, faults, notes = read_labels(table, where, label_set=ISIC2019 if "ak" in columns else None, flags=labels)
+    return labels, [flag or fault for flag, fault in zip(wrong, faults, strict=True)], notes
+
+
+def _flag_fault(row: dict[str, str | None], flags: np.ndarray) -> Problem | None:
+    """The problem of a row that flags more than one diagnosis, or has in it what is no flag."""
+    stated = [column.upper() for column, flag in zip(row, flags, strict=True) if flag == 1]
+    strange = [column for column, flag in zip(row, flags, strict=True) if flag not in (0, 1)]
+    if len(stated) > 1:
+        return Problem("", f"it is flagged {' and '.join(stated)}: neither is used", "contradictory label")
+    if strange and any(row.values()):
+        return Problem("", f"{strange[0].upper()} is {row[strange[0]] or 'empty'}, which is not 0 or 1", "bad flag")
+    return None
 
 
 def _benign_or_malignant(table: pd.DataFrame) -> pd.DataFrame:
@@ -161,46 +196,37 @@ def _benign_or_malignant(table: pd.DataFrame) -> pd.DataFrame:
     return table[others].assign(dx=plain)
 
 
-def _several(columns: list[str], hot: np.ndarray) -> Problem | None:
-    """The problem of a row that flags more than one diagnosis."""
-    stated = [column.upper() for column, flag in zip(columns, hot, strict=True) if flag == 1]
-    if len(stated) < 2:
-        return None
-    return Problem("", f"it is flagged {' and '.join(stated)}: neither is used", "contradictory label")
-
-
 def _id(row: dict) -> str | None:
     name = next((row[column] for column in IDS if row.get(column) is not None), None)
     return None if name is None else plain_id(name)
 
 
-def _join_supplements(paths: list[Path], truth: pd.DataFrame) -> pd.DataFrame:
+def _join_supplements(supplements: list[pd.DataFrame], truth: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     """Add lesion, patient, age, sex, site and type of diagnosis from the tables that come beside the truth.
 
-    Rows of one image that contradict each other, in one table or in two, leave it without that value; without its
-    lesion or patient it is left out.
+    Rows of one image that contradict each other, in one table or in two, leave it without that value, which is
+    reported; without its lesion or patient it is left out.
     """
-    stated = [truth]
-    for path in paths:
-        if set(IDS) & set(read_header(path)):
-            table = read_table(path)
-            rows, _ = gather_columns(table, str(path))
-            rows["image_id"] = objects(_id(row) for row in table.to_dict("records"))
-            stated.append(rows)
+    problems = []
     for column in SUPPLIED:
-        pairs = [part[["image_id", column]].dropna() for part in stated if column in part.columns]
+        pairs = [part[["image_id", column]].dropna() for part in (truth, *supplements) if column in part.columns]
         if not pairs:
             truth[column] = objects([None] * len(truth))
             continue
         every = pd.concat(pairs).drop_duplicates()
         twice = every["image_id"].duplicated(keep=False)
         values = every[~twice].set_index("image_id")[column]
+        against = every[twice].groupby("image_id")[column].agg(lambda stated: " and ".join(map(repr, stated[:2])))
         truth[column] = objects(values.get(i) for i in truth["image_id"])
-        if column in ("lesion_id", "patient_id"):
-            what = column.replace("_", " ")
-            for i in np.flatnonzero(truth["image_id"].isin(every.loc[twice, "image_id"])):
-                truth.at[i, "fault"] = Problem("", f"tables give it several {what}s", f"contradictory {what}")
-    return truth.drop(columns=[c for c in ("patient_id",) if truth[c].isna().all()])
+        kind = f"contradictory {column.replace('_', ' ')}"
+        for row in np.flatnonzero(truth["image_id"].isin(against.index)):
+            image_id = truth.at[row, "image_id"]
+            said = f"its rows say {against[image_id]}"
+            if column in ("lesion_id", "patient_id"):
+                truth.at[row, "fault"] = Problem("", f"{said}: neither is used", kind)
+            else:
+                problems.append(Problem(image_id, f"{said}; it counts as missing", kind, "kept"))
+    return truth.drop(columns=[c for c in ("patient_id",) if truth[c].isna().all()]), problems
 
 
 def _duplicates(paths: list[Path]) -> list[tuple[str, str]]:

@@ -6,12 +6,14 @@ row is left out and reported.
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
 from lentigo.data.records import Problem
-from lentigo.data.sources.labels import BINARY, interpret_label, is_label, is_number
+from lentigo.data.sources.labels import BINARY, OUTSIDE, interpret_label, is_label, is_number
 from lentigo.errors import DataError
+from lentigo.labels import LabelSet
 from lentigo.taxonomy import plain_name
 
 __all__ = ["FLAG_COLUMNS", "LABEL_COLUMNS", "contradict", "has_labels", "read_labels"]
@@ -35,7 +37,7 @@ _FLAGS = {"0": "benign", "0.0": "benign", "false": "benign", "no": "benign"} | {
 MOST_NUMBERS = 20
 """A column with more different numbers counts something else than classes."""
 _SAYS_NOTHING = frozenset({"unknown", "unk", "indeterminate", "other"})
-_NOT_COUNTED_ALIKE = frozenset({"akiec"})
+_NOT_COUNTED_ALIKE = frozenset({"akiec", "ak", "ack"})
 """Sources differ in whether actinic keratosis is benign or malignant."""
 
 
@@ -44,12 +46,20 @@ def has_labels(columns: set[str]) -> bool:
     return bool(columns & {*LABEL_COLUMNS, *LEVELS})
 
 
-def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list[Problem | None], list[Problem]]:
+def read_labels(
+    table: pd.DataFrame,
+    where: str,
+    *,
+    label_set: LabelSet | None = None,
+    flags: Sequence[str | None] | None = None,
+) -> tuple[list[str | None], list[Problem | None], list[Problem]]:
     """One label a row, from all columns of a table that hold labels.
 
     Args:
         table: texts, columns in lower case.
         where: the file, for problems that concern a whole column.
+        label_set: whose labels they are; without it HAM10000's, or benign and malignant.
+        flags: each row's label as the columns of a one-hot table state it; it counts before all others.
 
     Returns:
         The labels; for each row a problem, its file to be filled in, if its columns contradict each other; and what is
@@ -63,19 +73,23 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
     if any(level in table.columns for level in LEVELS):
         columns["diagnosis_1"], faults = _most_exact(table)
     columns = {name: columns[name] for name in LABEL_COLUMNS if name in columns}
+    if flags is not None:
+        columns = {"its flag": list(flags), **columns}
     if not columns:
         raise DataError(f"{where}: no column contains labels.", f"Name a column {', '.join(LABEL_COLUMNS)}.")
-    named = [name for name, texts in columns.items() if any(t is not None and not is_number(t) for t in texts)]
-    first = next(iter(named or columns))
+    in_words = [name for name, texts in columns.items() if any(t is not None and not is_number(t) for t in texts)]
+    first = next(iter(columns if flags is not None else in_words or columns))
     notes = []
     for name, texts in columns.items():
         if name == first:
             continue
         numbers = sum(t is not None and is_number(t) for t in set(texts))
-        if numbers > MOST_NUMBERS or not (numbers or any(t is not None and is_label(t) for t in texts)):
+        named = any(t is not None and (is_label(t, label_set) or plain_name(t) in BINARY) for t in texts)
+        if numbers > MOST_NUMBERS or not (numbers or named):
             notes.append(Problem(where, f"the column {name!r} contains no labels", "column not used", "ignored"))
             continue
-        differ = _differ_by_number(columns[first], texts) if numbers else map(contradict, columns[first], texts)
+        against = partial(contradict, label_set=label_set)
+        differ = _differ_by_number(columns[first], texts) if numbers else map(against, columns[first], texts)
         for row, contradicts in enumerate(differ):
             if contradicts and faults[row] is None:
                 faults[row] = f"{first} says {columns[first][row]!r}, {name} says {texts[row]!r}: neither is used"
@@ -83,18 +97,20 @@ def read_labels(table: pd.DataFrame, where: str) -> tuple[list[str | None], list
     return columns[first], found, notes
 
 
-def contradict(one: str | None, other: str | None) -> bool:
-    """Whether two labels of one image can't both be true."""
+def contradict(one: str | None, other: str | None, label_set: LabelSet | None = None) -> bool:
+    """Whether two labels of one image, of a label set or of HAM10000's, can't both be true."""
     if one is None or other is None or plain_name(one) == plain_name(other):
         return False
-    if {plain_name(one), plain_name(other)} & _SAYS_NOTHING:
+    words = {plain_name(one), plain_name(other)}
+    if words & _SAYS_NOTHING:
         return False
-    (dx, malignant), (other_dx, other_malignant) = interpret_label(one), interpret_label(other)
-    both_binary = plain_name(one) in BINARY or plain_name(other) in BINARY
-    if both_binary:
+    (dx, malignant), (other_dx, other_malignant) = (interpret_label(text, label_set) for text in (one, other))
+    if words & set(BINARY):
         if {dx, other_dx} & _NOT_COUNTED_ALIKE or malignant is None or other_malignant is None:
             return False
         return malignant != other_malignant
+    if dx is None and words <= set(OUTSIDE):  # two names of squamous cell carcinoma
+        return False
     return dx is None or dx != other_dx
 
 

@@ -55,7 +55,7 @@ def interpret_labels(texts: Sequence[str | None], where: str, label_set: LabelSe
         DataError: the labels are numbers, whose meaning depends on the source.
     """
     words = {text: plain_name(text) for text in texts if text is not None}
-    own = None if label_set in (None, HAM10000, BINARY_SET) else label_set
+    own = _own(label_set)
     numbers = sorted(word for word in words if is_number(word) and (own is None or _of_set(word, own)[2] is not None))
     if numbers:
         raise DataError(
@@ -74,8 +74,13 @@ def interpret_labels(texts: Sequence[str | None], where: str, label_set: LabelSe
     return pd.DataFrame([meaning[text] for text in texts], columns=["dx", "malignant", "kind", "reason"], dtype=object)
 
 
-def interpret_label(text: str) -> tuple[str | None, bool | None]:
-    """dx and malignant of one label text on its own, None for what it doesn't say."""
+def interpret_label(text: str, label_set: LabelSet | None = None) -> tuple[str | None, bool | None]:
+    """dx and malignant of one label text on its own, None for what it doesn't say: a label of a label set, or without
+    one, or where it is none, of the seven diagnoses."""
+    if (own := _own(label_set)) is not None:
+        dx, malignant, kind, _ = _of_set(text, own)
+        if kind is None:
+            return dx, malignant
     dx, malignant, *_ = _interpret(plain_name(text), binary=False)
     return dx, OUTSIDE.get(plain_name(text), malignant)
 
@@ -83,8 +88,8 @@ def interpret_label(text: str) -> tuple[str | None, bool | None]:
 def is_label(text: str, label_set: LabelSet | None = None) -> bool:
     """Whether a text is a label of a label set, or without one a diagnosis, 'benign' or 'malignant', or a known label
     outside the seven."""
-    if label_set is not None and label_set not in (HAM10000, BINARY_SET):
-        return _of_set(text, label_set)[2] != "unknown label"
+    if (own := _own(label_set)) is not None:
+        return _of_set(text, own)[2] != "unknown label"
     word = plain_name(text)
     return word in OUTSIDE or _interpret(word, binary=False)[2] is None
 
@@ -92,6 +97,11 @@ def is_label(text: str, label_set: LabelSet | None = None) -> bool:
 def is_number(text: str) -> bool:
     """Whether a label is a number, which means different diagnoses in different sources."""
     return text.strip().lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def _own(label_set: LabelSet | None) -> LabelSet | None:
+    """A label set that is none of those whose words are known here."""
+    return None if label_set in (None, HAM10000, BINARY_SET) else label_set
 
 
 def _interpret(word: str, binary: bool) -> Meaning:

@@ -10,8 +10,9 @@ Paths don't leave the table's folder unless the caller allows it: absolute ones 
 
 import os
 import re
-from collections.abc import Sequence
-from pathlib import Path, PureWindowsPath
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath, PureWindowsPath
 
 import pandas as pd
 
@@ -69,15 +70,15 @@ def read(root: Path, label_set: LabelSet | None = None, *, outside: bool = False
     path = tables[0].absolute()
     table = read_table(path)
     where = next(name for name in IMAGE_COLUMNS if name in table.columns)
-    labels, faults, notes = read_labels(table, str(path))
     own = label_set or (PAD_UFES_20 if _is_pad_ufes(table) else None)
+    labels, faults, notes = read_labels(table, str(path), label_set=own)
     rows, problems = gather_columns(table, str(path))
-    rows["image_id"] = objects(_ids(table, where))
-    rows = rows.join(interpret_labels(labels, str(path), own))
     images = _images(path, root, table[where].tolist(), outside)
     found = _find_images(path.parent, table[where].tolist(), images, outside)
+    rows["image_id"] = objects(_ids(table, where, found))
+    rows = rows.join(interpret_labels(labels, str(path), own))
     rows, values = clean_values(rows)
-    kept, dropped = usable_rows(rows, found, labels, faults)
+    kept, dropped = usable_rows(rows, found, labels, faults, own)
     if kept.empty:
         raise DataError(
             f"{path}: none of its {len(rows)} rows is usable; the first: {dropped[0]}.",
@@ -112,12 +113,23 @@ def _has_columns(names: set[str]) -> bool:
     return bool(names & set(IMAGE_COLUMNS)) and has_labels(names)
 
 
-def _ids(table: pd.DataFrame, where: str) -> list[str | None]:
-    """The ids that a table states, or file names without suffix, or whole paths where two folders have one name."""
+def _ids(table: pd.DataFrame, where: str, found: Sequence[Path | NotFound]) -> list[str | None]:
+    """The ids that a table states, or file names without suffix, or whole paths where two images have one name."""
     column = next((name for name in ID_COLUMNS if name in table.columns), where)
     names = table[column].tolist()
     plain = [name and plain_id(name) for name in names]
-    return plain if len(set(plain)) == len(set(names)) else names
+    named: dict[str, dict[str, Path | NotFound]] = defaultdict(dict)
+    for short, name, place in zip(plain, names, found, strict=True):
+        if short and name:
+            named[short][name] = place
+    return names if any(map(_differ, named.values())) else plain
+
+
+def _differ(named: Mapping[str, Path | NotFound]) -> bool:
+    """Whether names with one id are of several images, not spellings of one: two files, or folders in which none is."""
+    files = {place for place in named.values() if isinstance(place, Path)}
+    folders = {PurePath(name.replace("\\", "/")).parent for name in named}
+    return len(files) > 1 or (len(folders) > 1 and any(isinstance(place, NotFound) for place in named.values()))
 
 
 def _images(path: Path, root: Path, names: Sequence[str | None], outside: bool) -> ImageFiles | None:

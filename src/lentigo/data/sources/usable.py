@@ -9,6 +9,7 @@ import pandas as pd
 from lentigo.data.records import Problem
 from lentigo.data.sources.image_files import NotFound
 from lentigo.data.sources.label_columns import contradict
+from lentigo.labels import LabelSet
 
 __all__ = ["usable_rows"]
 
@@ -21,6 +22,7 @@ def usable_rows(
     found: Sequence[Path | NotFound],
     labels: Sequence[str | None],
     faults: Sequence[Problem | None] | None = None,
+    label_set: LabelSet | None = None,
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """The rows whose label and image file can be used, sorted by image id, and what is wrong with the rest.
 
@@ -33,6 +35,7 @@ def usable_rows(
         found: each row's image file, or why there is none.
         labels: each row's label as it was written.
         faults: what is wrong with a row before its label is looked at; its file is filled in.
+        label_set: whose labels they are; without it HAM10000's, or benign and malignant.
 
     Returns:
         The rows to keep, with their column `path`; and one problem of the severity 'dropped' for each other row, with
@@ -50,7 +53,7 @@ def usable_rows(
         usable = [i for i in group if own[i] is None]
         if not usable:
             continue
-        against = _disagreement(group, usable, records, found, labels)
+        against = _disagreement(group, usable, records, found, labels, label_set)
         if against:
             for i in usable:
                 own[i] = Problem(str(records[i]["image_id"]), against[1], against[0])
@@ -122,6 +125,7 @@ def _disagreement(
     records: list[dict],
     found: Sequence[Path | NotFound],
     labels: Sequence[str | None],
+    label_set: LabelSet | None,
 ) -> tuple[str, str] | None:
     """Kind and reason if the rows of one image don't agree."""
     if len(group) == 1:
@@ -129,7 +133,7 @@ def _disagreement(
     stated = list(dict.fromkeys(label for i in group if (label := labels[i]) is not None))
     for i, label in enumerate(stated):
         for other in stated[:i]:
-            if contradict(label, other):
+            if contradict(label, other, label_set):
                 return "contradictory label", f"its rows say {other!r} and {label!r}: neither is used"
     files = {_identity(place): place for i in usable if isinstance(place := found[i], Path)}
     if len(files) > 1:

@@ -5,6 +5,7 @@ Nothing is guessed: an age that is not a number, or a sex that is not a known wo
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 
 import pandas as pd
@@ -62,8 +63,8 @@ _AT_LEAST = re.compile(rf"(?:>|>=|≥|over|above)\s*({_NUMBER})|({_NUMBER})\s*(?
 def gather_columns(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[Problem]]:
     """The columns of `COLUMN_NAMES` that a table has, under the names of `Records.table`.
 
-    Where a table has one thing under several names, empty cells of the first are filled from the next, and cells that
-    contradict each other are reported once a column.
+    Where a table has one thing under several names, cells of the first that say nothing are filled from the next, and
+    cells that contradict each other, however they are spelled, are reported once a column.
     """
     gathered = pd.DataFrame(index=table.index)
     problems = []
@@ -73,11 +74,12 @@ def gather_columns(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[
             continue
         values = table[present[0]]
         for name in present[1:]:
-            differ = values.notna() & table[name].notna() & (values != table[name])
-            if differ.any():
-                reason = f"{present[0]} and {name} differ in {differ.sum():,} rows; {present[0]} counts"
+            said, again = ([_meaning(column, cell) for cell in cells] for cells in (values, table[name]))
+            differ = sum(None not in pair and pair[0] != pair[1] for pair in zip(said, again, strict=True))
+            if differ:
+                reason = f"{present[0]} and {name} differ in {differ:,} rows; {present[0]} counts"
                 problems.append(Problem(where, reason, "contradictory columns", "kept"))
-            values = values.where(values.notna(), table[name])
+            values = values.where(objects(said).notna() | table[name].isna(), table[name])
         gathered[column] = objects(None if _is_empty(value) else value for value in values)
     return gathered, problems
 
@@ -96,7 +98,7 @@ def clean_values(rows: pd.DataFrame, *, lesions: bool = True) -> tuple[pd.DataFr
     cleaned = rows.copy()
     for column in ("lesion_id", "patient_id"):
         if column in rows:
-            cleaned[column] = objects(None if _is_unknown(value) else value for value in rows[column])
+            cleaned[column] = objects(None if _is_unknown(value) else _one_form(value) for value in rows[column])
             if lesions:
                 problems += _missing_ids(cleaned, column)
     readers: dict[str, Callable[[str], tuple[object, str | None, str | None]]] = {"age": _age, "sex": _sex}
@@ -121,6 +123,24 @@ def clean_values(rows: pd.DataFrame, *, lesions: bool = True) -> tuple[pd.DataFr
 def objects(values: Iterable[object]) -> pd.Series:
     """A column that keeps its values as they are; from a bare list pandas would make None a number."""
     return pd.Series(list(values), dtype=object)
+
+
+def _meaning(column: str, cell: object) -> object:
+    """What a cell says, whatever its spelling; None where it says nothing."""
+    if _is_unknown(cell):
+        return None
+    text = str(cell)
+    if column in ("lesion_id", "patient_id"):
+        return _one_form(text)
+    value = _age(text)[0] if column == "age" else _sex(text)[0] if column == "sex" else None
+    return _words(text) if value is None else value
+
+
+def _one_form(identifier: object) -> str:
+    """An id as a text that is equal to itself: systems write an accented letter as one character or as two, and numbers
+    become decimals where a spreadsheet or pandas finds an empty cell among them."""
+    text = unicodedata.normalize("NFC", str(identifier))
+    return text.removesuffix(".0") if re.fullmatch(r"\d+\.0", text) else text
 
 
 def _missing_ids(rows: pd.DataFrame, column: str) -> list[Problem]:
