@@ -148,8 +148,8 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"{table(('model', 'fold', 'test images', 'file', *(ROWS[key] for key in keys)), rows)}\n\n"
         "For each fold network and teachers were trained, compressed and calibrated anew without its test part, from "
         "the same starting weights and by the same recipes (`tools/make_model.py --fold`); of a network in 8 bits as "
-        "many layers keep 16 as its policy asks for. What the starting weights saw of near-duplicates of HAM10000 is in "
-        "[joined_sources.md](joined_sources.md). Intervals of 95 % are from "
+        "many layers keep 16 as its policy asks for. What the starting weights saw of near-duplicates of HAM10000 is "
+        "in [joined_sources.md](joined_sources.md). Intervals of 95 % are from "
         f"{options.replicates:,} resamples of the fold's lesions, and say nothing of another training. Means have none "
         f"here. {machine()}."
     )
