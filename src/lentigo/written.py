@@ -1,10 +1,13 @@
-"""Texts that people write, as their editor or spreadsheet saved them."""
+"""Texts that people write, as their editor or spreadsheet saved them; and JSON in them."""
 
 import codecs
+import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["decode", "encoding_of", "read_text"]
+__all__ = ["decode", "encoding_of", "read_json", "read_text"]
 
 _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -47,6 +50,25 @@ def read_text(path: str | os.PathLike[str]) -> str:
         UnicodeError: as in `decode`.
     """
     return decode(Path(path).read_bytes())
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file says; a name that stands twice in an object is refused, of which JSON would keep the last.
+
+    Raises:
+        OSError: it can't be opened.
+        ValueError: not JSON, a name that stands twice, or as in `decode`.
+    """
+    return json.loads(read_text(path), object_pairs_hook=_unique)
+
+
+def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} stands in it twice")
+        found[name] = value
+    return found
 
 
 def _encoding(start: bytes) -> str:

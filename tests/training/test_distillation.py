@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import save
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
@@ -163,19 +164,35 @@ def test_a_store_that_does_not_fit_is_refused_before_anything_is_trained(path, s
     assert not out.exists()
 
 
-@pytest.mark.parametrize("fault", ["empty", "cut", "text", "shape", "nan"])
+EDITS = {"prior": "training", "label_set": {"name": "none"}, "format": 2}
+
+
+@pytest.mark.parametrize("fault", ["empty", "cut", "text", "shape", "nan", "sum", "undescribed", *EDITS])
 def test_a_damaged_store_is_refused(fault, path, tmp_path):
     bad = tmp_path / "bad.safetensors"
     content = path.read_bytes()
     if fault == "nan":
         store = compression.load_soft_labels(path)
         save_soft_labels(store.description, np.full_like(store.log_probabilities, np.nan), bad)
+    elif fault == "sum":
+        store = compression.load_soft_labels(path)
+        save_soft_labels(store.description, store.log_probabilities + np.float16(0.1), bad)
+    elif fault == "undescribed":
+        bad.write_bytes(save({"log_probabilities": np.zeros((1, 1, 7), np.float16)}))
     elif fault == "shape":
         altered(path, bad, views=5)
+    elif fault in EDITS:
+        altered(path, bad, **{fault: EDITS[fault]})
     else:
         bad.write_bytes({"empty": b"", "cut": content[:-9], "text": b"hello, this is no store"}[fault])
     with pytest.raises(RunError, match=r"bad\.safetensors: not a store"):
         compression.load_soft_labels(bad)
+
+
+def test_a_store_whose_augmentation_is_damaged_is_named(path, tmp_path):
+    bad = altered(path, tmp_path / "bad.safetensors", augmentation={"rotation": "far"})
+    with pytest.raises(RunError, match=r"bad\.safetensors: its augmentation is damaged.*'far'"):
+        with_store(recipe(bad))
 
 
 def test_another_store_than_the_recorded_one_is_refused(path, split, tmp_path):

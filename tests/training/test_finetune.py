@@ -1,12 +1,15 @@
 """A finished run's network trains further, resumes, and ends in the same weights."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from lentigo import training
+from lentigo import data, training
 from lentigo.errors import RunError
 from lentigo.training.finetune import Changed, gentler
+from lentigo.training.history import kept_epoch
 from lentigo.training.learner import Learner
 
 SHORT = training.Recipe(size=32, epochs=2, batch_size=32, learning_rate=1e-3, ema=0.9)
@@ -111,3 +114,34 @@ def test_weights_that_are_not_the_run_s(trained_run, tmp_path):
     (once.path / "network.safetensors").write_bytes(b"damaged")
     with pytest.raises(RunError, match=r"network\.safetensors: not the weights"):
         once.network()
+
+
+@pytest.mark.parametrize("fault", ["absent", "cut", "other"])
+def test_what_it_started_from_is_not_guessed_when_it_resumes(trained_run, tmp_path, fault, monkeypatch):
+    out = tmp_path / "run"
+    monkeypatch.setattr("lentigo.training.finetune.fit_run", lambda network, run, *rest: run)  # stopped at once
+    training.fine_tune(trained_run, SHORT, out=out)
+    assert not training.fine_tune(trained_run, SHORT, out=out).finished
+    start, whole = out / "start.safetensors", (out / "start.safetensors").read_bytes()
+    if fault == "absent":
+        start.unlink()
+    else:
+        start.write_bytes(whole[:-9] if fault == "cut" else whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(RunError, match=r"start\.safetensors: (not )?the weights that it started from"):
+        training.fine_tune(trained_run, SHORT, out=out)
+
+
+def test_it_records_the_split_as_it_is_read_now(trained_run, synthetic_records, tmp_path, monkeypatch):
+    """Reading may have learned to leave out images of the parent's split."""
+    monkeypatch.setattr("lentigo.training.finetune.fit_run", lambda network, run, *rest: run)
+    parent = replace(trained_run)
+    parent.__dict__["split"] = data.split(synthetic_records, fold=1)
+    assert training.fine_tune(parent, SHORT, out=tmp_path / "run").split_sha256 == parent.split.hash
+
+
+@pytest.mark.parametrize("text", ["", "stage,epoch\n", "nonsense\n1\n"])
+def test_a_log_that_is_none_is_named(tmp_path, text):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "metrics.csv").write_text(text)
+    with pytest.raises(RunError, match=r"metrics\.csv: not the log of a training"):
+        kept_epoch(tmp_path, "best")

@@ -293,13 +293,28 @@ class TestMoved:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("mean", [0.5, 0.5]), ("std", ["a", 1, 1]), ("prior", [2.0] * 7), ("model", 3), ("licence", None)],
+        [
+            ("mean", [0.5, 0.5]),
+            ("std", ["a", 1, 1]),
+            ("std", [0.0, 0.2, 0.2]),
+            ("prior", [2.0] * 7),
+            ("prior", [0.5] * 7),
+            ("model", 3),
+            ("licence", None),
+        ],
     )
     def test_a_damaged_description_names_file_and_entry(self, whole, tmp_path, name, value):
         values = json.loads((whole.path / "recipe.json").read_text())
         (tmp_path / "recipe.json").write_text(json.dumps(values | {name: value}))
         with pytest.raises(RunError, match=rf"recipe\.json: {name}"):
             training.load_run(tmp_path)
+
+    def test_the_split_of_another_run_is_refused(self, whole, synthetic_records, tmp_path):
+        """It would take training images for unseen ones."""
+        shutil.copytree(whole.path, tmp_path / "run")
+        data.split(synthetic_records, fold=1).save(tmp_path / "run" / "split.csv")
+        with pytest.raises(DataError, match=r"split\.csv: this is another split than the recorded one"):
+            _ = training.load_run(tmp_path / "run").split
 
     def test_a_damaged_recipe_names_the_file(self, whole, tmp_path):
         values = json.loads((whole.path / "recipe.json").read_text())

@@ -24,7 +24,13 @@ def test_a_file_may_hold_some_entries_and_options_override_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [('{"sise": 48}', "sise"), ("not json", "not a recipe"), ("[1]", "not a recipe"), ('{"epochs": 0}', "epochs")],
+    [
+        ('{"sise": 48}', "sise"),
+        ("not json", "not a recipe"),
+        ("[1]", "not a recipe"),
+        ('{"epochs": 3, "epochs": 9}', "'epochs' stands in it twice"),
+        ('{"epochs": 0}', "epochs"),
+    ],
 )
 def test_wrong_files_are_named(tmp_path, text, words):
     path = tmp_path / "recipe.json"

@@ -94,7 +94,7 @@ def compress(
         try:
             model = run_step(step, named.name, last, parent, place)
         except BundleError as error:  # its own check found that it differs too much, or can't be made smaller so
-            reason = error.message.split(": ", 1)[-1]  # without the name of the unfinished file
+            reason = error.message.split(": ", 1)[-1].rstrip(".")  # without the name of the unfinished file
             records.append(StepRecord(name=named.name, params=named.params, fault=reason))
         else:
             records.append(_measured(named, model, parent, chosen.gate, folder))

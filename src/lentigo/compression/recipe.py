@@ -1,6 +1,5 @@
 """What compression does, in which order, and what it may lose: one frozen record, checked before anything runs."""
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,7 @@ from lentigo.compression.steps import STEPS, Step
 from lentigo.errors import RunError, did_you_mean, reason
 from lentigo.training.checked import Checked
 from lentigo.training.named import Named
-from lentigo.written import read_text
+from lentigo.written import read_json
 
 __all__ = ["CompressionRecipe"]
 
@@ -51,7 +50,7 @@ class CompressionRecipe(Checked):
     @classmethod
     def _load(cls, path: Path) -> "CompressionRecipe":
         try:
-            values = json.loads(read_text(path))
+            values = read_json(path)
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{path}: not a compression recipe ({reason(error)}).",

@@ -32,7 +32,7 @@ from lentigo.training import Recipe, Run, load_run, train
 from lentigo.training.checked import Checked
 from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
-from lentigo.written import read_text
+from lentigo.written import read_json
 
 __all__ = ["TaughtTeachers", "TeacherSpec", "load_teachers", "train_teachers", "train_teachers_from"]
 
@@ -203,7 +203,7 @@ def load_teachers(path: PathLike) -> tuple[TeacherSpec, ...]:
         RunError: absent, not such a list, or an entry that is wrong; the message names the file.
     """
     try:
-        values = json.loads(read_text(path))
+        values = read_json(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: not a list of teachers ({reason(error)}).", "Write a JSON list of objects.") from None
     if not isinstance(values, list):

@@ -252,19 +252,29 @@ def freeze(
 
 
 @checked
-def load_split(path: str | os.PathLike[str], records: Records) -> Split:
+def load_split(path: str | os.PathLike[str], records: Records, *, sha256: str | None = None) -> Split:
     """Read a saved split back, for the same records: with its folds, and with the groups that its pairs made.
 
     Images that reading has since learned to leave out, because another is the same picture, are left out of every part;
     a notice on standard error says how many, and the hash is that of the rest.
 
+    Args:
+        path: the file.
+        records: the images.
+        sha256: hash of the split that it has to be, as a run records it; without it any split will do.
+
     Raises:
-        DataError: not a split file, changed since it was saved, or made for other images.
+        DataError: not a split file, changed since it was saved, another split, or made for other images.
         LeakError: a leak-proof split has what is now known to be one picture or lesion in two parts.
     """
     header, manifest = _read(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
         raise DataError(f"{path}: the split was changed after it was saved.", "Create it again: lentigo data split.")
+    if sha256 not in (None, header.sha256):
+        raise DataError(
+            f"{path}: this is another split than the recorded one ({header.sha256[:12]}, not {sha256[:12]}).",
+            "Restore that file: on another split what was trained on would be taken for unseen.",
+        )
     if header.labels is not None and header.labels["sha256"] != records.label_set.hash:
         raise DataError(
             f"{path}: the split is of images with the labels of {header.labels['name']}, but {records.root} has those "

@@ -8,7 +8,6 @@ cells are filled from the taxonomy if it knows the id or the name. A JSON file c
 
 import csv
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from lentigo.errors import DataError, reason
 from lentigo.labels.known import KNOWN, find_label_set, label_of
 from lentigo.labels.label_set import Label, LabelSet
 from lentigo.labels.mapping import LabelMapping, find_mapping
-from lentigo.written import read_text
+from lentigo.written import read_json, read_text
 
 __all__ = ["read_label_set", "read_mapping"]
 
@@ -85,7 +84,7 @@ def _is_file(name: str | os.PathLike[str]) -> bool:
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(read_text(path)))
+        return dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"not a JSON object ({reason(error)}).", "See the documentation of label sets.") from None
 

@@ -1,6 +1,7 @@
 """Records of values that people write by hand: a wrong one is refused with its name, its value and what is allowed."""
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -54,6 +55,8 @@ def allowed(annotation: Any, metadata: list[Any] | tuple[Any, ...] = ()) -> str:
         return allowed(get_args(annotation)[0], inner)
     if get_origin(annotation) is Literal:
         return f"one of {', '.join(map(str, get_args(annotation)))}"
+    if NoneType in get_args(annotation):
+        return f"{allowed(next(part for part in get_args(annotation) if part is not NoneType))}, or null"
     if get_origin(annotation) is tuple:
         first, *others = get_args(annotation)
         count = "a list of values" if others == [...] else f"{1 + len(others)} values"

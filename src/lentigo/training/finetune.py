@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytorch_lightning as pl
-from safetensors.torch import load_file, save
-from torch import nn
+from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from lentigo import data, models
 from lentigo.atomic import entries, make_folder, write_bytes
-from lentigo.errors import RunError
+from lentigo.errors import RunError, reason
 from lentigo.training.devices import Device, find_device
 from lentigo.training.fit import check_model, fit_run
 from lentigo.training.named import Named
@@ -102,7 +102,7 @@ def fine_tune(
         run, network = _begin(parent, recipe, folder, begun, changed), changed.network
     else:
         network = models.build(run.model, num_classes=recipe.outputs(run.label_set), **run.options)
-        network.load_state_dict(load_file(folder / START))
+        network.load_state_dict(_weights(run))
     network.requires_grad_(True)
     pixels = data.load_pixels(parent.split.records, recipe.size)
     for problem in pixels.problems:
@@ -145,6 +145,18 @@ def _recorded(folder: Path, begun: Mapping[str, object], recipe: Recipe) -> Run 
     return None
 
 
+def _weights(run: Run) -> dict[str, Tensor]:
+    """What an interrupted fine-tuning started from."""
+    file, hint = run.path / START, "Restore that file, or start again in another folder."
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise RunError(f"{file}: the weights that it started from can't be read ({reason(error)}).", hint) from None
+    if hashlib.sha256(content).hexdigest() != run.start.get("sha256"):
+        raise RunError(f"{file}: not the weights that it started from (another hash is recorded).", hint)
+    return load(content)
+
+
 def _begin(parent: Run, recipe: Recipe, folder: Path, begun: Mapping[str, object], changed: Changed) -> Run:
     """Write what the fine-tuning starts from, and describe it."""
     weights = {key: value.contiguous().cpu() for key, value in changed.network.state_dict().items()}
@@ -164,6 +176,7 @@ def _begin(parent: Run, recipe: Recipe, folder: Path, begun: Mapping[str, object
         path=folder,
         recipe=recipe,
         options=_plain(changed.options),
+        split_sha256=parent.split.hash,  # by now without what reading has learned to leave out
         start=_plain(start),
         soft_labels=_taught(parent, recipe),
         environment=environment(),

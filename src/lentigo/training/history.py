@@ -8,6 +8,7 @@ import pandas as pd
 import pytorch_lightning as pl
 
 from lentigo.atomic import write_text
+from lentigo.errors import RunError, reason
 from lentigo.training.hooks import Hook
 from lentigo.training.processes import world
 
@@ -50,7 +51,7 @@ class History(pl.Callback):
         rows.insert(0, "stage", self.stage)
         path = self.folder / name
         if path.exists():
-            before = pd.read_csv(path)
+            before = _logged(path, "stage")
             before = before[before["stage"] != self.stage]
             if len(before):
                 rows["epoch"] += int(before["epoch"].max()) + 1
@@ -113,9 +114,25 @@ def kept_epoch(folder: Path, keep: str) -> tuple[pd.Series, int, float]:
         folder: of the run.
         keep: 'best' for the lowest validation loss of the last stage, or 'last'.
     """
-    rows, seconds = (pd.read_csv(folder / "log" / name) for name in ("metrics.csv", "seconds.csv"))
+    rows, seconds = (
+        _logged(folder / "log" / "metrics.csv", "val_loss"),
+        _logged(folder / "log" / "seconds.csv", "seconds"),
+    )
     stage = rows[rows["stage"] == rows["stage"].iloc[-1]]
     if "settled" in stage:  # while a network is pruned, none of its epochs is kept
         stage = stage[stage["settled"] == 1]
     row = stage.loc[stage["val_loss"].idxmin()] if keep == "best" else stage.iloc[-1]
     return row, len(rows), float(seconds["seconds"].sum())
+
+
+def _logged(path: Path, column: str) -> pd.DataFrame:
+    """The rows of a log, which has at least one, with its stage and this column."""
+    try:
+        rows = pd.read_csv(path)
+        if rows.empty or not {"stage", column} <= set(rows.columns):
+            raise ValueError(f"no rows with stage and {column}")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: not the log of a training ({reason(error)}).", "Restore that file, or train again elsewhere."
+        ) from None
+    return rows

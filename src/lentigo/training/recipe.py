@@ -1,6 +1,5 @@
 """How a network is trained: one frozen record, saved with the run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,7 +18,7 @@ from lentigo.training.hooks import CALLBACKS, LOSSES
 from lentigo.training.losses import ONE_OUTPUT
 from lentigo.training.named import Named
 from lentigo.training.old_names import with_new_names
-from lentigo.written import read_text
+from lentigo.written import read_json
 
 __all__ = ["Augment", "Recipe"]
 
@@ -299,7 +298,7 @@ class Recipe(Checked):
         values = {}
         try:
             if path is not None:
-                values = dict(json.loads(read_text(path)))
+                values = dict(read_json(path))
         except (OSError, ValueError, TypeError) as error:
             raise RunError(
                 f"{path}: not a recipe ({reason(error)}).", "Write a JSON object of recipe entries."

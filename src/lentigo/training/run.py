@@ -9,6 +9,7 @@ network.safetensors  the best weights; its presence means that the training fini
 
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +50,7 @@ PIXELS = 32 * 64 * 64
 of a small network stay in the processor's cache."""
 DAMAGED = "The run's description was changed or damaged: restore it, or train again."
 Channels = tuple[float, float, float]
+Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PACKAGES = ("lentigo", "torch", "torchvision", "pytorch-lightning", "numpy", "pillow")
 
@@ -90,7 +92,7 @@ class Run:
     citation: str
     split_sha256: str
     mean: Channels
-    std: Channels
+    std: tuple[Positive, Positive, Positive]
     prior: tuple[Share, ...]
     environment: Mapping[str, str]
     options: Mapping[str, object] = field(default_factory=dict)
@@ -140,7 +142,7 @@ class Run:
     @cached_property
     def split(self) -> data.Split:
         """The split that it was trained on."""
-        return data.load_split(self.path / "split.csv", self.records)
+        return data.load_split(self.path / "split.csv", self.records, sha256=self.split_sha256)
 
     @property
     def taught(self) -> IdSet:
@@ -368,6 +370,8 @@ def load_run(path: str | os.PathLike[str], data: data.Root | None = None, *, dev
         raise RunError(f"{file}: {place} is {fault['input']!r} ({fault['msg']}).", DAMAGED) from None
     if len(run.prior) != len(label_set):
         raise RunError(f"{file}: {len(run.prior)} entries in prior for {len(label_set)} labels.", DAMAGED)
+    if not math.isclose(sum(run.prior), 1, abs_tol=1e-3):
+        raise RunError(f"{file}: prior adds up to {sum(run.prior):g}, not to 1.", DAMAGED)
     return _moved(replace(run, label_set=label_set), data)
 
 

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from safetensors.numpy import save
 
 from lentigo.atomic import write_bytes
 from lentigo.data import Split
-from lentigo.errors import LeakError, RunError
+from lentigo.errors import LeakError, LentigoError, RunError, reason
 from lentigo.labels import LabelSet
 from lentigo.runtime import IdSet
 
@@ -28,6 +28,8 @@ __all__ = ["SoftLabels", "StoreDescription", "Teacher", "load_soft_labels", "ref
 
 FORMAT = 1
 _ANSWERS, _METADATA = "log_probabilities", "lentigo"
+ROUNDING = 0.02
+"""What the sum of an image's probabilities may be off by, their logarithms being kept in 16 bits."""
 _NEXT = "Build it again with lentigo soft-labels."
 
 
@@ -73,7 +75,7 @@ class StoreDescription(BaseModel):
     size: int = Field(ge=1)
     augmentation: dict[str, Any]
     label_set: dict[str, Any]
-    prior: str = "balanced"
+    prior: Literal["balanced"] = "balanced"
     teachers: list[Teacher] = Field(min_length=1)
     source: str
     split_sha256: str
@@ -152,7 +154,7 @@ def load_soft_labels(path: str | os.PathLike[str]) -> SoftLabels:
     try:
         content = file.read_bytes()
         with safe_open(file, framework="numpy") as opened:
-            description = StoreDescription.model_validate_json((opened.metadata() or {})[_METADATA])
+            description = StoreDescription.model_validate_json((opened.metadata() or {}).get(_METADATA, ""))
             answers = opened.get_tensor(_ANSWERS)
         store = SoftLabels(description, answers, hashlib.sha256(content).hexdigest())
         shape = (len(description.ids), description.views, len(store.label_set))
@@ -160,10 +162,16 @@ def load_soft_labels(path: str | os.PathLike[str]) -> SoftLabels:
             raise ValueError(f"answers {answers.dtype} {answers.shape}, described as float16 {shape}")
         if not np.isfinite(answers).all():
             raise ValueError("answers that are not finite")
+        if np.abs(np.exp(answers.astype(np.float32)).sum(axis=2) - 1).max() > ROUNDING:
+            raise ValueError("answers that are no probabilities: they don't add up to 1")
         len(store.seen), len(store.learned)
-    except (OSError, SafetensorError, ValidationError, KeyError, ValueError, TypeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunError(f"{file}: not a store of soft labels ({reason}).", _NEXT) from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        why = ": ".join([*map(str, fault["loc"]), fault["msg"]])
+        raise RunError(f"{file}: not a store of soft labels ({why}).", _NEXT) from None
+    except (LentigoError, OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        why = reason(error).strip().splitlines()[0]
+        raise RunError(f"{file}: not a store of soft labels ({why}).", _NEXT) from None
     return store
 
 

@@ -16,7 +16,7 @@ from lentigo.errors import RunError, did_you_mean, reason
 from lentigo.labels import HAM10000
 from lentigo.training.checked import Checked
 from lentigo.training.recipe import Recipe
-from lentigo.written import read_text
+from lentigo.written import read_json
 
 __all__ = ["Range", "Space", "apply_parameters", "check_space", "grid_of", "load_space", "plain_space", "suggest"]
 
@@ -63,7 +63,7 @@ def load_space(path: Path) -> Space:
         RunError: absent, not JSON, or no space.
     """
     try:
-        values = dict(json.loads(read_text(path)))
+        values = dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{path}: not a search space ({reason(error)}).", "See lentigo.training.load_space.") from None
     return {name: _choices(path, name, value) for name, value in values.items()}

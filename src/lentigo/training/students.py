@@ -24,7 +24,11 @@ def with_store(recipe: Recipe) -> Recipe:
     store = find_store(recipe)
     if store is None:
         return recipe
-    drawn = Recipe.from_dict(store.description.augmentation)
+    try:
+        drawn = Recipe.from_dict(store.description.augmentation)
+    except RunError as error:
+        path = recipe.loss.params["store"]
+        raise RunError(f"{path}: its augmentation is damaged. {error.message}", "Restore that file.") from None
     different = [
         name
         for name in AUGMENTATION
