@@ -91,6 +91,9 @@ class TestTheVerb:
         code, _, err = run(*arguments, "--set", "masks")
         assert code == 1
         assert "masks=1000" in err
+        code, _, err = run(*arguments, "--set", "masks=20", "--set", "masks=30")
+        assert code == 1
+        assert "'masks' is stated twice" in err
 
     def test_a_run(self, folder, trained_run, run):
         code, out, _ = run("explain", folder / "in/0.png", "--model", trained_run.path, "--method", "grad_cam")

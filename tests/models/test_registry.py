@@ -76,3 +76,5 @@ def test_options_come_from_words():
     assert models.parse_options(words) == {"head": "hidden", "stride_on_first": True, "filters": [16, 32]}
     with pytest.raises(RunError, match="not a network option"):
         models.parse_options(["head"])
+    with pytest.raises(RunError, match="'head' is stated twice"):
+        models.parse_options(["head=hidden", "head=none"])

@@ -154,13 +154,15 @@ def parse_options(texts: Iterable[str]) -> dict[str, object]:
     """Options of a builder from 'name=value', the value in JSON or else taken as text.
 
     Raises:
-        RunError: no name or no value.
+        RunError: no name, no value, or a name twice.
     """
     options: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise RunError(f"{text!r} is not a network option.", "Write it as head=hidden.")
+        if name in options:
+            raise RunError(f"The network option {name!r} is stated twice.", "State each once.")
         try:
             options[name] = json.loads(value)
         except ValueError:

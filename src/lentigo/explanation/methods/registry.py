@@ -89,13 +89,15 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
     """Parameters from 'name=value', the value a number in JSON or else taken as text.
 
     Raises:
-        DataError: no name or no value.
+        DataError: no name, no value, or a name twice.
     """
     found: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if not name or not value:
             raise DataError(f"{text!r} is not a parameter.", "Write it as masks=1000.")
+        if name in found:
+            raise DataError(f"The parameter {name!r} is stated twice.", "State each once.")
         try:
             found[name] = json.loads(value)
         except ValueError:
