@@ -118,13 +118,13 @@ def _rows(one: Input, file: storage.Watched) -> Iterator[Item]:
     except Exception as error:  # pyarrow raises an OSError for damage too
         if file.failure is not None:
             raise file.failure from None
-        raise DataError(f"damaged, or not a parquet file ({error}).") from None
+        raise DataError(f"damaged, or not a parquet file ({error}).", "Write it again, or leave it out.") from None
 
 
 def _of_group(table: Any, group: int, column: str | None, ids: list[str], address: str) -> Iterator[Item]:
     known = group < table.num_row_groups and table.metadata.row_group(group).num_rows == len(ids)
     if column is None or not known:
-        raise DataError("changed since it was listed.")
+        raise DataError("changed since it was listed.", "Run again when nothing writes there.")
     i = 0
     # A few rows at a time: a group may hold gigabytes.
     for batch in table.iter_batches(batch_size=16, row_groups=[group], columns=[column]):

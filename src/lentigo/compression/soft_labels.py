@@ -78,7 +78,9 @@ def build_soft_labels(
     pixels = data.load_pixels(split.records, size)
     records = pixels.readable(split.train)
     if not len(records):
-        raise DataError(f"{split.records.root}: no image of the training part can be read.")
+        raise DataError(
+            f"{split.records.root}: no image of the training part can be read.", "Restore the files, or check the path."
+        )
     description = StoreDescription(
         seed=seed,
         views=views,

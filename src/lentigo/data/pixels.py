@@ -73,7 +73,10 @@ class Pixels:
         """
         rows = pd.Index(self.ids).get_indexer(pd.Index(records.ids))
         if (rows < 0).any():
-            raise DataError(f"Image {records.ids[np.argmax(rows < 0)]} is not among the decoded ones.")
+            raise DataError(
+                f"Image {records.ids[np.argmax(rows < 0)]} is not among the decoded ones.",
+                "Decode these records: data.load_pixels.",
+            )
         return rows.astype(np.int64)
 
 
@@ -129,7 +132,10 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
     if strict and problems:
         raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Repair or remove them.")
     if len(problems) == len(records):
-        raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.",
+            "Restore the files, or check the path.",
+        )
     array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(len(records), size, size, 3))
     return Pixels(array, records.ids, folder, tuple(problems))
 

@@ -130,10 +130,14 @@ class Records:
     def __post_init__(self) -> None:
         missing = [c for c in COLUMNS if c not in self.table.columns]
         if missing:
-            raise DataError(f"{self.root}: the records lack the columns {', '.join(missing)}.")
+            raise DataError(
+                f"{self.root}: the records lack the columns {', '.join(missing)}.", "Make them with data.read."
+            )
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
-            raise DataError(f"{self.root}: image id {twice} occurs twice in the records.")
+            raise DataError(
+                f"{self.root}: image id {twice} occurs twice in the records.", "Remove or rename one of the two."
+            )
         if len(self.table) and self.table["dx"].isna().all():
             object.__setattr__(self, "label_set", BINARY)
         strange = self.table.loc[self.table["dx"].notna() & ~self.table["dx"].isin(self.label_set.classes), "dx"]
@@ -201,12 +205,17 @@ class Records:
             DataError: the mapping is from another label set, or leaves no image.
         """
         if mapping.source != self.label_set:
-            raise DataError(f"{self.name} has the labels of {self.label_set}, and the mapping is for {mapping.source}.")
+            raise DataError(
+                f"{self.name} has the labels of {self.label_set}, and the mapping is for {mapping.source}.",
+                "Give a mapping from its labels.",
+            )
         before = [self.label_set.classes[label] for label in self.labels]
         after = np.array(mapping.ids(before), dtype=object)
         kept = np.array([label is not None for label in after], dtype=bool)
         if not kept.any():
-            raise DataError(f"{self.name}: none of its {len(self)} labels has a target in {mapping.result}.")
+            raise DataError(
+                f"{self.name}: none of its {len(self)} labels has a target in {mapping.result}.", "Check the mapping."
+            )
         kinds = {c: f"{c} has no target in {mapping.result.name}" for c in mapping.left_out}
         lost = zip(self.ids[~kept], np.array(before, dtype=object)[~kept], strict=True)
         problems = tuple(Problem(str(i), f"{c} is excluded by the mapping {mapping}", kinds[c]) for i, c in lost)
@@ -226,7 +235,10 @@ class Records:
         position = pd.Index(self.table["image_id"]).get_indexer(pd.Index(wanted, dtype=object))
         if (position < 0).any():
             absent = wanted[int(np.flatnonzero(position < 0)[0])]
-            raise DataError(f"{self.root}: no image {absent!r} among the {len(self)} records.")
+            raise DataError(
+                f"{self.root}: no image {absent!r} among the {len(self)} records.",
+                "Check the id, or read the data set that has it.",
+            )
         return replace(self, table=self.table.iloc[position].reset_index(drop=True))
 
     def decode(self, path: str) -> NDArray[np.uint8]:

@@ -377,4 +377,7 @@ def _refuse_leak(manifest: pd.DataFrame) -> None:
     used = manifest[manifest["part"] != "unused"]
     sides = used.groupby("group")["part"].nunique()
     if (sides > 1).any():
-        raise LeakError(f"Group {sides[sides > 1].index[0]} is in {int(sides.max())} parts of a leak-proof split.")
+        raise LeakError(
+            f"Group {sides[sides > 1].index[0]} is in {int(sides.max())} parts of a leak-proof split.",
+            "Create it again: lentigo data split.",
+        )

@@ -33,7 +33,10 @@ class MappedPredictor:
 
     def __init__(self, model: Predictor, mapping: LabelMapping) -> None:
         if mapping.source != model.labels:
-            raise DataError(f"{model.name} distinguishes {model.labels}, but the mapping is for {mapping.source}.")
+            raise DataError(
+                f"{model.name} distinguishes {model.labels}, but the mapping is for {mapping.source}.",
+                "Give a mapping from the model's labels.",
+            )
         self._model, self._mapping = model, mapping
         prior = mapping.probabilities(np.array(model.origin.training_prevalence))
         self.origin: Origin = replace(model.origin, training_prevalence=tuple(prior.tolist()))

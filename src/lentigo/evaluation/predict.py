@@ -234,7 +234,10 @@ def predict_files(
     good = np.array([not isinstance(result, ImageError) for result in found])
     results: list[Outputs] = [r for r in found if not isinstance(r, ImageError)]
     if not results:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.",
+            "Restore the files, or check the path.",
+        )
     kept = records.take(records.ids[good])
     order = model.labels.index(records.label_set.classes)
     table = _table(kept, np.concatenate([o.probabilities for o in results])[:, order])

@@ -122,7 +122,7 @@ class Predictions:
             DataError: `meta` doesn't say, or not with a positive share for each label.
         """
         if self.meta.get("training_prevalence") is None:
-            raise DataError("The predictions lack the training prevalence.")
+            raise DataError("The predictions lack the training prevalence.", _AGAIN)
         return self._shares(self.meta["training_prevalence"])
 
     def at_prevalence(self, prevalence: Mapping[str, float] | NDArray | None = None) -> NDArray[np.float64]:

@@ -109,10 +109,15 @@ def _module(old: Bundle, tensors: dict[str, NDArray]) -> ExportModule:
     try:
         missing = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise BundleError(f"{old.path}: not the network {described.network} ({error}).") from None
+        raise BundleError(
+            f"{old.path}: not the network {described.network} ({error}).", "Export it again from its run."
+        ) from None
     lost = [k for k in missing.missing_keys if not k.endswith("num_batches_tracked")]
     if lost or missing.unexpected_keys:
-        raise BundleError(f"{old.path}: not the network {described.network}: {', '.join(lost)} are not in the file.")
+        raise BundleError(
+            f"{old.path}: not the network {described.network}: {', '.join(lost)} are not in the file.",
+            "Export it again from its run.",
+        )
     wrapped: nn.Module = models.FlipTTA(network) if averaged else network
     module = ExportModule(wrapped, (0.0,) * 3, (1.0,) * 3, tensors["offset"], described.temperature)
     module.mean.copy_(torch.from_numpy(tensors["mean"].copy()))

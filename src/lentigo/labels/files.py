@@ -106,7 +106,9 @@ def _read_csv(path: Path, needed: tuple[str, ...], known: tuple[str, ...]) -> li
     if len(set(header)) < len(header):
         raise DataError("a column name occurs twice.", "Rename one of them.")
     if ragged := [i for i, row in enumerate(rows) if len(row) != len(header)]:
-        raise DataError(f"row {ragged[0] + 1} has {len(rows[ragged[0]])} fields, the header has {len(header)}.")
+        raise DataError(
+            f"row {ragged[0] + 1} has {len(rows[ragged[0]])} fields, the header has {len(header)}.", "Correct that row."
+        )
     return [dict(zip(header, (value.strip() for value in row), strict=True)) for row in rows[1:]]
 
 

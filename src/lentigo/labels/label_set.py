@@ -98,7 +98,10 @@ class LabelSet:
         if self.melanoma is not None and self[self.melanoma].malignant is False:
             raise DataError(f"The label {self.melanoma} of {self.name} is melanoma but not malignant.", "Correct one.")
         if self.majority is not None and self.majority not in self.classes:
-            raise DataError(f"The label set {self.name} has no label {self.majority!r}, its stated majority class.")
+            raise DataError(
+                f"The label set {self.name} has no label {self.majority!r}, its stated majority class.",
+                f"Its labels: {', '.join(self.classes)}.",
+            )
         stray = next((label.id for label in self.labels if _MELANOMA & {_key(label.id), _key(label.name)}), None)
         if stray is not None and self.melanoma is None:
             raise DataError(f"{self.name} has the label {stray}, but declares no melanoma.", "Declare which it is.")
@@ -211,7 +214,10 @@ class LabelSet:
         for label in (*self.labels, *self.outside):
             for key in _keys(label):
                 if owner.setdefault(key, label.id) != label.id:
-                    raise DataError(f"In the label set {self.name}, {key!r} names both {owner[key]} and {label.id}.")
+                    raise DataError(
+                        f"In the label set {self.name}, {key!r} names both {owner[key]} and {label.id}.",
+                        "Rename one of them.",
+                    )
         ids: Sequence[str] = [label.id for label in (*self.labels, *self.outside)]
         if len(set(ids)) < len(ids):
             twice = next(i for i in ids if ids.count(i) > 1)

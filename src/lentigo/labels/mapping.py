@@ -39,7 +39,7 @@ class LabelMapping:
         given = [a for a, _ in self.pairs]
         where = f"The mapping from {self.source.name} to {self.result.name}"
         if len(set(given)) < len(given):
-            raise DataError(f"{where} maps {next(a for a in given if given.count(a) > 1)} twice.")
+            raise DataError(f"{where} maps {next(a for a in given if given.count(a) > 1)} twice.", "Map it once.")
         if unknown := [a for a in given if a not in self.source.classes]:
             raise DataError(f"{where} maps {unknown[0]!r}, which {self.source} doesn't have.", "Check its ids.")
         if strange := [b for _, b in self.pairs if b is not None and b not in self.result.classes]:

@@ -54,7 +54,10 @@ class Transfer(nn.Module):
         """Freeze the backbone but for its last `unfrozen` blocks; see `Backbone.blocks`."""
         blocks = self.features.blocks
         if not 0 <= unfrozen <= len(blocks):
-            raise RunError(f"This backbone has {len(blocks)} blocks; {unfrozen} cannot be unfrozen.")
+            raise RunError(
+                f"This backbone has {len(blocks)} blocks; {unfrozen} cannot be unfrozen.",
+                "Ask for fewer: unfrozen_blocks.",
+            )
         self.features.requires_grad_(False)
         for block in blocks[len(blocks) - unfrozen :]:
             block.requires_grad_(True)

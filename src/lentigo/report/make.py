@@ -74,7 +74,9 @@ def report(
         if task not in ("melanoma", "malignancy"):
             raise DataError(f"Unknown task {task!r}.", "Use malignancy or melanoma.")
         if not 0 < share < 1:
-            raise DataError(f"The prevalence of {task} must be between 0 and 1, not {share}.")
+            raise DataError(
+                f"The prevalence of {task} must be between 0 and 1, not {share}.", "Give a share, such as 0.02."
+            )
     records = None if root is None else _records(root, paths[0], outside)
     subjects = [
         Subject.read(path, bundle=opened, records=records, prevalence=prevalence, replicates=replicates)

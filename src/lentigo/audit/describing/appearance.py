@@ -83,7 +83,10 @@ def examine(records: Records, labels: pd.Series) -> Appearance:
         rows.append((label, seen.size, *seen.mean, *seen.std))
         sums[label] += seen.square
     if not rows:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read: {problems[0].reason}")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read: {problems[0].reason}",
+            "Restore the files, or check the path.",
+        )
     table = pd.DataFrame(rows, columns=["class", "size", *CHANNELS, *(f"std_{c}" for c in CHANNELS)])
     readable = table["class"].value_counts()
     means = {c: (sums[c] / readable[c] / 255).astype(np.float32) for c in sums if c in readable.index}

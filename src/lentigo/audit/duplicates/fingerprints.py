@@ -82,7 +82,10 @@ def take_fingerprints(records: Records) -> Fingerprints:
         if isinstance(r, ImageError)
     )
     if not found:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.",
+            "Restore the files, or check the path.",
+        )
     return Fingerprints(
         np.array([i for i, _ in found], dtype=object),
         np.array([r.checksum for _, r in found], dtype=object),

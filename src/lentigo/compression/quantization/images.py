@@ -99,7 +99,9 @@ def decoded(records: data.Records, what: str) -> Iterator[NDArray[np.uint8]]:
                 found += 1
                 yield image
     if not found:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read.")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read.", "Restore the files, or check the path."
+        )
 
 
 def ids_hash(records: data.Records) -> str:

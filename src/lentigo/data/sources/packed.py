@@ -172,7 +172,10 @@ def _write(
     good = [i for i, file in enumerate(files) if isinstance(file, bytes)]
     bad = {str(records.ids[i]): str(file) for i, file in enumerate(files) if isinstance(file, ImageError)}
     if not good:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read; the first: {min(bad.values())}.")
+        raise DataError(
+            f"{records.root}: none of {len(records)} images can be read; the first: {min(bad.values())}.",
+            "Restore the files, or check the path.",
+        )
     columns = [c for c in records.table.columns if c != "path" and (c in COLUMNS or c == "patient_id")]
     table = pa.Table.from_pandas(records.table[columns].iloc[good], preserve_index=False)
     table = table.append_column(_JPEG, pa.array([files[i] for i in good], pa.binary()))

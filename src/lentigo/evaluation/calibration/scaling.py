@@ -101,15 +101,23 @@ class _Problem:
             )
         self.classes = self.logits.shape[1]
         if not np.isin(self.labels, np.arange(self.classes)).all():
-            raise DataError(f"Calibration found a label outside 0 to {self.classes - 1}.")
+            raise DataError(
+                f"Calibration found a label outside 0 to {self.classes - 1}.", "Labels are positions of classes."
+            )
         weights = np.ones(len(self.labels)) if weights is None else np.asarray(weights, dtype=np.float64)
         share = np.ones(self.classes) if prevalence is None else np.asarray(prevalence, dtype=np.float64)
         if weights.shape != self.labels.shape or share.shape != (self.classes,):
-            raise DataError("Calibration needs one weight for each image and one prevalence for each class.")
+            raise DataError(
+                "Calibration needs one weight for each image and one prevalence for each class.",
+                "Pass as many, or none.",
+            )
         if not np.isfinite(self.logits).all() or not (weights >= 0).all() or not weights.sum() > 0:
-            raise DataError("Calibration needs finite logits, and weights that are not negative and not all 0.")
+            raise DataError(
+                "Calibration needs finite logits, and weights that are not negative and not all 0.",
+                "Correct or omit them.",
+            )
         if not (share > 0).all():
-            raise DataError("Calibration needs a positive prevalence for each class.")
+            raise DataError("Calibration needs a positive prevalence for each class.", "Correct it, or omit it.")
         # Weights count as the number of images that they are worth (Kish), so that the penalty keeps its meaning.
         self.weights = weights * weights.sum() / (weights**2).sum()
         self.prior = np.log(share)

@@ -87,7 +87,7 @@ def calibrate(validation: Predictions, alpha: float = 0.10) -> ConformalSets:
     if validation.meta.get("part") == "test":
         raise LeakError("Conformal sets must not be calibrated on the test part.", "Use the validation part.")
     if not 0 < alpha < 1:
-        raise DataError(f"Alpha must be between 0 and 1, not {alpha}.")
+        raise DataError(f"Alpha must be between 0 and 1, not {alpha}.", "Give a share, such as 0.1.")
     probabilities, labels = _probabilities(validation), validation.labels
     thresholds = {
         c: _threshold(probabilities[labels == k, k], validation.groups[labels == k], alpha)

@@ -89,12 +89,17 @@ def decision_curve(
     question = task_of(predictions, task, two_classes=True)
     cuts = np.asarray(thresholds, dtype=np.float64)
     if not ((cuts > 0) & (cuts < 1)).all() or (np.diff(cuts) <= 0).any() or not len(cuts):
-        raise DataError("Thresholds of a decision curve must ascend between 0 and 1.")
+        raise DataError(
+            "Thresholds of a decision curve must ascend between 0 and 1.", "Give shares such as 0.05, 0.1 and 0.2."
+        )
     if prevalence is not None and not 0 < prevalence < 1:
-        raise DataError(f"A prevalence must be between 0 and 1, not {prevalence}.")
+        raise DataError(f"A prevalence must be between 0 and 1, not {prevalence}.", "Give a share, such as 0.02.")
     positive = question.labels(predictions.labels) == 1
     if positive.all() or not positive.any():
-        raise DataError(f"A decision curve needs both classes; {positive.sum()} of {len(positive)} are positive.")
+        raise DataError(
+            f"A decision curve needs both classes; {positive.sum()} of {len(positive)} are positive.",
+            "Use images of both.",
+        )
     share = float(positive.mean()) if prevalence is None else prevalence
     mix = None if prevalence is None else _mix(predictions.training_prevalence, np.asarray(question.pools) == 1, share)
     acted = question.probabilities(predictions.at_prevalence(mix))[:, 1, None] >= cuts

@@ -115,12 +115,13 @@ def choose(validation: Predictions, task: str, sensitivity: float, *, at: str = 
     if validation.meta.get("part") == "test":
         raise LeakError("A threshold must not be chosen on the test part.", "Choose it on the validation part.")
     if not 0 < sensitivity <= 1:
-        raise DataError(f"A sensitivity must be between 0 and 1, not {sensitivity}.")
+        raise DataError(f"A sensitivity must be between 0 and 1, not {sensitivity}.", "Give a share, such as 0.9.")
     score, positive = scores(validation, task, at)
     answer = task_of(validation, task, two_classes=True).classes[1]
     if positive.all() or not positive.any():
         raise DataError(
-            f"Validation needs images that show {answer} and images that don't: {positive.sum()} of {len(positive)} do."
+            f"Validation needs images that show {answer}, and others: {positive.sum()} of {len(positive)} do.",
+            "Use a validation part that has both.",
         )
     sweep = ThresholdCurve.of(score, positive)
     tp, fp = (counts[0] for counts in sweep.counts(np.ones((1, len(score)))))
@@ -183,7 +184,9 @@ def apply(
     if point.provenance is not None:
         refuse_same_part(point.provenance, provenance)
     if clinical_prevalence is not None and not 0 < clinical_prevalence < 1:
-        raise DataError(f"A prevalence must be between 0 and 1, not {clinical_prevalence}.")
+        raise DataError(
+            f"A prevalence must be between 0 and 1, not {clinical_prevalence}.", "Give a share, such as 0.02."
+        )
     score, positive = scores(test, point.task, point.view)
     flagged = score >= point.threshold
     lesions = (len(set(test.groups[positive])), len(set(test.groups[~positive])))

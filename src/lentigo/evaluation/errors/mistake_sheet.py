@@ -45,7 +45,7 @@ def draw_mistakes(mistakes: Mistakes, records: data.Records) -> Figure:
         DataError: there are no mistakes, or an image of them is not among the records.
     """
     if not mistakes.worst:
-        raise DataError("There are no errors to draw.")
+        raise DataError("There are no errors to draw.", "Draw those of predictions that have some.")
     rows = [
         (kind, cases[start : start + COLUMNS])
         for kind in KINDS

@@ -80,7 +80,10 @@ class Metrics(Result):
         try:
             return self.views[view][task].values[name]
         except KeyError as error:
-            raise DataError(f"No metric {name!r} of the task {task!r} in the view {view!r}: no {error}.") from None
+            raise DataError(
+                f"No metric {name!r} of the task {task!r} in the view {view!r}: no {error}.",
+                "What there is: `metrics.views[view][task].values`.",
+            ) from None
 
 
 class Replicates(NamedTuple):

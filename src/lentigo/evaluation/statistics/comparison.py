@@ -197,7 +197,10 @@ def align(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
             )
         if (table["dx"] != first["dx"]).any():
             odd_image = first.loc[table["dx"] != first["dx"], "image_id"].iloc[0]
-            raise DataError(f"{names[0]} and {name} disagree on the true diagnosis of image {odd_image}.")
+            raise DataError(
+                f"{names[0]} and {name} disagree on the true diagnosis of image {odd_image}.",
+                "Predict again on one data set.",
+            )
     return ordered
 
 

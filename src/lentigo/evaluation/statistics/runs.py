@@ -112,7 +112,7 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
         LeakError: a lesion is in two folds of a protocol that isn't leaky.
     """
     if not folds:
-        raise DataError("There are no folds to pool.")
+        raise DataError("There are no folds to pool.", "Pass one at least.")
     metas = [p.meta for p in folds]
     if len({(m.get("protocol"), m.get("leaky"), m.get("part")) for m in metas}) > 1:
         raise DataError("The folds differ in protocol or part.", "Pool the test parts of one protocol.")
@@ -140,7 +140,7 @@ def pool(folds: Sequence[Predictions]) -> Predictions:
 def _folds(runs: Sequence[Metrics]) -> dict[str | None, list[Metrics]]:
     """Runs by split."""
     if not runs:
-        raise DataError("There are no runs to combine.")
+        raise DataError("There are no runs to combine.", "Pass one at least.")
     known = [run.provenance for run in runs]
     if len({(p.protocol, p.leaky, p.part) for p in known}) > 1:
         raise DataError("The runs differ in protocol or part.", "Combine the test parts of one protocol.")

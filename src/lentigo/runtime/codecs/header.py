@@ -43,7 +43,7 @@ def open_header(file: IO[bytes]) -> Image.Image:
     kind = sniff(file.read(START))
     file.seek(0)
     if not kind or kind.name not in _CLASSES:
-        raise ImageError("not an image whose header can be read.")
+        raise ImageError("not an image whose header can be read.", "Use JPEG, PNG, BMP, TIFF, WebP or GIF.")
     return _CLASSES[kind.name](file)
 
 
