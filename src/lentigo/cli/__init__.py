@@ -88,7 +88,8 @@ def main() -> None:
     # training beside other work then takes many times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imports make many objects, none of which the collector could free: looking at them is a tenth of the start-up.
-    gc.set_threshold(10_000, 10, 10)
+    first, *others = gc.get_threshold()
+    gc.set_threshold(max(first, 10_000), *others)
     try:
         app()
     except LentigoError as error:
