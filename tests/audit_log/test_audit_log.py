@@ -123,6 +123,51 @@ def test_a_missing_end_without_side_file_shows_against_a_head_kept_elsewhere_and
     assert not verify_audit_log(log.path, head=head).intact
 
 
+def test_a_side_file_that_vouches_for_nothing_is_damaged(log):
+    """It would hide a missing end, and nobody would say that nothing was checked."""
+    log.path.write_bytes(b"".join(lines_of(log)[:3]))
+    for lines in (0, -1, -3):
+        log.path.with_name("audit.jsonl.head").write_text(json.dumps({"lines": lines, "hash": "0" * 64}))
+        assert any("side file is damaged" in p for p in verify_audit_log(log.path).problems)
+        with pytest.raises(DataError, match="side file is damaged"):
+            log.append(FAILURE, IMAGE)
+
+
+def test_a_side_file_that_cannot_be_read_is_not_called_damaged(log):
+    side = log.path.with_name("audit.jsonl.head")
+    side.unlink()
+    side.mkdir()
+    assert any("can't be read (is a directory)" in p for p in verify_audit_log(log.path).problems)
+
+
+def test_lines_that_the_side_file_does_not_know_are_not_vouched_for(log):
+    side = log.path.with_name("audit.jsonl.head")
+    known = side.read_bytes()
+    log.append([FAILURE, FAILURE], [IMAGE, IMAGE])
+    assert not any("vouches" in note for note in verify_audit_log(log.path).notes)
+    side.write_bytes(known)
+    assert any("vouches for 6 lines; the 2 after them" in note for note in verify_audit_log(log.path).notes)
+
+
+def test_nothing_to_add_changes_nothing(log, tmp_path):
+    before, head = log.path.read_bytes(), verify_audit_log(log.path).head
+    assert log.append([], []) == head and log.path.read_bytes() == before
+    AuditLog(tmp_path / "new.jsonl").append([], [])
+    assert not (tmp_path / "new.jsonl.head").exists()
+
+
+def test_a_torn_line_that_cannot_be_cut_off_is_an_error(log, monkeypatch):
+    with log.path.open("ab") as file:
+        file.write(b'{"line":7')
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(writing.os, "truncate", refuse)
+    with pytest.raises(OutputError, match="permission denied"):
+        log.append(FAILURE, IMAGE)
+
+
 def test_a_log_rewritten_with_its_side_file_shows_against_the_head(log, tmp_path):
     head = verify_audit_log(log.path).head
     other = AuditLog(tmp_path / "other" / "audit.jsonl")
@@ -147,16 +192,27 @@ def test_nothing_is_added_to_a_log_that_was_shortened_or_removed(log):
 
 def test_nothing_is_added_to_another_file(tmp_path):
     path = tmp_path / "notes.txt"
-    for content in ("my notes\n", "no line break" * 2000):
+    for content in ("my notes\n", "no line break" * 2000, "a short note", '{"line":2', '{"line":1,"image'):
         path.write_text(content)
         with pytest.raises(DataError, match="does not end in a line"):
             AuditLog(path).append(FAILURE, IMAGE)
         assert path.read_text() == content
 
 
-def test_what_a_killed_process_left_of_a_line_counts_for_nothing(log):
+@pytest.mark.parametrize("end", [b"notes", b'{"line":6,"time":"2026', b"\0\0\0"])
+def test_what_lentigo_did_not_write_at_the_end_is_kept(log, end):
     with log.path.open("ab") as file:
-        file.write(lines_of(log)[-1][:100])
+        file.write(end)
+    before = log.path.read_bytes()
+    with pytest.raises(DataError, match="does not end in a line"):
+        log.append(FAILURE, IMAGE)
+    assert log.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [1, 9, 30, 100])
+def test_what_a_killed_process_left_of_a_line_counts_for_nothing(log, left):
+    with log.path.open("ab") as file:
+        file.write(lines_of(log)[-1].replace(b'"line":6', b'"line":7')[:left])
     assert any("incomplete" in p for p in verify_audit_log(log.path).problems)
     log.append(FAILURE, IMAGE)
     found = verify_audit_log(log.path)

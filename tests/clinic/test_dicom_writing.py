@@ -106,3 +106,27 @@ def test_results_of_a_real_image_pass_their_validators(real_root, make_dicom, tm
         assert dciodvfy(write_dicom(make(verdict), tmp_path / f"{k}.dcm")) == []
     for version in ("R5", "R4B"):
         check_fhir(fhir_bundle(verdict, version=version), version)
+
+
+@pytest.mark.parametrize("make", [dicom_report, dicom_heatmap])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PatientBirthDate", b"19709999"),
+        ("StudyDate", b"hello"),
+        ("StudyTime", b"99:99 "),
+        ("PatientSex", b"Q "),
+        ("SpecificCharacterSet", b"NOPE"),
+    ],
+)
+def test_an_identity_that_dicom_does_not_allow_is_named_without_its_value(lenient, make_dicom, make, name, value):
+    """Such files exist, and one of them must not stop a watch."""
+    good = {"PatientBirthDate": "19700101", "StudyDate": "20260102", "StudyTime": "120000", "PatientSex": "FF"}
+    known = good.get(name, "ISO_IR 100")
+    content = make_dicom(**{name: known})
+    padded = known.encode() + b" " * (len(known) % 2)
+    assert content.count(padded) >= 1
+    verdict = lenient.classify(content.replace(padded, value.ljust(len(padded))[: len(padded)]))
+    with pytest.raises(ImageError, match=f"its {name} has a value that DICOM doesn't allow") as refused:
+        make(verdict)
+    assert value.decode().strip() not in str(refused.value)

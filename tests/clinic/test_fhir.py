@@ -157,3 +157,11 @@ def test_classify_writes_it(run, lesion_jpeg, tmp_path, version):
     assert run("classify", tmp_path, "--format", "fhir", "--fhir-version", "R6")[0] == 1
     code, _, err = run("classify", tmp_path, "--fhir-version", "R5")
     assert code == 2 and "needs --format fhir" in err
+
+
+def test_no_string_of_a_failure_holds_what_acts_on_a_terminal(verdict):
+    pytest.importorskip("fhir.resources")
+    name = "in/a\x1b[31m\nb.jpg"
+    failure = Failure(name, f"{name}: damaged.", verdict.model, verdict.model_sha256, verdict.classes)
+    text = fhir_text([failure])
+    assert "u001b" not in text and "damaged." in text

@@ -188,20 +188,6 @@ def test_a_full_disk_is_said_and_waited_for(places, lesion_jpeg, monkeypatch, ca
     assert len(entries(out)) == 1
 
 
-def test_a_torn_line_of_the_journal_counts_for_nothing(places, lesion_jpeg):
-    source, out = places
-    (source / "a.jpg").write_bytes(lesion_jpeg)
-    watch(source, out, settle=SETTLE, once=True)
-    with (out / "journal.jsonl").open("ab") as file:
-        file.write(b'{"sha256": "ab')
-    (source / "b.jpg").write_bytes(other(lesion_jpeg, 1))
-    watch(source, out, settle=SETTLE, once=True)
-    assert [e["name"] for e in entries(out)] == ["a.jpg", "b.jpg"]
-    (out / "journal.jsonl").write_text("not a journal\n")
-    with pytest.raises(OutputError, match="journal is damaged"):
-        watch(source, out, settle=SETTLE, once=True)
-
-
 def test_wrong_requests_are_refused_before_anything_is_done(places, tmp_path, monkeypatch):
     source, out = places
     for wrong in (source, source / "ward", source / "new", source.parent):

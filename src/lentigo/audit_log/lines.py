@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lentigo.errors import DataError
+from lentigo.errors import DataError, next_step, reason
 
-__all__ = ["START", "is_hash", "make_line", "parsed", "read_anchor", "side_file"]
+__all__ = ["START", "is_begun", "is_hash", "make_line", "parsed", "read_anchor", "side_file"]
 
 START = "0" * 64
 """What the first line names as the hash of the line before it."""
@@ -38,6 +38,12 @@ def parsed(line: bytes) -> dict[str, Any] | None:
         return None
 
 
+def is_begun(rest: bytes, number: int) -> bool:
+    """Whether bytes are how the line of a number begins: what an interrupted writer may have left of it."""
+    begin = b'{"line":%d,"time":"' % number
+    return rest[: len(begin)] == begin[: len(rest)]
+
+
 def side_file(path: Path) -> Path:
     """The file beside a log that holds the number and hash of its last line."""
     return path.with_name(path.name + ".head")
@@ -55,9 +61,14 @@ def read_anchor(path: Path) -> tuple[int, str] | None:
         lines, digest = values["lines"], values["hash"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError):
+    except OSError as error:
+        raise DataError(
+            f"{side}: the audit log's side file can't be read ({reason(error)}).", next_step(error)
+        ) from None
+    except (ValueError, TypeError, KeyError, RecursionError):
         lines, digest = None, None
-    if type(lines) is not int or not is_hash(digest):
+    # Of no line nothing is ever written, and it would vouch for nothing.
+    if type(lines) is not int or lines < 1 or not is_hash(digest):
         raise DataError(f"{side}: the audit log's side file is damaged.", "Keep it as evidence, and start another log.")
     return lines, digest
 

@@ -3,14 +3,14 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lentigo.atomic import make_folder, write_text
-from lentigo.audit_log.lines import START, is_hash, make_line, parsed, read_anchor, side_file
-from lentigo.errors import DataError, MissingExtraError, OutputError
+from lentigo.audit_log.lines import START, is_begun, is_hash, make_line, parsed, read_anchor, side_file
+from lentigo.errors import DataError, OutputError, needs_extra
 from lentigo.runtime import Failure, Verdict
 
 __all__ = ["AuditLog"]
@@ -64,6 +64,8 @@ class AuditLog:
             raise DataError(f"{wrong!r} is not a SHA-256.", "Give 64 hexadecimal digits in lower case.")
         with _locked(self.path):
             number, head = self._tail()
+            if not several:
+                return head
             lines = []
             for result, image in zip(several, hashes, strict=True):
                 number += 1
@@ -87,9 +89,13 @@ class AuditLog:
                 "removed or changed.",
                 "Keep both files as evidence, check them with `lentigo audit-log verify`, and start another log.",
             )
-        with suppress(FileNotFoundError):
+        try:
             if self.path.stat().st_size > whole:
                 os.truncate(self.path, whole)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError.of(self.path, error) from error
         return number, head
 
     def _write(self, content: bytes, number: int, head: str) -> None:
@@ -142,12 +148,12 @@ def _last_line(path: Path) -> tuple[int, str, int]:
         file.seek(start)
         tail = file.read()
     end = tail.rfind(b"\n")
-    if end < 0:
-        if start == 0:
-            return 0, START, 0
+    values = parsed(tail[tail.rfind(b"\n", 0, end) + 1 : end]) if end >= 0 else None
+    # What follows is cut off, and must be what lentigo began to write: another file is never touched.
+    if end < 0 and start == 0 and is_begun(tail, 1):
+        return 0, START, 0
+    if values is not None and not is_begun(tail[end + 1 :], values["line"] + 1):
         values = None
-    else:
-        values = parsed(tail[tail.rfind(b"\n", 0, end) + 1 : end])
     if values is None:
         raise DataError(
             f"{path}: it does not end in a line of an audit log.",
@@ -163,10 +169,8 @@ def _write_all(handle: int, content: bytes) -> None:
 
 
 def _filelock() -> Any:
-    try:
+    with needs_extra("The audit log", "clinic"):
         import filelock
-    except ImportError as error:
-        raise MissingExtraError("The audit log", "clinic") from error
     return filelock
 
 

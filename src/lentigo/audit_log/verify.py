@@ -81,6 +81,11 @@ def verify_audit_log(path: str | os.PathLike[str], *, head: str | None = None) -
     notes = []
     if anchor:
         problems += _against(anchor[0], anchor[1], hashes)
+        if (more := len(hashes) - anchor[0]) > 0:
+            notes.append(
+                f"The side file vouches for {anchor[0]} lines; the {more} after them are vouched for by nothing: "
+                "a writer was interrupted, writes just now, or they were appended by something else."
+            )
     elif not problem:
         notes.append(
             f"Its side file {side_file(file).name} is missing: whether lines are missing at the end can't be said"

@@ -17,7 +17,7 @@ import numpy as np
 
 from lentigo import __version__
 from lentigo.atomic import refuse_existing, replacing
-from lentigo.errors import ImageError, MissingExtraError, OutputError
+from lentigo.errors import ImageError, OutputError, needs_extra
 from lentigo.runtime import NOTICE, Verdict
 from lentigo.runtime.codecs.dicom import HEATMAP, read_dicom_header
 from lentigo.runtime.formats import START, sniff
@@ -86,7 +86,10 @@ def dicom_report(verdict: Verdict) -> Any:
         imaging_measurements=[group],
         title=hd.sr.CodedConcept("126000", "DCM", "Imaging Measurement Report"),
     )
-    report = hd.sr.Comprehensive3DSR(
+    report = _made(
+        hd.sr.Comprehensive3DSR,
+        verdict,
+        image,
         evidence=[image],
         content=content,
         series_instance_uid=_uid("report series", image.SOPInstanceUID, verdict.model_sha256),
@@ -120,7 +123,10 @@ def dicom_heatmap(verdict: Verdict, diagnosis: str | None = None) -> Any:
     hd = _highdicom()
     image = _source(verdict)
     pixels = np.ascontiguousarray(verdict.overlay(diagnosis).convert("RGB"))
-    capture = hd.sc.SCImage.from_ref_dataset(
+    capture = _made(
+        hd.sc.SCImage.from_ref_dataset,
+        verdict,
+        image,
         ref_dataset=image,
         pixel_array=pixels,
         photometric_interpretation="RGB",
@@ -179,10 +185,8 @@ def _is_result(file: Path) -> bool:
 
 
 def _highdicom() -> Any:
-    try:
+    with needs_extra("Writing DICOM", "clinic"):
         import highdicom
-    except ImportError as error:
-        raise MissingExtraError("Writing DICOM", "clinic") from error
     return highdicom
 
 
@@ -206,6 +210,39 @@ def _source(verdict: Verdict) -> Any:
         if name not in image:
             setattr(image, name, None)
     return image
+
+
+def _made(make: Any, verdict: Verdict, image: Any, **arguments: Any) -> Any:
+    """An object of highdicom's, which copies an image's identity and refuses what is no value of its element."""
+    try:
+        return make(**arguments)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # The values themselves are a patient's, and stay where they are.
+        wrong = [name for name in (*_WITHOUT_VALUE, "SpecificCharacterSet") if not _is_valid(image.get_item(name))]
+        what = f"its {', '.join(wrong)}" if wrong else f"an element ({type(error).__name__})"
+        raise ImageError(
+            f"{verdict.source}: no DICOM result can belong to it: {what} has a value that DICOM doesn't allow.",
+            "Correct it in its archive, or write JSON or FHIR.",
+        ) from None
+
+
+def _is_valid(element: Any) -> bool:
+    """Whether an element has a value of its kind, or none."""
+    from highdicom.enum import PatientSexValues
+    from highdicom.valuerep import SpecificCharacterSetValues
+    from pydicom.valuerep import DA, TM
+
+    if element is None or element.value in (None, "", b""):
+        return True
+    kinds = {"PatientSex": PatientSexValues, "SpecificCharacterSet": SpecificCharacterSetValues}
+    kind = kinds.get(element.keyword, {"DA": DA, "TM": TM}.get(element.VR, str))
+    try:
+        several = element.value if element.keyword == "SpecificCharacterSet" else [element.value]
+        for value in [several] if isinstance(several, str) else several:
+            kind(value.decode("ascii") if isinstance(value, bytes) else value)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _evaluations(hd: Any, verdict: Verdict) -> list[Any]:

@@ -180,7 +180,7 @@ def _conclusion(result: Verdict | Failure) -> str:
 
 def _without_place(failure: Failure) -> str:
     """What is wrong with an image, with its file's name but without the folders that it came from."""
-    return failure.error.replace(failure.source, Path(failure.source).name)
+    return _plain(failure.error.replace(failure.source, Path(failure.source).name))
 
 
 def _image(result: Verdict | Failure) -> Resource:

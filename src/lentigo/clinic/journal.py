@@ -14,6 +14,7 @@ from lentigo.errors import OutputError
 __all__ = ["JOURNAL", "REPORT", "Journal"]
 
 JOURNAL, REPORT = "journal.jsonl", "not_classified.csv"
+_BEGIN = b'{"time": "'
 DONE, REFUSED, REPEATED = "done", "refused", "repeated"
 
 
@@ -84,17 +85,40 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise OutputError.of(path, error) from error
     whole = content.rfind(b"\n") + 1
-    try:
-        entries = [json.loads(line) for line in content[:whole].splitlines()]
-        if not all(isinstance(e, dict) and {"sha256", "name", "state", "time", "remark"} <= set(e) for e in entries):
-            raise ValueError
-    except ValueError:
-        raise OutputError(
-            f"{path}: the journal is damaged.", "Name a new output folder; all images are then classified again."
-        ) from None
-    if whole < len(content):
-        os.truncate(path, whole)
+    entries: list[dict[str, Any]] = []
+    known: set[tuple[str, str]] = set()
+    for number, line in enumerate(content[:whole].split(b"\n")[:-1], 1):
+        entry = _entry(line)
+        if entry is None or (entry["sha256"], entry["name"]) in known:
+            raise _damaged(path, f"line {number} is " + ("none of its lines" if entry is None else "there twice"))
+        known.add((entry["sha256"], entry["name"]))
+        entries.append(entry)
+    rest = content[whole:]
+    if rest[: len(_BEGIN)] != _BEGIN[: len(rest)]:  # not what was being written: another file is never touched
+        raise _damaged(path, "it ends in what is none of its lines")
+    if rest:
+        try:
+            os.truncate(path, whole)
+        except OSError as error:
+            raise OutputError.of(path, error) from error
     return entries
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """What a line says, if it says what every line does."""
+    try:
+        found = json.loads(line)
+        texts = [found[name] for name in ("time", "sha256", "name", "state", "remark")]
+        fits = all(isinstance(text, str) for text in texts) and isinstance(found["files"], list)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if fits and found["state"] in (DONE, REFUSED, REPEATED) else None
+
+
+def _damaged(path: Path, what: str) -> OutputError:
+    return OutputError(
+        f"{path}: the journal is damaged: {what}.", "Name a new output folder; all images are then classified again."
+    )
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lentigo.atomic import entries, make_folder, write_bytes
-from lentigo.errors import LentigoError, MissingExtraError, OutputError, reason
+from lentigo.errors import LentigoError, OutputError, needs_extra, reason
 from lentigo.progress import note
 from lentigo.runtime.codecs.dicom import SOP_CLASSES, TRANSFER_SYNTAXES
 
@@ -44,11 +44,9 @@ def listening(
         LentigoError: the port can't be used, or the title is not one.
         MissingExtraError: pynetdicom is not installed.
     """
-    try:
+    with needs_extra("The DICOM listener", "clinic"):
         from pynetdicom import AE, evt
         from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-    except ImportError as error:
-        raise MissingExtraError("The DICOM listener", "clinic") from error
     make_folder(folder)
     try:
         entity = AE(ae_title=ae_title or "LENTIGO")

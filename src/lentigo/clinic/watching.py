@@ -16,7 +16,7 @@ from lentigo.clinic.incoming import Incoming
 from lentigo.clinic.journal import DONE, JOURNAL, REFUSED, REPEATED, Journal
 from lentigo.clinic.listener import listening
 from lentigo.clinic.station import Station, Writes
-from lentigo.errors import ImageError, LentigoError, MissingExtraError, OutputError, reason
+from lentigo.errors import ImageError, LentigoError, OutputError, needs_extra, next_step, reason
 from lentigo.progress import note
 from lentigo.runtime import Classifier
 from lentigo.runtime.images import MAX_BYTES
@@ -171,8 +171,17 @@ def _handle_received(station: Station, received: Path, ended: threading.Event) -
     for path in files:
         if ended.is_set():
             return
-        station.handle(path.read_bytes(), path.name, last=True)
-        path.unlink()
+        try:
+            content = path.read_bytes()
+        except (
+            OSError
+        ) as error:  # one file stops nothing; an administrator's doing, for the listener writes readable ones
+            raise OutputError(f"{path}: a received image can't be read: {reason(error)}.", next_step(error)) from error
+        station.handle(content, path.name, last=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError.of(path, error) from error
 
 
 def _content(path: Path) -> bytes | None:
@@ -199,10 +208,8 @@ def _source(folder: Path, out: Path) -> Path:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """One watch for each output folder: two would handle images twice."""
-    try:
+    with needs_extra("Watching", "clinic"):
         from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise MissingExtraError("Watching", "clinic") from error
     lock = FileLock(out / _LOCK, timeout=0)
     try:
         lock.acquire()
@@ -217,10 +224,8 @@ def _alone(out: Path) -> Iterator[None]:
 @contextmanager
 def _events(folder: Path, wake: threading.Event, ended: threading.Event) -> Iterator[None]:
     """Wake the loop as soon as something changes; without events, as on network shares, it looks every second."""
-    try:
+    with needs_extra("Watching a folder", "clinic"):
         import watchfiles
-    except ImportError as error:
-        raise MissingExtraError("Watching a folder", "clinic") from error
     done = threading.Event()
 
     def follow() -> None:
