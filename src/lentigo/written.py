@@ -3,11 +3,12 @@
 import codecs
 import json
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["decode", "encoding_of", "read_json", "read_text"]
+__all__ = ["decode", "encoding_of", "parse_json", "read_json", "read_text", "unprintable"]
 
 _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -15,6 +16,8 @@ _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ACTING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REVERSING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
@@ -59,7 +62,32 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         OSError: it can't be opened.
         ValueError: not JSON, a name that stands twice, or as in `decode`.
     """
-    return json.loads(read_text(path), object_pairs_hook=_unique)
+    return parse_json(read_text(path))
+
+
+def parse_json(text: str) -> Any:
+    """What a JSON text says, as `read_json`.
+
+    Raises:
+        ValueError: not JSON, or a name that stands twice.
+    """
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def unprintable(text: str, *, allowed: str = "") -> str:
+    """The first character that would act on a terminal or a page instead of being shown; empty if there is none.
+
+    Control characters, line and paragraph separators, halves of pairs, and what reverses the order of letters: with it
+    a text reads as another one.
+
+    Args:
+        text: any text.
+        allowed: characters that are taken nevertheless, such as the end of a line.
+    """
+    if text.isprintable():  # almost always, and quickly said
+        return ""
+    acting = (c for c in text if unicodedata.category(c) in _ACTING or c in _REVERSING)
+    return next((c for c in acting if c not in allowed), "")
 
 
 def _unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

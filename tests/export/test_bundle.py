@@ -302,3 +302,9 @@ def test_a_bundle_states_the_weights_it_started_from(trained_run, bundle_path, t
     start = {"source": "some.safetensors", "sha256": "ab" * 32, "tensors": 3}
     made = export.bundle(replace(trained_run, start=start), tmp_path / "started.onnx")
     assert (made.metadata.start, made.metadata.options) == (start, dict(trained_run.options))
+
+
+@pytest.mark.parametrize("name", [" ", "a\nb", "lentigo\x1b[31m", "x" * 256])
+def test_a_name_that_no_bundle_may_have_is_refused_at_once(trained_run, tmp_path, name):
+    with pytest.raises(BundleError, match="can't be the name of a model"):
+        export.bundle(trained_run, tmp_path / "a.onnx", name=name)

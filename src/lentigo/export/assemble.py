@@ -27,8 +27,9 @@ from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
 from lentigo.training.run import public_start
 from lentigo.training.students import published
+from lentigo.written import unprintable
 
-__all__ = ["bundle", "checked_path", "fingerprints", "plain_labels"]
+__all__ = ["bundle", "checked_name", "checked_path", "fingerprints", "plain_labels"]
 
 HASHED = 250
 """Training images whose perceptual hashes travel along, drawn at random: enough to notice a data set made of them."""
@@ -57,10 +58,11 @@ def bundle(
         BundleError: the bundle differs from the network.
     """
     path = checked_path(Path(out))
+    called = checked_name(name or path.stem)
     module = ExportModule(run.network(), run.mean, run.std, run.logit_offset, DRAFT_TEMPERATURE)
     module.ood = OODScore(fit_run(run, module))
     model = build_graph(module, run.recipe.size)
-    metadata = _describe(run, name or path.stem, sum(p.numel() for p in module.network.parameters()))
+    metadata = _describe(run, called, sum(p.numel() for p in module.network.parameters()))
     made_from = {"parent_sha256": parent_sha256 or run.parent_sha256, "compression": run.pruned_for}
     metadata = metadata.model_copy(update=made_from)
     readable = data.load_pixels(run.split.records, run.recipe.size).readable(run.split.test)
@@ -77,6 +79,13 @@ def checked_path(path: Path) -> Path:
     if path.suffix != ".onnx":
         raise BundleError(f"{path}: a bundle's name must end in .onnx.", "Rename the output.")
     return writable(path)
+
+
+def checked_name(name: str) -> str:
+    """A model's name, refused before hours of work if no file with it could be opened."""
+    if not name.strip() or len(name) > 255 or unprintable(name):
+        raise BundleError(f"{ascii(name)} can't be the name of a model.", "Give 1 to 255 characters that can be shown.")
+    return name
 
 
 def _describe(run: Run, name: str, parameters: int) -> BundleMetadata:

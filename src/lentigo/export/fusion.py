@@ -15,7 +15,7 @@ from lentigo.errors import BundleError
 from lentigo.evaluation import Predictions
 from lentigo.evaluation.calibration.scaling import fit_temperature
 from lentigo.evaluation.predict import own_part
-from lentigo.export.assemble import checked_path
+from lentigo.export.assemble import checked_name, checked_path
 from lentigo.export.pack import TEMPERATURE
 from lentigo.export.parity import Parity, check_parity
 from lentigo.export.refit import predict_part_of, recalibrate
@@ -58,6 +58,7 @@ def fuse(
         OutputError: the file can't be written.
     """
     target = checked_path(Path(out))
+    called = checked_name(name or target.stem)
     base = Bundle(find_bundle(model), threads=1)
     graph = onnx.load_from_string(read_model(base.path))
     if base.metadata.inputs or base.metadata.format == 1:
@@ -79,7 +80,7 @@ def fuse(
     add_branch(graph, branch.scaled(factor), inputs)
     metadata = base.metadata.model_copy(
         update={
-            "name": name or target.stem,
+            "name": called,
             "inputs": inputs,
             "parent_sha256": base.sha256,
             "parameters": base.metadata.parameters + sum(p.numel() for p in branch.parameters()),

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from lentigo.errors import DataError
 from lentigo.taxonomy import plain_name
+from lentigo.written import unprintable
 
 __all__ = ["Label", "LabelSet"]
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 """Ids are used in names of columns, metrics and files."""
+_CONCEPT = re.compile(r"[1-9][0-9]{5,17}")
 _RESERVED = frozenset(
     {"macro", "weighted", "pairwise", "other", "none", "nan", "na", "null"}  # averages, answers, missing values
     | {"source", "diagnosis", "malignancy", "decision", "gradable", "error", "model"}  # columns of results
@@ -50,6 +52,8 @@ class Label:
     note: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.aliases, str):  # a text would be taken apart into its letters
+            raise DataError(f"The aliases of {self.id!r} are one text.", "Give a list of texts.")
         object.__setattr__(self, "aliases", tuple(self.aliases))
         if not isinstance(self.id, str) or not _SAFE_ID.fullmatch(self.id):
             raise DataError(f"{self.id!r} can't be the id of a label.", "Use up to 40 letters, digits, '_' and '-'.")
@@ -57,6 +61,15 @@ class Label:
             raise DataError(f"{self.id!r} can't be the id of a label: results use this name.", "Choose another id.")
         if not isinstance(self.name, str) or not self.name.strip():
             raise DataError(f"The label {self.id} has no name.", "Give its full name.")
+        for said in (self.name, self.snomed_ct, self.snomed_term, self.note, *self.aliases):
+            if not isinstance(said, str) or unprintable(said):
+                raise DataError(
+                    f"The label {self.id} has {said!r} where a text that can be shown is expected.", "Correct it."
+                )
+        if self.snomed_ct and not _CONCEPT.fullmatch(self.snomed_ct):
+            raise DataError(
+                f"The label {self.id} has the SNOMED CT concept {self.snomed_ct!r}.", "A concept has 6 to 18 digits."
+            )
         if self.malignant not in (True, False, None):
             raise DataError(f"The label {self.id} has malignant {self.malignant!r}.", "Use true, false or null.")
         object.__setattr__(self, "malignant", None if self.malignant is None else bool(self.malignant))
@@ -85,6 +98,8 @@ class LabelSet:
     majority: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or unprintable(self.name):
+            raise DataError(f"{self.name!r} can't be the name of a label set.", "Give a text that can be shown.")
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "outside", tuple(self.outside))
         if len(self.labels) < 2:
@@ -102,9 +117,13 @@ class LabelSet:
                 f"The label set {self.name} has no label {self.majority!r}, its stated majority class.",
                 f"Its labels: {', '.join(self.classes)}.",
             )
-        stray = next((label.id for label in self.labels if _MELANOMA & {_key(label.id), _key(label.name)}), None)
-        if stray is not None and self.melanoma is None:
-            raise DataError(f"{self.name} has the label {stray}, but declares no melanoma.", "Declare which it is.")
+        called = [label.id for label in self.labels if _MELANOMA & {_key(label.id), _key(label.name)}]
+        if called and self.melanoma is None:
+            raise DataError(f"{self.name} has the label {called[0]}, but declares no melanoma.", "Declare which it is.")
+        if called and self.melanoma not in called:
+            raise DataError(
+                f"The melanoma of {self.name} is {self.melanoma}, not its label {called[0]}.", "Correct one."
+            )
         if "melanoma" in map(_key, self.classes) and _key(self.melanoma or "") != "melanoma":
             raise DataError(f"The melanoma of {self.name} is {self.melanoma}, not its label melanoma.", "Correct one.")
 

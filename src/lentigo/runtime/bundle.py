@@ -14,7 +14,6 @@ detected when the file is opened. Files of format 1, which have none, are still 
 
 import base64
 import hashlib
-import json
 import os
 import re
 from functools import cached_property
@@ -24,15 +23,16 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from lentigo.errors import BundleError, DataError
+from lentigo.errors import BundleError
 from lentigo.labels import LabelSet
 from lentigo.runtime import format_1
 from lentigo.runtime.fingerprints import IdSet
 from lentigo.runtime.metadata import EMBEDDING, FORMAT, BundleMetadata, OptionalInput
 from lentigo.runtime.packed import is_packed, unpacked
 from lentigo.runtime.predictor import Origin, Outputs
+from lentigo.runtime.stated import read_metadata
+from lentigo.written import parse_json
 
 ort.disable_telemetry_events()  # where something loaded it before lentigo, whose own setting came too late
 
@@ -78,6 +78,7 @@ class Bundle:
             self._check_seal(content)
         self.metadata = self._read_metadata()
         self._outputs = self._check_graph()
+        self._read_origin()  # so that damaged fingerprints don't show only when an evaluation asks for them
         self.sha256 = hashlib.sha256(content).hexdigest()
         """SHA-256 of the ONNX file, hexadecimal; of a packed one what it unpacks to, as both are the same model."""
 
@@ -93,10 +94,7 @@ class Bundle:
     @property
     def labels(self) -> LabelSet:
         """What the model distinguishes, in the order of the probabilities."""
-        try:
-            return self.metadata.labels
-        except DataError as error:
-            raise BundleError(f"{self.path}: {error.message}", "Export it again.") from None
+        return self.metadata.labels
 
     @property
     def size(self) -> int:
@@ -111,6 +109,9 @@ class Bundle:
     @cached_property
     def origin(self) -> Origin:
         """What it was trained on."""
+        return self._read_origin()
+
+    def _read_origin(self) -> Origin:
         seen = self._values["seen"] if self._values["format"] == 1 else None
         return origin_of(self.metadata, self.path, seen)
 
@@ -166,12 +167,17 @@ class Bundle:
         if text is None:
             raise BundleError(f"{self.path}: an ONNX model, but not a lentigo bundle.", "Create one: `lentigo export`.")
         try:
-            values = dict(json.loads(text))
-            known = int(values["format"])
-        except (ValueError, TypeError, KeyError) as error:
+            values = dict(parse_json(text))
+            known = values["format"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BundleError(
                 f"{self.path}: the bundle's metadata are damaged ({error}).", "Export it again."
             ) from None
+        if type(known) is not int or known < 1:
+            raise BundleError(
+                f"{self.path}: the bundle's metadata are damaged: format is {known!r}, not a number from 1 on.",
+                "Export it again.",
+            )
         if known > FORMAT:
             raise BundleError(f"{self.path}: format {known} is newer than this lentigo.", "Upgrade lentigo.")
         return values
@@ -187,11 +193,11 @@ class Bundle:
     def _read_metadata(self) -> BundleMetadata:
         try:
             values = format_1.as_format_2(self._values) if self._values["format"] == 1 else self._values
-            return BundleMetadata.model_validate(values)
-        except (ValidationError, KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise BundleError(
                 f"{self.path}: the bundle's metadata are damaged ({error}).", "Export it again."
             ) from None
+        return read_metadata(values, self.path)
 
     def _check_graph(self) -> dict[str, str]:
         """The graph's output names by field of `Outputs`; refuses a graph that doesn't match the metadata."""
@@ -203,8 +209,9 @@ class Bundle:
         faults = []
         if inputs != declared:
             faults.append(f"its inputs are {_listed(inputs)}, but {_listed(declared)} are declared")
-        if "probabilities" not in outputs:
-            faults.append("it has no output 'probabilities'")
+        faults += [f"it has no output {h.output!r}" for h in self.metadata.heads if h.output not in outputs]
+        if self.metadata.heads[0].output != "probabilities":
+            faults.append(f"its first head is {self.metadata.heads[0].output!r} instead of 'probabilities'")
         for name in ("probabilities", "cam"):
             width = outputs[names[name]][1] if names[name] in outputs else classes
             if width != classes:
@@ -239,6 +246,8 @@ def origin_of(m: BundleMetadata, path: Path, seen: str | None = None) -> Origin:
             for text in (m.fingerprints.train, m.fingerprints.validation, m.fingerprints.test)
         )
         pictures = np.frombuffer(base64.b85decode(m.fingerprints.perceptual), "<u8").astype(np.uint64)
+        if len(m.fingerprints.perceptual) != 10 * len(pictures):  # a single last letter would be passed over
+            raise ValueError("perceptual hashes of another length")
         hashed = None if seen is None else format_1.HashedIds(seen)
     except ValueError as error:
         raise BundleError(f"{path}: its fingerprints are damaged ({error}).", "Export it again.") from None

@@ -27,6 +27,8 @@ __all__ = ["IdSet", "image_identity", "varint"]
 _LAST_DIGITS = re.compile(r"([0-9]{1,15})([^0-9]*)$")
 _REDUCED = re.compile(r"(ISIC_[0-9]{7})_downsampled")
 _BYTES = 5
+_LONGEST = 7
+"""Place of the last byte of the largest number: fifteen digits are 50 bits, in eight bytes of seven."""
 _LARGEST = 1 << 28
 """Maximum number of bytes to decompress, a guard against decompression bombs."""
 
@@ -94,15 +96,16 @@ class IdSet:
             raise ValueError("a truncated set of ids")
         values = _Varints(content)
         patterns = values.raw(_BYTES, next(values))
+        if len(set(patterns)) < len(patterns):
+            raise ValueError("a set of ids with a pattern twice")
         counts = [next(values) for _ in patterns]
-        numbers = {}
-        for pattern, count in zip(patterns, counts, strict=True):
-            number, members = 0, []
-            for _ in range(count):
-                number += next(values)
-                members.append(number)
-            numbers[pattern] = frozenset(members)
-        return cls(numbers)
+        gaps = _unpacked(values.rest())
+        if len(gaps) != sum(counts):
+            raise ValueError(f"a set of {sum(counts)} ids that holds {len(gaps)}")
+        ends = np.cumsum([0, *counts])
+        return cls(
+            {p: frozenset(np.cumsum(gaps[a:b]).tolist()) for p, a, b in zip(patterns, ends, ends[1:], strict=False)}
+        )
 
     def _under(self, pattern: bytes) -> frozenset[int]:
         return self.numbers.get(pattern, frozenset())
@@ -152,3 +155,20 @@ class _Varints:
         pieces = [self._content[i : i + size] for i in range(self._at, end, size)]
         self._at = end
         return pieces
+
+    def rest(self) -> bytes:
+        """All that was not read yet."""
+        return self._content[self._at :]
+
+
+def _unpacked(content: bytes) -> NDArray[np.int64]:
+    """All numbers of a text of `varint`s at once: int64 [N]."""
+    found = np.frombuffer(content, np.uint8).astype(np.int64)
+    ends = np.flatnonzero(found < 128)
+    if len(found) and (not len(ends) or ends[-1] != len(found) - 1):
+        raise ValueError("a truncated set of ids")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    place = np.arange(len(found)) - np.repeat(starts, ends + 1 - starts) if len(found) else found
+    if (place > _LONGEST).any():
+        raise ValueError("a number in a set of ids is too large")
+    return np.add.reduceat((found & 127) << (7 * place), starts) if len(found) else found

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from lentigo.errors import BundleError, MissingExtraError, reason
 from lentigo.labels import LabelSet
@@ -25,10 +24,12 @@ from lentigo.runtime.bundle import origin_of
 from lentigo.runtime.metadata import BundleMetadata
 from lentigo.runtime.predictor import Origin, Outputs
 from lentigo.runtime.squares import central_square
+from lentigo.runtime.stated import read_metadata
 
 __all__ = ["LiteRT", "appended"]
 
 FORMAT = 1
+_FIELDS = Outputs._fields
 _DAMAGED = "Don't use it: copy or export it again."
 
 
@@ -49,10 +50,11 @@ class LiteRT:
         self.path = Path(path)
         content, described = _read(self.path)
         try:
-            self.metadata = BundleMetadata.model_validate(described["bundle"])
-            self._names: list[str] = list(described["outputs"])
-        except (ValidationError, KeyError, TypeError) as error:
+            stated, self._names = dict(described["bundle"]), _outputs(described["outputs"])
+        except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{self.path}: its metadata are damaged ({error}).", _DAMAGED) from None
+        self.metadata = read_metadata(stated, self.path)
+        origin_of(self.metadata, self.path)
         self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
         """SHA-256 of the file, hexadecimal."""
         self._run = _runner(self.path, content, threads)
@@ -91,6 +93,13 @@ class LiteRT:
         return Outputs(**columns)
 
 
+def _outputs(names: Any) -> list[str]:
+    """Names of the outputs, each a field of `Outputs`, the probabilities among them."""
+    if not isinstance(names, list) or len({*names}) < len(names) or not {"probabilities"} <= {*names} <= {*_FIELDS}:
+        raise ValueError(f"outputs is {names!r}, not names of {', '.join(_FIELDS)}")
+    return names
+
+
 def appended(content: bytes, metadata: BundleMetadata, outputs: list[str]) -> bytes:
     """A LiteRT model with lentigo's metadata behind it."""
     described = {
@@ -127,7 +136,7 @@ def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
             text, digest = file.read("lentigo.json"), file.read("lentigo.sha256").decode()
         described = dict(json.loads(text))
         version, length, expected = (described[k] for k in ("lentigo_litert", "model_bytes", "model_sha256"))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, RuntimeError) as error:
         raise BundleError(
             f"{path}: not a LiteRT model that lentigo wrote, or damaged ({reason(error)}).",
             "`lentigo export` creates one.",
