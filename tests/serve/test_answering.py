@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from lentigo.audit_log import verify_audit_log
 from lentigo.errors import MissingExtraError
-from lentigo.runtime import Bundle
+from lentigo.runtime import Bundle, Classifier
 from lentigo.serve import answering
 from lentigo.serve.logs import Log
 
@@ -42,3 +43,34 @@ def test_a_whole_batch_is_computed_before_the_first_request(bundle_path, monkeyp
     worker = answering.Answering([str(bundle_path)], 3, 10**8, None, Log())
     side = worker.models()[0]["size"]
     assert computed == [(3, side, side, 3)]
+
+
+def test_an_image_that_breaks_a_batch_costs_only_itself(photos, bundle_path, monkeypatch, tmp_path):
+    """Requests of several clients share a batch; each image is in the audit log once."""
+    read = Classifier.classify_batch
+
+    def breaking(classifier, images, **stated):
+        if any(getattr(image, "name", "") == "bad" for image in images):
+            raise MemoryError
+        return read(classifier, images, **stated)
+
+    monkeypatch.setattr(Classifier, "classify_batch", breaking)
+    worker = answering.Answering([str(bundle_path)], 4, 10**8, str(tmp_path / "log"), Log(stream=io.StringIO()))
+    answers = worker.answer({"model": 0, "names": ["a", "bad", "c"]}, photos[:3])
+    assert [answer.status for answer in answers] == [200, 500, 200]
+    assert verify_audit_log(tmp_path / "log").lines == 2
+
+
+def test_an_answer_that_cannot_be_formed_costs_only_itself(photos, bundle_path, monkeypatch, tmp_path):
+    form = answering._json
+
+    def breaking(values):
+        if isinstance(values, dict) and values.get("source") == "bad":
+            raise ValueError
+        return form(values)
+
+    monkeypatch.setattr(answering, "_json", breaking)
+    worker = answering.Answering([str(bundle_path)], 4, 10**8, str(tmp_path / "log"), Log(stream=io.StringIO()))
+    answers = worker.answer({"model": 0, "names": ["a", "bad", "c"]}, photos[:3])
+    assert [answer.status for answer in answers] == [200, 500, 200]
+    assert verify_audit_log(tmp_path / "log").lines == 3

@@ -84,7 +84,7 @@ def checked_path(path: Path) -> Path:
 def checked_name(name: str) -> str:
     """A model's name, refused before hours of work if no file with it could be opened."""
     if not name.strip() or len(name) > 255 or unprintable(name):
-        raise BundleError(f"{ascii(name)} can't be the name of a model.", "Give 1 to 255 characters that can be shown.")
+        raise BundleError(f"{name!a} can't be the name of a model.", "Give 1 to 255 characters that can be shown.")
     return name
 
 

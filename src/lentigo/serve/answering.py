@@ -79,7 +79,11 @@ class Answering:
             return [fault(UNREADABLE, error.message, error.hint)] * len(contents)
         except Exception as error:
             self._log.failure("a batch failed", error)
-            return [fault(500, "The service failed on this image.", "")] * len(contents)
+            if len(contents) > 1:  # requests share batches: one image must not cost those of others their answers
+                return [
+                    self.answer({**asked, "names": [n]}, [c])[0] for n, c in zip(asked["names"], contents, strict=True)
+                ]
+            return [_failed()]
 
     def _answer(self, asked: Mapping[str, Any], contents: Sequence[bytes]) -> list[Answer]:
         classifier = self._classifiers[asked["model"]]
@@ -89,7 +93,17 @@ class Answering:
         results = self._results(classifier, images, asked.get("prevalence"))
         if unlogged := self._logged(results, contents):
             return [unlogged] * len(contents)
-        return [self._formed(result, classifier, image, asked) for result, image in zip(results, images, strict=True)]
+        return [
+            self._or_failed(result, classifier, image, asked) for result, image in zip(results, images, strict=True)
+        ]
+
+    def _or_failed(self, result: _Result, classifier: Classifier, image: _Image, asked: Mapping[str, Any]) -> Answer:
+        """The answer to one image, whatever goes wrong: by now the batch is in the audit log, and isn't tried again."""
+        try:
+            return self._formed(result, classifier, image, asked)
+        except Exception as error:
+            self._log.failure("an answer failed", error)
+            return _failed()
 
     def _formed(self, result: _Result, classifier: Classifier, image: _Image, asked: Mapping[str, Any]) -> Answer:
         """The answer in the form that was asked for; images that could not be read have only one."""
@@ -128,6 +142,10 @@ class Answering:
                 "Tell whoever runs the service.",
             )
         return None
+
+
+def _failed() -> Answer:
+    return fault(500, "The service failed on this image.", "")
 
 
 def _warm_up(classifier: Classifier, batch: int) -> None:

@@ -4,6 +4,7 @@ FastAPI would take each parameter apart again for every request, which was a thi
 Python.
 """
 
+from collections import Counter
 from typing import Any, Literal, TypeVar
 
 from fastapi import Request
@@ -49,6 +50,7 @@ class ReportQuery(_ImageQuery):
     language: Literal["en", "es"] = Field("en", description="Of the report.")
 
 
+_MOST = 20
 Query = TypeVar("Query", bound=BaseModel)
 
 
@@ -60,8 +62,11 @@ def read_query(request: Request, kind: type[Query]) -> Query:
             it is answered with 422.
     """
     stated = request.query_params.multi_items()
-    names = [name for name, _ in stated]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if len(stated) > _MOST:  # each that means nothing would be named in the answer
+        raise RequestValidationError(
+            [{"loc": ("query",), "msg": f"{len(stated)} values; at most {_MOST} are read", "type": "too_many"}]
+        )
+    if twice := next((name for name, times in Counter(name for name, _ in stated).items() if times > 1), None):
         raise RequestValidationError([{"loc": ("query", twice), "msg": "Stated more than once", "type": "repeated"}])
     try:
         return kind.model_validate(dict(stated))
