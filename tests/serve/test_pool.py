@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
+import io
 
 import pytest
 
 from lentigo.errors import BundleError
 from lentigo.serve import load_settings, pool
 from lentigo.serve.logs import Log
-from lentigo.serve.queue import JobQueue
+from lentigo.serve.queue import Job, JobQueue
 
 
 def test_no_more_processes_is_an_error_of_the_start(bundle_path, monkeypatch):
@@ -35,3 +36,33 @@ def test_when_one_worker_can_not_start_the_others_are_ended(bundle_path, monkeyp
     with pytest.raises(BundleError, match="no more"):
         asyncio.run(pool.Pool(settings, JobQueue(8, 4), Log()).start())
     assert [worker.process.poll() is not None for worker in started] == [True, True]
+
+
+def test_what_waits_is_answered_when_no_worker_can_be_started(bundle_path, monkeypatch):
+    """A model's file that was removed, and the only worker lost: requests waited without end, and so did SIGTERM."""
+    settings = load_settings(models=[str(bundle_path)], workers=1)
+    start = pool.Worker.start
+
+    async def refused(_):
+        raise BundleError("model.onnx: there is no such file.", "Restore it.")
+
+    async def lose_the_only_one():
+        queue = JobQueue(8, 4)
+        found = pool.Pool(settings, queue, Log(stream=io.StringIO()))
+        await found.start()
+        monkeypatch.setattr(pool.Worker, "start", refused)
+        found.workers[0].kill()
+        await found.workers[0].lost
+        jobs = [Job(b"", name, 0, {}, lambda: False) for name in "ab"]
+        queue.put(jobs)
+        answers = await asyncio.wait_for(asyncio.gather(*(j.answer for j in jobs), return_exceptions=True), 20)
+        assert [answer.status for answer in answers] == [503, 503]
+        assert found.down and queue.held == 0
+        monkeypatch.setattr(pool.Worker, "start", start)
+        async with asyncio.timeout(60):
+            while found.down:
+                await asyncio.sleep(0.05)
+        assert found.alive == 1
+        await found.stop()
+
+    asyncio.run(lose_the_only_one())

@@ -19,7 +19,7 @@ from lentigo.serve.problems import ProblemError
 from lentigo.serve.queue import Job, JobQueue
 from lentigo.serve.settings import Settings
 
-__all__ = ["Pool", "Worker"]
+__all__ = ["Pool", "Worker", "no_worker"]
 
 _BUFFER = 1 << 20
 _START_SECONDS = 60
@@ -178,13 +178,32 @@ def _told(settings: Settings) -> dict[str, Any]:
     }
 
 
+def no_worker() -> ProblemError:
+    """What is answered while no worker runs and none can be started."""
+    return ProblemError(
+        503,
+        "No worker process runs, and none can be started.",
+        "Try again later, or tell whoever runs the service.",
+        headers={"Retry-After": str(round(_SLOWEST_RESTART))},
+    )
+
+
 class Pool:
-    """As many workers as the settings say, that take from one queue."""
+    """As many workers as the settings say, that take from one queue.
+
+    Attributes:
+        settings: the configuration.
+        workers: the processes.
+        lost: number of processes that died.
+        down: whether none runs and the last try to start one failed.
+        seconds_per_image: what the last batches took.
+    """
 
     def __init__(self, settings: Settings, queue: JobQueue, log: Log) -> None:
         self.settings = settings
         self.workers: list[Worker] = []
         self.lost = 0
+        self.down = False
         self.seconds_per_image: deque[float] = deque(maxlen=64)
         self._queue = queue
         self._log = log
@@ -279,8 +298,12 @@ class Pool:
                 self._log.write("error", "a worker process could not be started", reason=error.message)
             else:
                 if [model["sha256"] for model in new.models] == [model["sha256"] for model in worker.models]:
+                    self.down = False
                     return new
                 await new.end()  # no model takes over without having been asked for
                 self._log.write("error", "a model's file has changed; reload the models, or restore it")
+            if not self.alive:  # nobody is there to answer what waits, perhaps for hours
+                self.down = True
+                self._queue.refuse(no_worker)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SLOWEST_RESTART)

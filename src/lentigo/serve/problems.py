@@ -21,6 +21,7 @@ _TITLES = {
     503: "The service can't answer now",
 }
 _STEPS = {
+    400: "Send the request again, with a library for HTTP.",
     404: "GET /docs lists the addresses.",
     405: "The header Allow names the methods.",
     500: "Try again; if it happens again, report the request id to whoever runs the service.",

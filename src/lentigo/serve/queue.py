@@ -69,6 +69,13 @@ class JobQueue:
             self._waiting.append(job)
         self._wake(len(jobs))
 
+    def refuse(self, why: Callable[[], Exception]) -> None:
+        """Answer all that waits with errors, one for each."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            if not job.answer.done():
+                job.answer.set_exception(why())
+
     async def take(self, lost: asyncio.Future[None]) -> list[Job]:
         """The next batch, of one model and task; idle workers share what waits, so that none stays idle.
 

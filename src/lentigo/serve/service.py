@@ -9,7 +9,7 @@ from lentigo.serve.answers import Answer
 from lentigo.serve.body import Buffered, Upload
 from lentigo.serve.logs import Log
 from lentigo.serve.metrics import Metrics
-from lentigo.serve.pool import Pool
+from lentigo.serve.pool import Pool, no_worker
 from lentigo.serve.problems import ProblemError
 from lentigo.serve.queue import FullError, Job, JobQueue
 from lentigo.serve.settings import Settings
@@ -85,6 +85,8 @@ class Service:
             ProblemError: no room (429), a model that doesn't exist (404), or a worker that was lost (503).
         """
         place = self.find_model(model)
+        if self.pool.down:
+            raise no_worker()
         jobs = [Job(upload.content, upload.name, place, task, abandoned) for upload in uploads]
         try:
             self.queue.put(jobs)
