@@ -9,7 +9,16 @@ from multiprocessing import get_context
 
 import pytest
 
-from lentigo.atomic import entries, make_folder, own_folder, refuse_existing, replacing, write_bytes, write_text
+from lentigo.atomic import (
+    appended,
+    entries,
+    make_folder,
+    own_folder,
+    refuse_existing,
+    replacing,
+    write_bytes,
+    write_text,
+)
 from lentigo.errors import LentigoError, OutputError
 
 
@@ -210,3 +219,30 @@ def test_what_a_killed_process_left_unfinished_is_no_content_of_a_folder(tmp_pat
     assert entries(tmp_path) == {".hidden.partial"}
     with pytest.raises(OutputError):
         own_folder(tmp_path, ["a.json"])
+
+
+def test_what_is_appended_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, real = tmp_path / "log", os.write
+    with appended(path, b"one\n", mode=0o600):
+        assert path.read_bytes() == b"one\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 or os.name == "nt"
+    monkeypatch.setattr(os, "write", lambda handle, content: real(handle, content[:2]))
+    with appended(path, b"two\n"):
+        pass
+    assert path.read_bytes() == b"one\ntwo\n"
+
+    def full(handle, content):
+        real(handle, content[:1])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OutputError, match="no space left"), appended(path, b"three\n"):
+        pass
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(("needed", "left"), [(False, b""), (True, b"one\n")])
+def test_a_failure_after_it_takes_back_what_was_appended_unless_it_is_needed(tmp_path, needed, left):
+    with pytest.raises(KeyboardInterrupt), appended(tmp_path / "log", b"one\n", stays=lambda: needed):
+        raise KeyboardInterrupt
+    assert (tmp_path / "log").read_bytes() == left

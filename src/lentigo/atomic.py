@@ -7,13 +7,14 @@ a crash leaves the previous one, and a failed write is an error with a next step
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lentigo.errors import OutputError
 
 __all__ = [
+    "appended",
     "entries",
     "make_folder",
     "own_folder",
@@ -24,6 +25,8 @@ __all__ = [
     "write_text",
 ]
 
+_AS_IT_IS = getattr(os, "O_BINARY", 0)
+"""Without it Windows changes the ends of lines."""
 _UNFINISHED = re.compile(r"\..*\.\d+-[0-9a-f]{8}\.partial")
 """Name of a file that `replacing` has not finished."""
 
@@ -58,6 +61,42 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def appended(
+    path: str | os.PathLike[str], content: bytes, *, mode: int = 0o666, stays: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Content at the end of a file, on disk when the context is entered; its failure, or the context's, takes it back.
+
+    Args:
+        path: the file, made if it is missing.
+        content: what is added, whole or not at all.
+        mode: permissions of a new file, less the user's umask.
+        stays: asked after a failure of the context: whether the content is needed nevertheless.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _AS_IT_IS, mode)
+    except OSError as error:
+        raise OutputError.of(path, error) from error
+    before = None
+    try:
+        before = os.fstat(handle).st_size
+        while content:  # the operating system may take less at a time, when the disk fills up
+            content = content[os.write(handle, content) :]
+        os.fsync(handle)
+        yield
+    except BaseException as error:
+        if before is not None and not stays():
+            os.ftruncate(handle, before)
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError.of(path, error) from error
+        raise
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:

@@ -172,15 +172,15 @@ def test_sigterm_ends_it_properly(places, lesion_jpeg):
 def test_a_full_disk_is_said_and_waited_for(places, lesion_jpeg, monkeypatch, capsys):
     source, out = places
     (source / "a.jpg").write_bytes(lesion_jpeg)
-    real, failures = journals._append, []
+    real, failures = journals.appended, []
 
     def full(path, line):
         if len(failures) < 3:
             failures.append(1)
             raise OutputError.of(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        real(path, line)
+        return real(path, line)
 
-    monkeypatch.setattr(journals, "_append", full)
+    monkeypatch.setattr(journals, "appended", full)
     monkeypatch.setattr("lentigo.clinic.watching._WAIT_ON_ERROR", 0.01)
     assert watch(source, out, settle=SETTLE, once=True).classified == 1
     told = capsys.readouterr().err

@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lentigo.atomic import make_folder, write_text
+from lentigo.atomic import appended, make_folder, write_text
 from lentigo.audit_log.lines import START, is_begun, is_hash, make_line, parsed, read_anchor, side_file
 from lentigo.errors import DataError, OutputError, needs_extra
 from lentigo.runtime import Failure, Verdict
@@ -19,8 +20,6 @@ NOT_READ = "not read"
 """The decision for an image that could not be read."""
 _LOCK_SECONDS = 30
 _LONGEST_LINE = 4096
-_AS_IT_IS = getattr(os, "O_BINARY", 0)
-"""Without it Windows changes the ends of lines."""
 
 
 class AuditLog:
@@ -101,25 +100,13 @@ class AuditLog:
     def _write(self, content: bytes, number: int, head: str) -> None:
         """Write lines and side file; a failure leaves neither."""
         make_folder(self.path.parent)
-        before = None
-        try:
-            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _AS_IT_IS, 0o600)
-        except OSError as error:
-            raise OutputError.of(self.path, error) from error
-        try:
-            before = os.fstat(handle).st_size
-            _write_all(handle, content)
-            os.fsync(handle)
+        # Once the side file knows the lines they stay: an interrupt can come after it was replaced.
+        known = partial(self._is_known, number, head)
+        with appended(self.path, content, mode=0o600, stays=known):
             write_text(side_file(self.path), json.dumps({"lines": number, "hash": head}) + "\n")
-        except BaseException as error:
-            # Once the side file knows the lines they stay: an interrupt can come after it was replaced.
-            if before is not None and read_anchor(self.path) != (number, head):
-                os.ftruncate(handle, before)
-            if isinstance(error, OSError) and not isinstance(error, OutputError):
-                raise OutputError.of(self.path, error) from error
-            raise
-        finally:
-            os.close(handle)
+
+    def _is_known(self, number: int, head: str) -> bool:
+        return read_anchor(self.path) == (number, head)
 
 
 def _values(result: Verdict | Failure, image: str) -> dict[str, object]:
@@ -160,12 +147,6 @@ def _last_line(path: Path) -> tuple[int, str, int]:
             f"Nothing is added to it. Check it (lentigo audit-log verify {path}), and name another file.",
         )
     return values["line"], values["hash"], start + end + 1
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    """Write everything: the operating system may take less at a time, when the disk fills up."""
-    while content:
-        content = content[os.write(handle, content) :]
 
 
 def _filelock() -> Any:

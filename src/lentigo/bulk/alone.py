@@ -13,7 +13,7 @@ from typing import Any
 
 from lentigo.bulk import storage
 from lentigo.bulk.plan import has_plan
-from lentigo.errors import MissingExtraError, OutputError
+from lentigo.errors import OutputError, needs_extra
 from lentigo.owners import is_dead, owner
 
 __all__ = ["alone"]
@@ -41,10 +41,8 @@ def alone(out: str) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _lock(out: str) -> Iterator[Callable[[], None]]:
-    try:
+    with needs_extra("Bulk classification", "bulk"):
         from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise MissingExtraError("Bulk classification", "bulk") from error
     storage.prepare_folder(out)
     try:
         lock = FileLock(storage.joined(out, LOCK), timeout=0)

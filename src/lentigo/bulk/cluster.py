@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lentigo import __version__
-from lentigo.errors import DataError, LentigoError, MissingExtraError
+from lentigo.errors import DataError, LentigoError, needs_extra
 
 __all__ = ["check_version", "connected", "explained"]
 
@@ -47,11 +47,9 @@ def connected(address: str | None, processors: int = 1) -> Iterator[Any]:
         LentigoError: Ray does not start here.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # before it is imported: nothing reports to anyone
-    try:
+    with needs_extra("The engine Ray", "cluster"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingExtraError("The engine Ray", "cluster") from error
     ours = not ray.is_initialized()
     if ours:
         _start(ray) if address in _HERE else _join(ray, str(address))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lentigo.bulk.reading import UNREADABLE_IMAGE, Item
-from lentigo.errors import ImageError, MissingExtraError
+from lentigo.errors import ImageError, needs_extra
 from lentigo.runtime import Classifier, Failure, Verdict
 from lentigo.runtime.rendering import flat, flat_columns
 
@@ -35,10 +35,8 @@ def schema(classes: Sequence[str], *, maps: bool) -> "pa.Schema":
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
-    try:
+    with needs_extra("Bulk classification", "bulk"):
         import pyarrow as pa
-    except ImportError as error:
-        raise MissingExtraError("Bulk classification", "bulk") from error
 
     def kind(column: str) -> pa.DataType:
         if column in _TEXTS or column.endswith("_threshold_view"):

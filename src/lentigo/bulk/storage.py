@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from lentigo.atomic import make_folder, write_bytes
-from lentigo.errors import DataError, LentigoError, MissingExtraError, OutputError, reason
+from lentigo.errors import DataError, LentigoError, MissingExtraError, OutputError, needs_extra, reason
 from lentigo.runtime.images import contents_of
 
 __all__ = [
@@ -81,11 +81,9 @@ def system_of(address: str) -> tuple[Any, str]:
         MissingExtraError: the extra is not installed.
         DataError: no file system has such addresses, or its package is not installed.
     """
-    try:
+    with needs_extra("Bulk classification", "bulk"):
         from fsspec.core import url_to_fs
         from fsspec.implementations.local import LocalFileSystem
-    except ImportError as error:
-        raise MissingExtraError("Bulk classification", "bulk") from error
     if not is_remote(address):  # as it is: url_to_fs would read a path with '::' as a chain of addresses
         return LocalFileSystem(), address
     try:

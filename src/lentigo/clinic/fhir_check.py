@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from lentigo.errors import DataError, MissingExtraError, did_you_mean
+from lentigo.errors import DataError, did_you_mean, needs_extra
 
 __all__ = ["VERSIONS", "bundle_class", "check_fhir"]
 
@@ -43,10 +43,8 @@ def bundle_class(version: str) -> Any:
     """
     if version not in VERSIONS:
         raise DataError(f"No FHIR version {version!r}.", did_you_mean(version, VERSIONS))
-    try:
+    with needs_extra("FHIR", "clinic"):
         return import_module(VERSIONS[version]).Bundle
-    except ImportError as error:
-        raise MissingExtraError("FHIR", "clinic") from error
 
 
 def _wrong_codes(resource: Any, place: str) -> Iterator[str]:

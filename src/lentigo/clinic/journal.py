@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lentigo.atomic import write_text
+from lentigo.atomic import appended, write_text
 from lentigo.errors import OutputError
 
 __all__ = ["JOURNAL", "REPORT", "Journal"]
@@ -54,7 +54,8 @@ class Journal:
             "files": files,
             "remark": remark,
         }
-        _append(self._path, json.dumps(entry).encode() + b"\n")
+        with appended(self._path, json.dumps(entry).encode() + b"\n"):
+            pass
         self.entries.append(entry)
         self._contents.add(sha256)
         self._known.add((sha256, name))
@@ -119,21 +120,3 @@ def _damaged(path: Path, what: str) -> OutputError:
     return OutputError(
         f"{path}: the journal is damaged: {what}.", "Name a new output folder; all images are then classified again."
     )
-
-
-def _append(path: Path, line: bytes) -> None:
-    """Add a line durably, or nothing."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-    except OSError as error:
-        raise OutputError.of(path, error) from error
-    before = os.fstat(handle).st_size
-    try:
-        while line:
-            line = line[os.write(handle, line) :]
-        os.fsync(handle)
-    except OSError as error:
-        os.ftruncate(handle, before)
-        raise OutputError.of(path, error) from error
-    finally:
-        os.close(handle)
