@@ -66,7 +66,7 @@ class _Matching:
         if not glob.has_magic(part):
             return [part] if os.path.lexists(folder / part) else []
         try:
-            names = sorted(os.listdir(folder))
+            names = sorted(path.name for path in folder.iterdir())
         except OSError as error:
             self.skipped[folder] = Skipped(folder, "unreadable folder", error.strerror or str(error))
             return []

@@ -51,10 +51,10 @@ def read(root: Path, labels: LabelSet | None = None) -> Records:
     """Read a tree of class folders; an image's class is the nearest folder above it that is named after one.
 
     An image's id is its name without suffix, or its path below the root where names occur twice in the tree. Left out
-    and reported are images in no class folder, in two that contradict each other, be it by a link, masks and thumbnails such as
-    `a_segmentation.png` beside `a.jpg`, and images that share their name within one class folder of one part, where
-    one may be the mask or thumbnail of the other; of files with the same bytes there one is kept. Files of one name
-    and the same bytes in two classes are one image with two labels.
+    and reported are images in no class folder, in two that contradict each other, be it by a link, masks and thumbnails
+    such as `a_segmentation.png` beside `a.jpg`, and images that share their name within one class folder of one part,
+    where one may be the mask or thumbnail of the other; of files with the same bytes there one is kept. Files of one
+    name and the same bytes in two classes are one image with two labels.
 
     Raises:
         DataError: classes named by numbers, or no usable image.
