@@ -203,6 +203,15 @@ def test_outputs_are_refused_before_the_search(synthetic_records, tmp_path, monk
         with pytest.raises(OutputError, match="inside the data set"):
             describe(synthetic_records, inside)
     assert not (synthetic_records.root / "audit").exists()
+    table = synthetic_records.table[["image_id", "dx", "path"]]
+    (tmp_path / "set").mkdir()
+    table.to_csv(tmp_path / "set" / "table.csv", index=False)
+    for named in (tmp_path / "set", tmp_path / "set" / "table.csv"):
+        records = data.read(named, outside=True)
+        for write in (write_audit, describe):
+            with pytest.raises(OutputError, match="inside the data set"):
+                write(records, tmp_path / "set" / "new")
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["table.csv"]
     with pytest.raises(DataError, match="no such file"):
         write_audit(synthetic_records, tmp_path / "out", split=tmp_path / "nowhere.csv")
     (tmp_path / "leaks.csv").write_text("image_id,split\n")
@@ -256,14 +265,14 @@ def test_other_lesions_of_a_patient_share_a_group_but_are_no_conflict(toy_record
 
 
 def test_missing_impossible_and_contradictory_values(toy_records):
-    records = toy_records(list("aabbcd"), ["nv"] * 6)
+    records = toy_records(list("aabbcde"), ["nv"] * 7)
     table = records.table.assign(
-        age=[30.0, 30.0, -1.0, np.nan, 120.0, 121.0],
-        sex=["male", "female", "Female", "unknown", "x", None],
-        site=["back", "chest", "back", "unknown", "unknown", "torso"],
+        age=[30.0, 30.0, -1.0, np.nan, 120.0, 121.0, 7.0],
+        sex=["male", "female", "Female", "unknown", "x", None, "other"],
+        site=["back", "chest", "back", "unknown", "unknown", "torso", "back"],
     )
     records = replace(records, table=table)
-    assert find_missing(records) == {"dx": 0, "dx_type": 6, "age": 1, "sex": 2, "site": 2, "source": 6}
+    assert find_missing(records) == {"dx": 0, "dx_type": 7, "age": 1, "sex": 2, "site": 2, "source": 7}
     assert [(f.file, f.kind) for f in find_faults(records)] == [
         ("i002", "impossible age"), ("i005", "impossible age"), ("i004", "unknown sex"),
     ]  # fmt: skip

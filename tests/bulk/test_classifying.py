@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import sys
 import tarfile
 import zipfile
@@ -243,6 +244,17 @@ def test_a_pattern_follows_cyclic_links_once(tmp_path, classify):
     found = classify(tmp_path / "in" / "**" / "*.jpg", tmp_path / "out")
     assert [row["image_id"] for row in rows(tmp_path / "out")] == ["a/x.jpg"]
     assert "linked again" in found.text
+
+
+def test_what_a_pattern_matches_and_can_not_be_read_is_named(tmp_path, classify):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.jpg").write_bytes(PICTURES["lesion-00.jpg"])
+    (tmp_path / "in" / "gone.jpg").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    found = classify(tmp_path / "in" / "*.jpg", tmp_path / "out")
+    assert [row["image_id"] for row in rows(tmp_path / "out")] == ["x.jpg"]
+    assert "gone.jpg (broken link: its target does not exist)" in found.text
+    assert "pipe.jpg (special file: not a regular file)" in found.text
 
 
 def test_a_path_with_two_colons_is_a_path(tmp_path, classify):

@@ -146,11 +146,14 @@ class TestTheIndex:
             comparison.build_index(synthetic_root, bundle_path, tmp_path / "mine.index.npz")
 
     def test_no_input_is_ever_overwritten(self, synthetic_root, bundle_path):
-        for one in (bundle_path, next(path for path in synthetic_root.rglob("*") if path.is_file())):
+        linked = synthetic_root.parent / "linked.index.npz"
+        linked.symlink_to(bundle_path)
+        for one in (bundle_path, linked, next(path for path in synthetic_root.rglob("*") if path.is_file())):
             content = one.read_bytes()
             with pytest.raises(OutputError, match="one of the inputs"):
                 comparison.build_index(synthetic_root, bundle_path, one, overwrite=True)
             assert one.read_bytes() == content
+        linked.unlink()
 
 
 def test_the_command_line(index_path, bundle_path, train, run, tmp_path, synthetic_root):

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from lentigo import compression, evaluation, export
 from lentigo.compression import CompressionRecipe, Step, compress
 from lentigo.compression.steps import STEPS
-from lentigo.errors import BundleError, OutputError, RunError
+from lentigo.errors import BundleError, LeakError, OutputError, RunError
 from lentigo.export.refit import write
 from lentigo.runtime import Bundle
 
@@ -185,6 +185,19 @@ def test_a_step_that_was_tampered_with_is_refused_and_what_shipped_stays(trained
     with pytest.raises(BundleError, match="changed since it was measured"):
         compress(trained_run, recipe("rename"), tmp_path / "out")
     assert done.file.read_bytes() == kept
+
+
+def test_what_a_step_would_refuse_is_refused_before_the_first_one(trained_run, tmp_path, monkeypatch):
+    def picky() -> Step:
+        def check(run):
+            raise LeakError("A teacher has seen test images.", "Take another.")
+
+        return Step("file", lambda before, parent, out: rewritten(before.bundle, out, "picky"), check=check)
+
+    monkeypatch.setitem(STEPS._makers, "picky", picky)
+    with pytest.raises(LeakError, match="seen test images"):
+        compress(trained_run, recipe("again", "picky"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unfinished_run_is_refused_before_anything_is_written(trained_run, tmp_path):

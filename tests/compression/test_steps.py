@@ -1,13 +1,15 @@
 """The real steps, one after the other, end in the same file wherever they were killed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lentigo.compression import CompressionRecipe, compress
+from lentigo.compression import CompressionRecipe, compress, network_steps
 from lentigo.compression.steps import STEPS
-from lentigo.errors import RunError
-from lentigo.runtime import Bundle
+from lentigo.errors import LeakError, RunError
+from lentigo.evaluation.run_predictor import RunPredictor
+from lentigo.runtime import Bundle, IdSet
 
 GATE = {"balanced_accuracy": None, "melanoma_sensitivity": None, "auc": None, "ece": None, "disagreement": 1.0}
 
@@ -38,6 +40,17 @@ def test_what_steps_leave_open_is_stated_in_those_that_have_it():
 def test_what_violates_a_policy_is_never_compressed_to(trained_run, tmp_path):
     steps = [{"name": "fp16", "params": {"enforce": False}}]
     with pytest.raises(RunError, match="only measured"):
+        compress(trained_run, CompressionRecipe.of({"steps": steps}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_leaking_teacher_is_refused_before_the_first_step(trained_run, tmp_path, monkeypatch):
+    teacher = RunPredictor(trained_run)
+    seen = teacher.origin.train | IdSet.of(trained_run.split.test.ids.tolist())
+    teacher.__dict__["origin"] = replace(teacher.origin, train=seen)
+    monkeypatch.setattr(network_steps, "open_model", lambda _: teacher)
+    steps = ["structured", {"name": "distil", "params": {"teachers": ("t.onnx",)}}]
+    with pytest.raises(LeakError, match="test images, or their lesions, were seen"):
         compress(trained_run, CompressionRecipe.of({"steps": steps}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

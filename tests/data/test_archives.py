@@ -100,6 +100,24 @@ def test_two_entries_of_one_name_are_refused(tmp_path, again):
         unpack(tmp_path / "a.zip", tmp_path / "to")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("x//a.txt", "x/a.txt", "has the name of 'x//a.txt'"),
+        ("./a.txt", "a.txt", "has the name of './a.txt'"),
+        ("\u00e9.txt", "e\u0301.txt", "has the name of '\u00e9.txt'"),
+        ("a", "A/b.txt", "lies in 'a', which is a file"),
+        ("a/b/c.txt", "a/b", "lies in 'a/b', which is a file"),
+        ("b", "x" * 256, "has a name that is too long"),
+    ],
+)
+def test_names_that_no_file_system_keeps_apart_or_takes_are_refused(tmp_path, one, other, why):
+    archive = zipped(tmp_path / "a.zip", {one: b"1", other: b"2"})
+    with pytest.raises(DataError, match=rf"a\.zip: refused, because its entry .*{why}"):
+        unpack(archive, tmp_path / "to")
+    assert nothing_but_the_archive(tmp_path)
+
+
 def test_a_copy_whose_name_differs_in_case_alone_is_unpacked_once(tmp_path):
     copies = {"HAM_part_1/": b"", "HAM_part_1/a.jpg": b"1", "ham_part_1/": b"", "ham_part_1/a.jpg": b"1", "b.csv": b"2"}
     unpack(zipped(tmp_path / "a.zip", copies), tmp_path / "to")
@@ -150,6 +168,35 @@ def test_damaged_archives_leave_nothing_behind(tmp_path, kind):
     with pytest.raises(DataError, match=r"a\.zip: damaged, or not a zip archive"):
         unpack(archive, tmp_path / "to")
     assert nothing_but_the_archive(tmp_path)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_told_whatever_packed_the_archive(tmp_path, packing):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", packing) as archive:
+        archive.writestr("one.bin", NOISE[:20_000])
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[60:90] = bytes(30)
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip: damaged, or not a zip archive .*Delete it and download it again"):
+        unpack(tmp_path / "a.zip", tmp_path / "to")
+    assert nothing_but_the_archive(tmp_path)
+
+
+def test_a_name_that_is_no_text_and_an_offset_outside_are_damage(tmp_path):
+    content = zipped(tmp_path / "a.zip", {"\u00e9.txt": b"1"}).read_bytes()
+    directory = content.index(b"PK\x05\x06") + 16  # where the list of entries begins
+    for harmed in (
+        content.replace("\u00e9".encode(), b"\xff\xfe"),
+        content[:directory] + (0xFFFFFF00).to_bytes(4, "little") + content[directory + 4 :],
+    ):
+        (tmp_path / "a.zip").write_bytes(harmed)
+        with pytest.raises(DataError, match=r"a\.zip: damaged, or not a zip archive"):
+            unpack(tmp_path / "a.zip", tmp_path / "to")
+
+
+def test_an_archive_that_can_not_be_opened_is_told_by_its_name(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.zip: no such file or directory\. Check the path"):
+        unpack(tmp_path / "absent.zip", tmp_path / "to")
 
 
 def test_what_is_there_is_not_overwritten_and_what_was_interrupted_is_done_again(tmp_path):

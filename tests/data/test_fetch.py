@@ -28,6 +28,8 @@ class Server:
         break_after: bytes after which the next answer breaks off; once.
         ranges: whether it can go on in the middle of a file.
         kind: the Content-Type it states.
+        headers: what it states besides, or instead.
+        status: of its answers; 200, or 206 for a part, without it.
     """
 
     address: str
@@ -36,6 +38,8 @@ class Server:
     break_after: int | None = None
     ranges: bool = True
     kind: str = "application/octet-stream"
+    headers: dict[str, str] = field(default_factory=dict)
+    status: int | None = None
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         wanted = handler.headers.get("Range")
@@ -48,11 +52,12 @@ class Server:
         if start >= len(content) > 0 and start:
             handler.send_error(416)
             return
-        handler.send_response(206 if start else 200)
+        handler.send_response(self.status or (206 if start else 200))
+        stated = {"Content-Type": self.kind, "Content-Length": str(len(content) - start)}
         if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        handler.send_header("Content-Type", self.kind)
-        handler.send_header("Content-Length", str(len(content) - start))
+            stated["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        for header in (stated | self.headers).items():
+            handler.send_header(*header)
         handler.end_headers()
         stop, self.break_after = self.break_after, None
         handler.wfile.write(content[start:] if stop is None else content[start : start + stop])
@@ -205,6 +210,47 @@ def test_a_file_that_could_not_be_checked_is_never_gone_on_with(server, tmp_path
     data.fetch(made, tmp_path, show=print)
     assert (tmp_path / "list.csv").read_bytes() == b"0123456789"
     assert server.requests == [("/list.csv", None)]
+
+
+@pytest.mark.parametrize("length", ["abc", "1, 1"])
+def test_what_no_server_may_say_is_not_called_a_wrong_checksum(server, tmp_path, length):
+    made = manifest(remote(server, "a.csv", b"1"))
+    server.headers["Content-Length"] = length
+    with pytest.raises(DataError, match=r"a\.csv can't be downloaded from .*invalid literal.*By hand: download"):
+        data.fetch(made, tmp_path, show=print)
+    assert names(tmp_path) == []
+
+
+def test_another_part_than_was_requested_is_never_taken_for_the_file(server, tmp_path):
+    made = manifest(remote(server, "a.zip", zipped({"x": b"1"}), checksum=None, size=None))
+    (tmp_path / ".a.zip.part").write_bytes(b"PK")
+    server.headers["Content-Range"] = "bytes 50-60/61"
+    with pytest.raises(DataError, match="the server sent another part of the file than was requested"):
+        data.fetch(made, tmp_path, show=print)
+    assert names(tmp_path) == [".a.zip.part"]
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_empty_answer_is_no_file(server, tmp_path, status):
+    made = manifest(remote(server, "a.csv", b"", checksum=None, size=None))
+    server.status = status
+    with pytest.raises(DataError, match=r"a\.csv: the server sent an empty file"):
+        data.fetch(made, tmp_path, show=print)
+    assert names(tmp_path) == []
+
+
+def test_a_stream_beyond_the_known_size_is_ended(server, tmp_path):
+    made = manifest(remote(server, "big.bin", BIG, size=10))
+    with pytest.raises(DataError, match=r"big\.bin: 1,048,576 bytes received instead of 10"):
+        data.fetch(made, tmp_path, show=print)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_not_taken_for_it(server, tmp_path):
+    made = manifest(remote(server, "a.csv", b"1", checksum=None, size=None))
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(DataError, match=r"a\.csv: this is not a file\. Move it elsewhere"):
+        data.fetch(made, tmp_path, show=print)
 
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
@@ -361,3 +407,20 @@ def test_a_manifest_is_checked_when_it_is_made(changed):
     known = {"name": "a.csv", "address": None, "size": None, "checksum": None}
     with pytest.raises(ValueError, match="validation error"):
         RemoteFile(**{**known, **changed})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"name": "a.csv"}, {"name": "a.csv"}),
+        ({"name": "a.csv"}, {"name": "A.CSV"}),
+        ({"name": "\u00e9.csv"}, {"name": "e\u0301.csv"}),
+        ({"name": "a.zip", "unpack_to": "b"}, {"name": "b"}),
+        ({"name": "a.zip", "unpack_to": "x"}, {"name": "b.zip", "unpack_to": "X"}),
+    ],
+)
+def test_two_files_of_one_name_are_refused(one, other):
+    """The second would be taken for the first, which lies there already, and never be fetched."""
+    known = {"address": None, "size": None, "checksum": None}
+    with pytest.raises(ValueError, match="two files or folders would have the name"):
+        manifest(RemoteFile(**known, **one), RemoteFile(**known, **other))

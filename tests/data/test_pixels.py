@@ -167,7 +167,25 @@ def test_what_a_block_says_of_unreadable_images_is_checked_as_well(records, tmp_
     assert len(load_pixels(records, 16, cache=tmp_path / "cache").problems) == 1
 
 
-@pytest.mark.parametrize("line", ["5", "null", "{}", '{"start": 0}', '{"start": "x", "crc": 1, "bad": {}}', "\udcff"])
+STRANGE = (
+    '{"start": 0, "crc": 1e400, "bad": {}}',
+    '{"start": 1e400, "crc": 1, "bad": {}}',
+    '{"start": -5, "crc": 1, "bad": {}}',
+    '{"start": 7000, "crc": 1, "bad": {}}',
+    "[" * 100_000,
+)
+
+
+def test_the_cache_may_be_named_from_the_home_folder(records, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LENTIGO_CACHE", "~/kept")
+    monkeypatch.chdir(tmp_path)
+    assert load_pixels(records, 8).folder.parent == tmp_path / "kept"
+
+
+@pytest.mark.parametrize(
+    "line", ["5", "null", "{}", '{"start": 0}', '{"start": "x", "crc": 1, "bad": {}}', "\udcff", *STRANGE]
+)
 def test_a_strange_journal_is_passed_over(records, tmp_path, line):
     first = np.array(load_pixels(records, 16, cache=tmp_path / "cache").array)
     _, journal = files(tmp_path / "cache")
@@ -245,6 +263,17 @@ class TestBadImages:
     def test_they_are_remembered_by_the_cache(self, broken, tmp_path):
         first = load_pixels(broken, 16, cache=tmp_path / "cache")
         assert load_pixels(broken, 16, cache=tmp_path / "cache").problems == first.problems
+
+    def test_other_decoders_try_them_again(self, broken, tmp_path, monkeypatch):
+        """A DICOM file that could not be read without an extra stayed unreadable when this was installed."""
+        path = Path(broken.table["path"][3])
+        load_pixels(broken, 16, cache=tmp_path / "cache")
+        monkeypatch.setattr(Records, "decode", lambda self, _: np.full((20, 20, 3), 7, np.uint8))
+        assert len(load_pixels(broken, 16, cache=tmp_path / "cache").problems) == 1
+        monkeypatch.setattr(module, "_decoders", lambda: "others")
+        found = load_pixels(broken, 16, cache=tmp_path / "cache")
+        assert found.problems == ()
+        assert (found.array[3] == 7).all(), path
 
     def test_strict_stops(self, broken, tmp_path):
         with pytest.raises(DataError, match=broken.ids[3]):

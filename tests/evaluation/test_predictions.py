@@ -40,8 +40,23 @@ def test_ages_are_numbers_or_missing():
     table = make(20).table
     with pytest.raises(DataError, match=r"age .* not hold numbers"):
         Predictions(table.assign(age="85+"))
+    for age in (-5, 120.5, 900, np.inf):
+        with pytest.raises(DataError, match=r"Image I00000 has an age outside 0 to 120 years; 20 of 20"):
+            Predictions(table.assign(age=age))
+    assert len(Predictions(table.assign(age=[0.0, 120.0] * 10))) == 20
     assert len(Predictions(table.assign(age=None))) == 20
     assert len(Predictions(table.assign(age=[45.0, np.nan] * 10))) == 20
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.5], [1 / 7] * 8, ["a"] * 7, [[1], [2, 3]], [-1.0] + [1.0] * 6, "many", 3])
+def test_a_training_prevalence_that_can_not_be_right_is_told_by_the_file(shares, tmp_path):
+    made = make(20)
+    made.save(tmp_path / "p.parquet")
+    table = pq.read_table(tmp_path / "p.parquet")
+    meta = {**table.schema.metadata, b"lentigo": json.dumps({**made.meta, "training_prevalence": shares}).encode()}
+    pq.write_table(table.replace_schema_metadata(meta), tmp_path / "p.parquet")
+    with pytest.raises(DataError, match=r"p\.parquet: The training prevalence of the predictions is not 7 shares"):
+        Predictions.load(tmp_path / "p.parquet")
 
 
 def test_negative_probability_names_its_image():
@@ -76,8 +91,10 @@ def test_edited_meta_is_an_error_with_the_file(tmp_path):
     pq.write_table(pq.read_table(path).replace_schema_metadata({b"lentigo": json.dumps([1, 2])}), path)
     with pytest.raises(DataError, match=r"p\.parquet: not a predictions table"):
         Predictions.load(path)
-    with pytest.raises(DataError, match="7 positive shares, not abc"):
-        _ = Predictions(make(30).table, {"training_prevalence": "abc"}).training_prevalence
+    with pytest.raises(DataError, match="not 7 shares, but abc"):
+        Predictions(make(30).table, {"training_prevalence": "abc"})
+    with pytest.raises(DataError, match="7 positive shares, not "):
+        _ = Predictions(make(30).table, {"training_prevalence": [0.0, *[1.0] * 6]}).training_prevalence
 
 
 def test_prevalence_follows_bayes():

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from lentigo.errors import ImageError
@@ -67,8 +69,16 @@ def test_a_pattern_follows_cyclic_links_once(tmp_path):
     (tmp_path / "a" / "back").symlink_to(tmp_path)
     found = select([str(tmp_path / "**/*.png")])
     assert found.files == [tmp_path / "a" / "0.png"]
-    assert "linked again" in found.notice
-    assert "more such" in found.notice
+    assert found.notice == f"Not classified: {tmp_path / 'a' / 'back'} (linked again: the same folder as {tmp_path})."
+
+
+def test_a_pattern_takes_no_file_that_may_never_end(clinic):
+    os.mkfifo(clinic / "pipe.png")
+    found = select([str(clinic / "*.png")])
+    assert names(found) == ["0.png", "6.png"]
+    assert "pipe.png (special file: not a regular file)" in found.notice
+    with pytest.raises(ImageError, match=r"p\*: no file matches this pattern\. Not classified: .*pipe\.png"):
+        select([str(clinic / "p*")])
 
 
 def test_one_path_alone_is_taken_as_one(clinic):

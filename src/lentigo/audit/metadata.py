@@ -13,7 +13,8 @@ __all__ = ["SEXES", "SITES", "find_contradictions", "find_faults", "find_missing
 OLDEST = 120
 """Age in years above which an entry is an error."""
 
-SEXES = frozenset({"female", "male"})
+SEXES = frozenset({"female", "male", "other"})
+"""As the readers of data sets spell them."""
 
 SITES = frozenset(
     {

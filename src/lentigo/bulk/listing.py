@@ -13,8 +13,9 @@ from lentigo.bulk import storage
 from lentigo.bulk.columns import column_of_addresses, column_of_images, columns_of_ids, ids_of
 from lentigo.errors import DataError, ImageError, LentigoError
 from lentigo.runtime.formats import START, claimed_format, sniff
+from lentigo.runtime.matching import match
 from lentigo.runtime.tables import parse_table
-from lentigo.runtime.walking import survey, without_links_back
+from lentigo.runtime.walking import Skipped, survey
 from lentigo.written import decode
 
 __all__ = ["IMAGE", "ROWS", "TAR", "Input", "Listing", "list_sources"]
@@ -113,11 +114,12 @@ def _matches(pattern: str, notices: list[str]) -> Iterator[Input]:
         kinds = {one: info["type"] for one, info in system.glob(path, detail=True).items()}
         found = [_url(pattern, path, one) for one in sorted(kinds) if kinds[one] != "directory"]
     else:
-        matches, again = without_links_back(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+        matches, skipped = match(pattern)
         found = [os.fspath(one) for one in matches if one.is_file()]
-        notices += [f"Not classified: {one.path} ({one.kind}: {one.reason})." for one in again]
+        skipped += [Skipped(one, "broken link", "its target does not exist") for one in matches if not one.exists()]
+        notices += [f"Not classified: {one.path} ({one.kind}: {one.reason})." for one in skipped]
     if not found:
-        raise ImageError(f"{pattern}: no file matches this pattern.", "Check the pattern.")
+        raise ImageError(f"{pattern}: no file matches this pattern. {' '.join(notices)}".strip(), "Check the pattern.")
     for address in found:
         yield from _file(address, address.removeprefix(fixed).lstrip("/"))
 

@@ -57,14 +57,14 @@ def build_index(
     classifier = opened(model)
     bundle_path = classifier.bundle.path
     target = Path(out) if out else bundle_path.with_name(bundle_path.name.partition(".onnx")[0] + SUFFIX)
-    refuse_existing(writable(target), overwrite=overwrite, inputs=[bundle_path])
+    refuse_existing(writable(target), overwrite=overwrite)
     if (Path(source) / "recipe.json").is_file():
         from lentigo.training import load_run
 
         records = load_run(source).records
     else:
         records = data.read(source, labels=labels)
-    refuse_inputs(target, records)
+    refuse_inputs(target, records, [bundle_path])
     return index_of(records, classifier, part).save(target, overwrite=overwrite)
 
 
@@ -75,6 +75,7 @@ def index_of(records: "Records", classifier: Classifier, part: Part = "train") -
         DataError, LeakError: as in `build_index`.
     """
     from lentigo import data
+    from lentigo.data.records import none_readable
 
     bundle = classifier.bundle
     _refuse_other_labels(records, bundle)
@@ -93,7 +94,7 @@ def index_of(records: "Records", classifier: Classifier, part: Part = "train") -
         found = list(track(pool.map(one, paths), "Indexing", len(paths)))
     kept = [(row, values) for row, values in zip(chosen, found, strict=True) if values is not None]
     if not kept:
-        raise DataError(f"{records.root}: none of {len(paths)} images can be read.", "Check the data set.")
+        raise none_readable(records.take(records.ids[chosen]))
     if lost := len(found) - len(kept):
         note(f"Not indexed: {lost} of {len(found)} images that can't be read.")
     rows = np.array([row for row, _ in kept])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lentigo.compression.soft_labels import build_soft_labels
+from lentigo.compression.soft_labels import build_soft_labels, check_teachers
 from lentigo.compression.steps import STEPS, Model, Step
 from lentigo.compression.structured import Importance, Scope, prune_structured
 from lentigo.compression.targets import Meter, Target
@@ -26,6 +26,7 @@ PRUNED = ("magnitude_pruning", "keep_zeros")
 """Callbacks of runs whose weights are partly zero."""
 VIEWS = 20
 """Most views of an image that teachers answer for where nothing is stated: later epochs repeat them."""
+STORE = "soft_labels.safetensors"
 ROUNDED = "quantization_aware"
 """Callback of quantization-aware training, which a later step does not repeat."""
 
@@ -103,16 +104,21 @@ def distil(
         epochs, learning_rate: of the fine-tuning; without them a quarter of the run's epochs, a tenth of its rate.
     """
 
+    def check(run: Run) -> None:
+        if teachers:
+            members = [open_model(teacher) for teacher in teachers]
+            check_teachers(members, run.split, run.recipe, views or VIEWS, Path(STORE))
+
     def make(before: Model, parent: Model, out: Path) -> Run:
         members = [open_model(teacher) for teacher in teachers] or [RunPredictor(parent.run)]
-        store = out.with_name("soft_labels.safetensors")
+        store = out.with_name(STORE)
         recipe = _fine_tuning(before.run, epochs, learning_rate)
         build_soft_labels(members, before.run.split, recipe, views or min(VIEWS, recipe.epochs), store)
         params = {"store": str(store), "temperature": temperature, "soft": soft}
         recipe = recipe.replaced(loss={"name": "distillation", "params": params})
         return fine_tune(before.run, recipe, out=out, device=before.run.device)
 
-    return Step("network", make)
+    return Step("network", make, check=check)
 
 
 @STEPS.register

@@ -24,7 +24,7 @@ from lentigo.compression.figures import Figures
 from lentigo.compression.gate import Gate
 from lentigo.compression.recipe import CompressionRecipe
 from lentigo.compression.record import CompressionRecord, StepRecord
-from lentigo.compression.steps import Model, exported, run_step
+from lentigo.compression.steps import Model, Step, exported, run_step
 from lentigo.errors import BundleError, RunError
 from lentigo.evaluation.catalogue import label
 from lentigo.evaluation.run_predictor import RunPredictor
@@ -78,6 +78,7 @@ def compress(
             no step passed the gate: the record says why.
         OutputError: the folder holds other files, or can't be written to.
         BundleError: a file in the folder has changed since it was measured.
+        LeakError: a teacher that a step names has seen test images, or was trained on validation images.
     """
     chosen = CompressionRecipe.of(Path(recipe) if isinstance(recipe, os.PathLike) else recipe)
     if any(step.params.get("enforce") is False for step in chosen.steps):
@@ -85,11 +86,12 @@ def compress(
             f"The recipe {chosen}: a file that violates its precision's policy is not compressed to, only measured.",
             "Leave out enforce.",
         )
-    folder = _claim(own_folder(out, (MARK,)), _source(run), chosen)
+    source, steps = _source(run), _checked(chosen, run)
+    folder = _claim(own_folder(out, (MARK,)), source, chosen)
     places = [folder / "steps" / f"{i}-{name}" for i, name in enumerate((PARENT, *chosen.names))]
     parent = last = Model(run, exported(run, places[0], run.model))
     records = [_measured(Named(name=PARENT), parent, parent, chosen.gate, folder)]
-    for named, step, place in zip(chosen.steps, chosen.made(), places[1:], strict=True):
+    for named, step, place in zip(chosen.steps, steps, places[1:], strict=True):
         note(f"Step {len(records)} of {len(chosen.steps)}: {named}")
         try:
             model = run_step(step, named.name, last, parent, place)
@@ -112,11 +114,20 @@ def run_steps(recipe: CompressionRecipe, parent: Model, place: Path) -> Model:
         place: a folder, in which each step has one named after the steps up to it.
     """
     model, names = parent, []
-    for named, step in zip(recipe.steps, recipe.made(), strict=True):
+    for named, step in zip(recipe.steps, _checked(recipe, parent.run), strict=True):
         params = json.dumps(named.params, sort_keys=True).encode()
         names.append(named.name + (f"-{hashlib.sha256(params).hexdigest()[:8]}" if named.params else ""))
         model = run_step(step, named.name, model, parent, place / "+".join(names))
     return model
+
+
+def _checked(recipe: CompressionRecipe, run: Run) -> tuple[Step, ...]:
+    """The steps, once none of them is known to refuse this run."""
+    steps = recipe.made()
+    for step in steps:
+        if step.check is not None:
+            step.check(run)
+    return steps
 
 
 def _claim(folder: Path, source: dict[str, str], recipe: CompressionRecipe) -> Path:

@@ -14,7 +14,8 @@ from scipy.special import logsumexp
 
 from lentigo import data
 from lentigo.atomic import entries, make_folder, write_bytes, write_text
-from lentigo.errors import BundleError, DataError, OutputError, RunError
+from lentigo.data.records import none_readable
+from lentigo.errors import BundleError, OutputError, RunError
 from lentigo.evaluation.evaluate import open_model
 from lentigo.progress import note, track
 from lentigo.runtime import IdSet, Predictor
@@ -30,7 +31,7 @@ from lentigo.training.soft_labels import (
 )
 from lentigo.training.views import Views, augmentation_of
 
-__all__ = ["build_soft_labels", "soft_labels_from"]
+__all__ = ["build_soft_labels", "check_teachers", "soft_labels_from"]
 
 BLOCK = 256
 """Images of one view whose answers are one file: what an interruption costs."""
@@ -73,14 +74,12 @@ def build_soft_labels(
     """
     members = list(teachers) if isinstance(teachers, Sequence) else [teachers]
     recipe, path = recipe or Recipe(), Path(out)
-    learned, seen = _check(members, split, recipe, views, path)
+    learned, seen = check_teachers(members, split, recipe, views, path)
     size = max(recipe.size, *(member.size for member in members))
     pixels = data.load_pixels(split.records, size)
     records = pixels.readable(split.train)
     if not len(records):
-        raise DataError(
-            f"{split.records.root}: no image of the training part can be read.", "Restore the files, or check the path."
-        )
+        raise none_readable(split.train, pixels.problems[0])
     description = StoreDescription(
         seed=seed,
         views=views,
@@ -146,7 +145,7 @@ def soft_labels_from(
     return build_soft_labels(members, made, recipe, views, out, seed=seed)
 
 
-def _check(
+def check_teachers(
     members: Sequence[Predictor], split: data.Split, recipe: Recipe, views: int, path: Path
 ) -> tuple[IdSet, IdSet]:
     """What the teachers were trained on, and trained or tuned on.

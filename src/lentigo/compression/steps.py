@@ -42,6 +42,7 @@ class Step:
         last: whether nothing may follow.
         make: from the model before, the one that compression started from, and where to write (the folder of a run, or
             a file) to the new run or file.
+        check: refuses, from the run that compression starts from, what `make` would refuse after hours of other steps.
     """
 
     of: Literal["network", "file"]
@@ -50,6 +51,7 @@ class Step:
     needs: tuple[str, ...] = ()
     suffix: str = ".onnx"
     last: bool = False
+    check: Callable[[Run], object] | None = None
 
 
 STEPS: Registry[Step] = Registry("compression step")

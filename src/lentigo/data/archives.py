@@ -1,12 +1,17 @@
 """Unpack a downloaded zip archive without trusting it."""
 
+import lzma
 import shutil
 import stat
+import struct
+import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from lentigo.errors import DataError, OutputError
+from lentigo.errors import DataError, OutputError, next_step, reason
 from lentigo.progress import track
 
 __all__ = ["MAX_FILES", "MAX_RATIO", "unpack"]
@@ -15,18 +20,25 @@ MAX_FILES = 500_000
 """More entries than any data set here has."""
 MAX_RATIO = 200
 """Unpacked over packed bytes: photographs and tables stay far below, a bomb is above 1,000."""
+LONGEST = 255
+"""Bytes of a name that every usual file system takes."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, ValueError)
+"""What `zipfile` and its decompressors raise at damaged bytes; for bzip2 and for offsets it is an `OSError`."""
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip archive into a new folder, which appears whole or not at all.
 
     Refused before anything is written: entries that would land outside the folder (`..`, absolute names, drive
-    letters, backslashes), links and other special files, two entries of one name, encrypted entries, archives with
-    more than `MAX_FILES` entries or that grow more than `MAX_RATIO` times, and those that don't fit on the disk. What
-    an entry unpacks to can't exceed the size that was checked, and its checksum must hold.
+    letters, backslashes, names too long), links and other special files, two entries of one name, entries in another
+    that is a file, encrypted entries, archives with more than `MAX_FILES` entries or that grow more than `MAX_RATIO`
+    times, and those that don't fit on the disk. What an entry unpacks to can't exceed the size that was checked, and
+    its checksum must hold.
 
-    Some file systems don't tell names apart by case. Entries whose names differ in case alone are therefore refused
-    too, unless they hold the same bytes: then only the first is unpacked (Kaggle's HAM10000 has every image twice so).
+    Some file systems don't tell names apart by case or by the form of their accents. Entries whose names differ in that
+    alone are therefore refused too, unless they hold the same bytes: then only the first is unpacked (Kaggle's HAM10000
+    has every image twice so).
 
     Args:
         archive: the zip file.
@@ -40,7 +52,7 @@ def unpack(archive: Path, folder: Path) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted run
     try:
-        with zipfile.ZipFile(archive) as packed:
+        with _opened(archive) as packed:
             entries = _checked(archive, packed.infolist(), folder.parent)
             partial.mkdir(parents=True)
             for entry in track(entries, f"unpacking {archive.name}", len(entries)):
@@ -49,15 +61,52 @@ def unpack(archive: Path, folder: Path) -> None:
                     target.mkdir(parents=True, exist_ok=True)
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with packed.open(entry) as source, target.open("xb") as file:
-                    shutil.copyfileobj(source, file, 1 << 20)
+                with target.open("xb") as file:
+                    for chunk in _chunks(archive, packed, entry):
+                        file.write(chunk)
         partial.replace(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{archive}: damaged, or not a zip archive ({error}).", "Download it again.") from None
     except OSError as error:
         raise OutputError.of(error.filename or folder, error) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    with _reading(archive):
+        packed = zipfile.ZipFile(archive)
+    with packed:
+        yield packed
+
+
+def _chunks(archive: Path, packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """What an entry holds, in pieces: only reading is in here, so that a full disk is never taken for damage."""
+    with _reading(archive):
+        source = packed.open(entry)
+    with source:
+        while True:
+            with _reading(archive):
+                chunk = source.read(1 << 20)
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Whatever is wrong with the archive, as an error that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:  # it can't be opened
+            raise DataError(f"{archive}: {reason(error)}.", next_step(error)) from None
+        raise _damaged(archive, error) from None
+    except _DAMAGE as error:
+        raise _damaged(archive, error) from None
+
+
+def _damaged(archive: Path, error: Exception) -> DataError:
+    return DataError(f"{archive}: damaged, or not a zip archive ({error}).", "Delete it and download it again.")
 
 
 def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list[zipfile.ZipInfo]:
@@ -66,14 +115,18 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
         raise _refused(archive, f"it has {len(entries):,} entries, more than {MAX_FILES:,}")
     first: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
-        reason = _fault(entry)
-        earlier = first.setdefault(entry.filename.rstrip("/").lower(), entry)
-        if reason is None and earlier is not entry:
+        fault = _fault(entry)
+        earlier = first.setdefault(_key(entry.filename), entry)
+        if fault is None and earlier is not entry:
             same = (earlier.CRC, earlier.file_size) == (entry.CRC, entry.file_size)
             if earlier.filename == entry.filename or not same:
-                reason = f"has the name of {earlier.filename!r}"
-        if reason:
-            raise _refused(archive, f"its entry {entry.filename!r} {reason}")
+                fault = f"has the name of {earlier.filename!r}"
+        if fault:
+            raise _refused(archive, f"its entry {entry.filename!r} {fault}")
+    for entry in first.values():
+        above = (first.get(str(parent)) for parent in PurePosixPath(_key(entry.filename)).parents)
+        if (inside := next((one for one in above if one is not None and not one.is_dir()), None)) is not None:
+            raise _refused(archive, f"its entry {entry.filename!r} lies in {inside.filename!r}, which is a file")
     unpacked = sum(entry.file_size for entry in first.values())
     if unpacked > MAX_RATIO * max(archive.stat().st_size, 1):
         raise _refused(archive, f"it would grow more than {MAX_RATIO} times, to {unpacked:,} bytes")
@@ -86,6 +139,11 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
     return list(first.values())
 
 
+def _key(name: str) -> str:
+    """A name as the least exact file system compares it, and however its folders are parted."""
+    return unicodedata.normalize("NFC", PurePosixPath(name).as_posix()).lower()
+
+
 def _fault(entry: zipfile.ZipInfo) -> str | None:
     """What is wrong with an entry, as the end of a sentence."""
     name = entry.filename
@@ -93,6 +151,8 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
         return "has an unsafe name"
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         return "would land outside the folder"
+    if any(len(part.encode("utf-8", "surrogateescape")) > LONGEST for part in PurePosixPath(name).parts):
+        return "has a name that is too long"
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a link or a special file"

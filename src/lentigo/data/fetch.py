@@ -91,6 +91,8 @@ def _fetch_file(manifest: Manifest, file: RemoteFile, folder: Path) -> None:
 
 def _check_present(file: RemoteFile, path: Path) -> None:
     """A file that lies here already is never replaced: it is correct, or the user is notified."""
+    if not path.is_file():
+        raise DataError(f"{path}: this is not a file.", "Move it elsewhere, and run the same command again.")
     size = path.stat().st_size
     if file.size not in (None, size):
         fault = f"it has {size:,} bytes, the publisher's file has {file.size:,}"
@@ -140,14 +142,27 @@ class _Download:
         checkable = self.file.checksum is not None or self.file.name.endswith(".zip")
         have = partial.stat().st_size if partial.exists() and checkable else 0
         if have == 0 or have != self.file.size:
-            self._receive(url, partial, have)
+            self._received(url, partial, have)
         actual = partial.stat().st_size
-        if self.file.size not in (None, actual):
+        if actual == 0 or self.file.size not in (None, actual):
             partial.unlink()
+            if self.file.size is None:
+                raise DataError(f"{self.file.name}: the server sent an empty file.", "Download it again.")
             raise DataError(
                 f"{self.file.name}: {actual:,} bytes received instead of {self.file.size:,}.", "Download it again."
             )
         partial.replace(output_file)
+
+    def _received(self, url: str, partial: Path, have: int) -> None:
+        """`_receive`, with what no server may say, such as a length that is no number, as an error of requests."""
+        import requests
+
+        try:
+            self._receive(url, partial, have)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # which pooch raises too, for a wrong checksum alone
+            raise requests.RequestException(str(error)) from None
 
     def _receive(self, url: str, partial: Path, have: int) -> None:
         """Append what is missing to the partial file, or start it anew if the server can't go on."""
@@ -161,12 +176,16 @@ class _Download:
                 return self._receive(url, partial, 0)
             response.raise_for_status()
             goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            if response.status_code == requests.codes.partial_content and not goes_on:
+                raise requests.RequestException("the server sent another part of the file than was requested")
             have = have if goes_on else 0
             left = self._expect(response, partial)
             with partial.open("ab" if goes_on else "wb") as file:
                 chunks = response.iter_content(CHUNK)
                 for chunk in track(chunks, f"{self.file.name}, MiB", (have + left) // CHUNK, done=have // CHUNK):
                     file.write(chunk)
+                    if self.file.size is not None and file.tell() > self.file.size:
+                        break  # it would go on until the disk is full
         return None
 
     def _expect(self, response: "Response", partial: Path) -> int:

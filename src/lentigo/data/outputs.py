@@ -53,11 +53,14 @@ def output_folder(out: str | os.PathLike[str], records: Records) -> Path:
     """Create the output folder for a data set's results: before hours of work, not after.
 
     Raises:
-        OutputError: it lies in the data set's own folder, where the next reader would take what is written for data;
-            or it can't be made or written to.
+        OutputError: it lies in the data set's own folder, be it that of a table, where the next reader would take what
+            is written for data; or it can't be made or written to.
     """
     folder = Path(out)
-    places = {root.resolve() for root in map(Path, records.roots) if root.is_dir()}
+    # A table's images lie below its folder; what holds its pixels itself, such as an array, may lie anywhere.
+    tables = [root for root in records.roots if records.pixels is None and root.is_file()]
+    places = {root.resolve() for root in records.roots if root.is_dir()} | {root.resolve().parent for root in tables}
+    places |= {root.absolute().parent.resolve() for root in tables}  # a link's own folder too
     if not places.isdisjoint((folder.resolve(), *folder.resolve().parents)):
         raise OutputError(f"{folder}: is inside the data set.", "Choose a folder outside it with --out.")
     make_folder(folder)

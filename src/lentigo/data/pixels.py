@@ -12,6 +12,8 @@ import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +26,7 @@ from platformdirs import user_cache_path
 
 from lentigo.arguments import checked
 from lentigo.data.content import content_key
-from lentigo.data.records import Problem, Records
+from lentigo.data.records import Problem, Records, none_readable
 from lentigo.errors import DataError, ImageError
 from lentigo.progress import track
 
@@ -116,7 +118,7 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
         DataError: a side below 1, unreadable image (if strict), no readable image at all, or not enough disk space.
     """
     check_side(size)
-    folder = cache or Path(os.environ.get("LENTIGO_CACHE") or user_cache_path("lentigo"))
+    folder = cache or Path(os.environ.get("LENTIGO_CACHE") or user_cache_path("lentigo")).expanduser()
     key = hashlib.sha256(f"{VERSION},{size},{content_key(records)}".encode()).hexdigest()
     # The name is for people; what a folder can't be called is left out of it.
     folder = folder / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', records.name)[:40]}-{size}px-{key[:16]}"
@@ -132,10 +134,7 @@ def load_pixels(records: Records, size: int, *, cache: Path | None = None, stric
     if strict and problems:
         raise DataError(f"{len(problems)} images can't be read; the first: {problems[0]}.", "Repair or remove them.")
     if len(problems) == len(records):
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.",
-            "Restore the files, or check the path.",
-        )
+        raise none_readable(records, problems[0])
     array = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(len(records), size, size, 3))
     return Pixels(array, records.ids, folder, tuple(problems))
 
@@ -150,7 +149,10 @@ def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
         entries = {
             start: entry
             for start, entry in _read_journal(journal).items()
-            if entry["crc"]
+            if start in starts
+            # What can't be read by one version, or without an extra, may be readable now.
+            and (not entry["bad"] or entry["by"] == _decoders())
+            and entry["crc"]
             == _checksum(_read(file, start, min(BLOCK, len(records) - start), image_bytes), entry["bad"])
         }
         missing = [start for start in starts if start not in entries]
@@ -160,7 +162,12 @@ def _fill(records: Records, size: int, folder: Path) -> list[Problem]:
                 file.seek(start * image_bytes)
                 file.write(squares.tobytes())
                 file.flush()
-                entries[start] = {"start": start, "crc": _checksum(squares.tobytes(), bad), "bad": bad}
+                entries[start] = {
+                    "start": start,
+                    "crc": _checksum(squares.tobytes(), bad),
+                    "bad": bad,
+                    "by": _decoders(),
+                }
                 # The entry is written after its pixels: a crash in between costs one block and no truth.
                 log.write(json.dumps(entries[start]) + "\n")
                 log.flush()
@@ -192,10 +199,22 @@ def _read_journal(journal: Path) -> dict[int, dict]:
     for line in journal.read_text(encoding="utf-8", errors="replace").splitlines() if journal.exists() else ():
         try:
             entry = json.loads(line)
-            entries[int(entry["start"])] = {"crc": int(entry["crc"]), "bad": dict(entry["bad"])}
-        except (ValueError, KeyError, TypeError):
+            entries[int(entry["start"])] = {"crc": int(entry["crc"]), "bad": dict(entry["bad"]), "by": entry.get("by")}
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return entries
+
+
+@lru_cache
+def _decoders() -> str:
+    """What decides which images can be read."""
+    found = []
+    for name in ("lentigo", "pillow", "simplejpeg", "pydicom"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def _read(file: BinaryIO, start: int, count: int, image_bytes: int) -> bytes:

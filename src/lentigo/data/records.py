@@ -14,7 +14,7 @@ from lentigo.errors import DataError
 from lentigo.labels import BINARY, HAM10000, LabelMapping, LabelSet
 from lentigo.runtime.images import decode
 
-__all__ = ["COLUMNS", "Problem", "Records", "Source"]
+__all__ = ["COLUMNS", "Problem", "Records", "Source", "none_readable"]
 
 COLUMNS = ("image_id", "lesion_id", "dx", "malignant", "dx_type", "age", "sex", "site", "source", "path")
 """Columns of `Records.table`: ids and names as strings, `malignant` as bool, `age` in years as float, `path` as an
@@ -293,3 +293,17 @@ def make_table(rows: pd.DataFrame, label_set: LabelSet = HAM10000) -> pd.DataFra
     known = table["malignant"].notna().all()
     table["malignant"] = table["malignant"].astype(bool if known else "boolean")
     return table
+
+
+def none_readable(records: Records, first: object = None) -> DataError:
+    """The error for records of which no image can be read.
+
+    Args:
+        records: those that were tried.
+        first: what is wrong with the first of them, where that is known.
+    """
+    said = str(first).rstrip(".") if first is not None else ""
+    why = f"; the first: {said}." if said else "."
+    return DataError(
+        f"{records.root}: none of {len(records)} images can be read{why}", "Restore the files, or check the path."
+    )

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lentigo import data
-from lentigo.errors import DataError
+from lentigo.data.records import none_readable
 from lentigo.evaluation.metrics.confusion import ratio
 from lentigo.evaluation.predict import refuse_seen
 from lentigo.evaluation.result import Estimate, Result
@@ -120,7 +120,7 @@ def phone_pictures(
     verdicts = list(classifier.classify_many(records.table["path"]))
     usable = np.array([not isinstance(v, Failure) for v in verdicts])
     if not usable.any():
-        raise DataError(f"{records.root}: no image can be read.", "Download it again.")
+        raise none_readable(records, next(v.error for v in verdicts if isinstance(v, Failure)))
     left_out = Counter(p.kind for p in records.problems if p.severity == "dropped")
     left_out.update({"unreadable image": int((~usable).sum())} if not usable.all() else {})
     groups = data.find_groups(records)[usable]

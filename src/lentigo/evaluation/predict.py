@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lentigo import data
+from lentigo.data.records import none_readable
 from lentigo.errors import DataError, ImageError, LeakError
 from lentigo.evaluation.calibration.temperature import calibrate
 from lentigo.evaluation.leaks import listed
@@ -234,10 +235,7 @@ def predict_files(
     good = np.array([not isinstance(result, ImageError) for result in found])
     results: list[Outputs] = [r for r in found if not isinstance(r, ImageError)]
     if not results:
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read; the first: {found[0]}.",
-            "Restore the files, or check the path.",
-        )
+        raise none_readable(records, found[0])
     kept = records.take(records.ids[good])
     order = model.labels.index(records.label_set.classes)
     table = _table(kept, np.concatenate([o.probabilities for o in results])[:, order])

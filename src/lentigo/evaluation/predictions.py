@@ -19,6 +19,8 @@ __all__ = ["Predictions", "probability_columns"]
 
 _META_KEY = b"lentigo"
 _AGAIN = "Predict again, or correct the table."
+OLDEST = 120
+"""Age in years above which an entry is an error, as in data sets."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Predictions:
         self._refuse(~self.table["dx"].isin(self.label_set.classes), "has no known diagnosis in dx")
         self._refuse(pd.isna(self.groups), "has no lesion")
         self._check_numbers()
+        self._check_prevalence()
         sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= 1e-3  # False for NaN
         fine = sums_to_one & (self.probabilities >= 0).all(axis=1)
         self._refuse(~fine, "has probabilities that are not in 0 to 1 or don't sum to 1")
@@ -64,6 +67,23 @@ class Predictions:
             values = self.table[column]
             if not pd.api.types.is_numeric_dtype(values) and values.notna().any():
                 raise DataError(f"The column {column} of the predictions does not hold numbers.", _AGAIN)
+        if "age" in self.table:
+            ages = pd.to_numeric(self.table["age"])
+            self._refuse(ages.notna() & ~ages.between(0, OLDEST), f"has an age outside 0 to {OLDEST} years")
+
+    def _check_prevalence(self) -> None:
+        """A share for each label, where any are known; whether all are positive matters only to who uses them."""
+        values = self.meta.get("training_prevalence")
+        if values is None:
+            return
+        try:
+            share = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            share = np.empty(0)
+        if share.shape != (len(self.label_set),) or not (share >= 0).all() or not np.isfinite(share).all():
+            raise DataError(
+                f"The training prevalence of the predictions is not {len(self.label_set)} shares, but {values}.", _AGAIN
+            )
 
     def _refuse(self, bad: NDArray[np.bool_] | pd.Series, reason: str) -> None:
         if np.any(bad):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lentigo.errors import ImageError
-from lentigo.runtime.walking import Skipped, survey, without_links_back
+from lentigo.runtime.matching import match
+from lentigo.runtime.walking import Skipped, survey
 
 __all__ = ["Selection", "select"]
 
@@ -76,10 +77,10 @@ def _add_folder(folder: Path, selection: Selection) -> None:
 
 def _add_matches(pattern: Path, given: str, selection: Selection) -> None:
     """Matches of a pattern count as named explicitly; matching folders are searched."""
-    found, again = without_links_back(map(Path, glob.glob(str(pattern), recursive=True)))  # noqa: PTH207
-    selection.skipped += again
+    found, skipped = match(pattern)
+    selection.skipped += skipped
     if not found:
-        raise ImageError(f"{given}: no file matches this pattern.", "Check the pattern.")
+        raise ImageError(f"{given}: no file matches this pattern. {selection.notice}".strip(), "Check the pattern.")
     for path in found:
         if not path.is_dir():
             selection.files.append(path)

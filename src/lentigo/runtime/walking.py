@@ -6,13 +6,12 @@ selected is reported with the reason.
 
 import os
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lentigo.runtime.formats import Format, image_format
 
-__all__ = ["Skipped", "Survey", "Walk", "find_images", "survey", "walk", "without_links_back"]
+__all__ = ["Skipped", "Survey", "Walk", "find_images", "survey", "walk"]
 
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 _LITTER_FOLDERS = frozenset({"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"})
@@ -28,11 +27,13 @@ class Skipped:
         kind: 'hidden', 'system', 'broken link', 'unreadable folder', 'unreadable file', 'special file' or
             'linked again'.
         reason: what is wrong with it, as a clause.
+        first: of a folder that is linked again, the path under which its files are listed.
     """
 
     path: Path
     kind: str
     reason: str
+    first: Path | None = None
 
     @property
     def harmless(self) -> bool:
@@ -87,7 +88,7 @@ def walk(root: str | os.PathLike[str]) -> Walk:
                 skipped.append(Skipped(folder, "linked again", f"a link to a folder that contains {root}"))
                 continue
             if identity in seen:
-                skipped.append(Skipped(folder, "linked again", f"the same folder as {seen[identity]}"))
+                skipped.append(Skipped(folder, "linked again", f"the same folder as {seen[identity]}", seen[identity]))
                 continue
             seen[identity] = folder
             with os.scandir(folder) as entries:
@@ -104,26 +105,6 @@ def walk(root: str | os.PathLike[str]) -> Walk:
             else:
                 files.append(path)
     return Walk(tuple(sorted(files)), tuple(sorted(skipped, key=lambda s: s.path)))
-
-
-def without_links_back(paths: Iterable[Path]) -> tuple[list[Path], list[Skipped]]:
-    """What a pattern matches, sorted; each entry once, where links to folders, perhaps cyclic, lead to it again.
-
-    Of several paths to one entry of a folder the shortest is kept. A link to a file keeps its own place. Files that
-    are matched again are counted in one `Skipped`, if there are any.
-    """
-    first: dict[tuple[str, str], Path] = {}
-    folders: dict[Path, str] = {}
-    again = []
-    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
-        if path.parent not in folders:
-            folders[path.parent] = os.path.realpath(path.parent)
-        kept = first.setdefault((folders[path.parent], path.name), path)
-        if kept is not path and not path.is_dir():
-            again.append(Skipped(path, "linked again", f"the same as {kept}"))
-    if len(again) > 1:
-        again = [replace(again[0], reason=f"{again[0].reason}, and {len(again) - 1} more such")]
-    return sorted(first.values()), again
 
 
 def survey(root: str | os.PathLike[str]) -> Survey:

@@ -133,7 +133,7 @@ def _read_clock(path: Path) -> dict[str, float]:
     try:
         clock = json.loads(path.read_text(encoding="utf-8"))
         return {name: float(clock[name]) for name in ("images", "seconds")}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {"images": 0, "seconds": 0.0}
 
 

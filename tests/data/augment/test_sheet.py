@@ -85,7 +85,7 @@ def test_an_image_of_the_data_set_is_never_overwritten(tmp_path):
     table = data_folder / "t.csv"
     table.write_text("image,dx,lesion_id\na,mel,1\nb,nv,2\n")
     for root in (data_folder, table):
-        with pytest.raises(OutputError, match="one of the inputs"):
+        with pytest.raises(OutputError, match="inside the data set"):
             sheet_of(data.read(root), first)
     assert first.read_bytes() == before
     sheet_of(data.read(table), tmp_path / "sheet.png")

@@ -154,6 +154,31 @@ def test_linked_folders_and_images_are_read_and_circles_end(tmp_path):
     assert back.problem_counts("ignored") == {"linked again": 1, "broken link": 1}
 
 
+@pytest.mark.parametrize("target", ["../elsewhere", "nevus"])
+def test_one_folder_under_two_classes_has_neither(tmp_path, target):
+    """Which of the two links is meant can't be told, no more than of two copies."""
+    save_pictures(tmp_path / "elsewhere", ["m1", "m2"])
+    save_pictures(tmp_path / "root" / "nevus", ["n1"], first=7)
+    save_pictures(tmp_path / "root" / "akiec", ["a1"], first=9)
+    (tmp_path / "root" / "melanoma").symlink_to("../elsewhere")
+    (tmp_path / "root" / "bcc").symlink_to(target)
+    back = data.read(tmp_path / "root")
+    assert back.ids.tolist() == (["a1", "n1"] if target == "../elsewhere" else ["a1", "m1", "m2"])
+    lost = [problem for problem in back.problems if problem.kind == "contradictory label"]
+    assert {problem.file for problem in lost} == ({"m1", "m2"} if target == "../elsewhere" else {"n1"})
+    assert all("it lies below" in problem.reason and "bcc" in problem.reason for problem in lost)
+
+
+def test_a_pipe_in_a_data_set_is_not_waited_for(tmp_path):
+    for i, name in enumerate(("mel", "nv")):
+        save_pictures(tmp_path / name, [f"{name}0"], first=5 * i)
+    for name in ("table.csv", "hmnist_28_28_RGB.csv", "dermamnist.npz", "HAM10000_metadata.csv", "a.parquet"):
+        os.mkfifo(tmp_path / name)
+    back = data.read(tmp_path)
+    assert len(back) == 2
+    assert back.problem_counts("ignored") == {"special file": 5}
+
+
 def test_every_file_is_told_by_its_content_or_reported(tmp_path):
     for name in ("mel", "nv"):
         save_pictures(tmp_path / name, [f"{name}0"], first=5 * (name == "nv"))

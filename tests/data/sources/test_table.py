@@ -53,6 +53,9 @@ def test_flags_of_malignancy_may_be_numbers_or_words(tmp_path):
     back = data.read(tmp_path)
     assert back.table["malignant"].tolist() == [True, False, True, True]
     assert back.table["dx"].isna().all()
+    for yes, no in (("y", "n"), ("Y", "N"), ("T", "F"), ("yes", "no")):
+        (tmp_path / "t.csv").write_text(f"image,malignant\na,{yes}\nb,{no}\nc,{yes}\nd,{no}\n")
+        assert data.read(tmp_path).table["malignant"].tolist() == [True, False, True, False]
 
 
 def test_numbered_diagnoses_are_refused(tmp_path):

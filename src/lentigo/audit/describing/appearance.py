@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lentigo.data.pixels import to_square
-from lentigo.data.records import Problem, Records
-from lentigo.errors import DataError, ImageError
+from lentigo.data.records import Problem, Records, none_readable
+from lentigo.errors import ImageError
 from lentigo.progress import track
 
 __all__ = ["CHANNELS", "Appearance", "examine", "samples"]
@@ -83,10 +83,7 @@ def examine(records: Records, labels: pd.Series) -> Appearance:
         rows.append((label, seen.size, *seen.mean, *seen.std))
         sums[label] += seen.square
     if not rows:
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read: {problems[0].reason}",
-            "Restore the files, or check the path.",
-        )
+        raise none_readable(records, problems[0].reason)
     table = pd.DataFrame(rows, columns=["class", "size", *CHANNELS, *(f"std_{c}" for c in CHANNELS)])
     readable = table["class"].value_counts()
     means = {c: (sums[c] / readable[c] / 255).astype(np.float32) for c in sums if c in readable.index}

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lentigo.audit.duplicates.local_features import Features, extract_features
-from lentigo.data.records import Problem, Records
-from lentigo.errors import DataError, ImageError, reason
+from lentigo.data.records import Problem, Records, none_readable
+from lentigo.errors import ImageError, reason
 from lentigo.progress import track
 
 __all__ = ["THUMBNAIL", "Fingerprint", "Fingerprints", "join", "take_fingerprint", "take_fingerprints"]
@@ -82,10 +82,7 @@ def take_fingerprints(records: Records) -> Fingerprints:
         if isinstance(r, ImageError)
     )
     if not found:
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read; the first: {problems[0]}.",
-            "Restore the files, or check the path.",
-        )
+        raise none_readable(records, problems[0])
     return Fingerprints(
         np.array([i for i, _ in found], dtype=object),
         np.array([r.checksum for _, r in found], dtype=object),

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lentigo import data
+from lentigo.data.records import none_readable
 from lentigo.errors import DataError, ImageError
 from lentigo.evaluation.leaks import listed
 from lentigo.progress import track
@@ -99,9 +100,7 @@ def decoded(records: data.Records, what: str) -> Iterator[NDArray[np.uint8]]:
                 found += 1
                 yield image
     if not found:
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read.", "Restore the files, or check the path."
-        )
+        raise none_readable(records)
 
 
 def ids_hash(records: data.Records) -> str:

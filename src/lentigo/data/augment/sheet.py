@@ -19,7 +19,7 @@ from lentigo.data.augment.hair import AddHair, RemoveHair
 from lentigo.data.augment.mixing import CutMix, Mixing, MixUp
 from lentigo.data.augment.randaugment import RandAugment
 from lentigo.data.outputs import output_folder, refuse_inputs
-from lentigo.data.records import Records
+from lentigo.data.records import Records, none_readable
 from lentigo.data.seeds import check_seed
 from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.runtime.images import ImageSource, decode
@@ -119,7 +119,7 @@ def sheet_of(records: Records, out: str | os.PathLike[str], *, seed: int = 0) ->
     kinds = (_first_readable(records, table.loc[table["malignant"] == kind, "path"]) for kind in (True, False))
     lesions = [lesion for lesion in kinds if lesion is not None]
     if not lesions:
-        raise DataError(f"{records.root}: none of {len(records)} images can be read.", "Download or export them again.")
+        raise none_readable(records)
     return sheet(lesions[0], out, other=lesions[-1] if len(lesions) > 1 else None, seed=seed)
 
 

@@ -29,7 +29,9 @@ LONGEST_HEADER = 1_000_000
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names of a table, without reading or judging the rest; empty for a file that is no table."""
+    """The column names of a table, without reading or judging the rest; empty for what is no table."""
+    if not path.is_file():  # opening a pipe waits for whoever writes into it
+        return []
     try:
         with path.open(encoding=encoding_of(path), errors="replace", newline="") as file:
             first = file.readline(LONGEST_HEADER)

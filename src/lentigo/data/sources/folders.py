@@ -51,10 +51,10 @@ def read(root: Path, labels: LabelSet | None = None) -> Records:
     """Read a tree of class folders; an image's class is the nearest folder above it that is named after one.
 
     An image's id is its name without suffix, or its path below the root where names occur twice in the tree. Left out
-    and reported are images in no class folder, in two that contradict each other, masks and thumbnails such as
-    `a_segmentation.png` beside `a.jpg`, and images that share their name within one class folder of one part, where
-    one may be the mask or thumbnail of the other; of files with the same bytes there one is kept. Files of one name
-    and the same bytes in two classes are one image with two labels.
+    and reported are images in no class folder, in two that contradict each other, be it by a link, masks and thumbnails
+    such as `a_segmentation.png` beside `a.jpg`, and images that share their name within one class folder of one part,
+    where one may be the mask or thumbnail of the other; of files with the same bytes there one is kept. Files of one
+    name and the same bytes in two classes are one image with two labels.
 
     Raises:
         DataError: classes named by numbers, or no usable image.
@@ -71,7 +71,8 @@ def read(root: Path, labels: LabelSet | None = None) -> Records:
         dtype=object,
     )
     rows = rows.join(interpret_labels(words, str(root), labels))
-    faults = _faults(below, words, labels)
+    linked = _linked_labels(below, files.again, files.root, labels)
+    faults = _faults(below, linked, words, labels)
     found = _alike(files.images, below, words, rows, labels)
     kept, problems = usable_rows(rows, found, words, faults, labels)
     problems += [*(report_reduced(words, str(root)) if labels is None else []), *files.problems]
@@ -103,11 +104,25 @@ def _path_id(path: Path) -> str:
     return (path.parent / plain_id(path.name)).as_posix()
 
 
-def _faults(below: list[Path], words: list[str | None], labels: LabelSet | None) -> list[Problem | None]:
+def _linked_labels(
+    below: list[Path], again: dict[Path, Path], root: Path, labels: LabelSet | None
+) -> list[list[str | None]]:
+    """What the paths through links to a folder above an image, which is listed under another path, say of it."""
+    folders = [(link.relative_to(root), first.relative_to(root)) for link, first in again.items()]
+    return [
+        [_label(link / path.relative_to(first), labels) for link, first in folders if path.is_relative_to(first)]
+        for path in below
+    ]
+
+
+def _faults(
+    below: list[Path], linked: list[list[str | None]], words: list[str | None], labels: LabelSet | None
+) -> list[Problem | None]:
     """Images below two class folders that contradict each other, such as `nevus/melanoma/`."""
     faults: list[Problem | None] = []
-    for path, label in zip(below, words, strict=True):
-        against = next((n for n in path.parts[:-1] if is_label(n, labels) and contradict(label, n, labels)), None)
+    for path, others, label in zip(below, linked, words, strict=True):
+        above = [name for name in (*path.parts[:-1], *others) if name is not None and is_label(name, labels)]
+        against = next((name for name in above if contradict(label, name, labels)), None)
         reason = f"it lies below {against} and {label}: neither is used"
         faults.append(Problem("", reason, "contradictory label") if against else None)
     return faults

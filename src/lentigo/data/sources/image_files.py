@@ -53,11 +53,13 @@ class ImageFiles:
         root: the folder.
         images: the files, absolute and sorted.
         problems: files that may be images and can't be read: foreign formats, broken links, locked folders.
+        again: links to folders whose files are among the images, and these folders' own paths, absolute.
     """
 
     root: Path
     images: tuple[Path, ...]
     problems: list[Problem] = field(default_factory=list)
+    again: dict[Path, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._used: set[Path] = set()
@@ -88,11 +90,12 @@ class ImageFiles:
         why = "its path is not in UTF-8, so that no table can name it; rename it"
         problems += [Problem(str(path), why, "unreadable name", "ignored") for path in sorted(nameless)]
         images = tuple(path.absolute() for path in found.images if path not in maps | nameless)
-        return cls(root.absolute(), images, problems)
+        again = {s.path.absolute(): s.first.absolute() for s in found.skipped if s.first is not None}
+        return cls(root.absolute(), images, problems, again)
 
     def only(self, wanted: Callable[[Path], bool]) -> "ImageFiles":
         """Those of the images for which `wanted` is true; the rest must be accounted for by the caller."""
-        return ImageFiles(self.root, tuple(filter(wanted, self.images)), self.problems)
+        return ImageFiles(self.root, tuple(filter(wanted, self.images)), self.problems, self.again)
 
     def find(self, name: str) -> Path | NotFound:
         """The image that a table calls `name`: an id, or the name of a file with its suffix, in any folder.

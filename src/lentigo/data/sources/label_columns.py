@@ -28,12 +28,9 @@ FLAG_COLUMNS = ("malignant", "target")
 LEVELS = tuple(f"diagnosis_{level}" for level in (5, 4, 3, 2, 1))
 """ISIC's archive names a diagnosis in up to five levels; the last is the most exact, the first only benign or not."""
 
-_FLAGS = {"0": "benign", "0.0": "benign", "false": "benign", "no": "benign"} | {
-    "1": "malignant",
-    "1.0": "malignant",
-    "true": "malignant",
-    "yes": "malignant",
-}
+_FLAGS = dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), "benign") | dict.fromkeys(
+    ("1", "1.0", "true", "t", "yes", "y"), "malignant"
+)
 MOST_NUMBERS = 20
 """A column with more different numbers counts something else than classes."""
 _SAYS_NOTHING = frozenset({"unknown", "unk", "indeterminate", "other"})

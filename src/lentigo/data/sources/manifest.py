@@ -1,10 +1,11 @@
 """What is known of a data set before it is on disk: addresses, sizes, checksums, licence and citation."""
 
+import unicodedata
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lentigo.errors import DataError, did_you_mean
 
@@ -55,7 +56,7 @@ class Manifest(BaseModel):
         licence: licence of the images.
         citation: what to cite.
         checksums: where the sizes and checksums come from.
-        files: what it consists of.
+        files: what it consists of; no two of them, unpacked or not, have one name, in whatever case.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +68,16 @@ class Manifest(BaseModel):
     citation: str
     checksums: str
     files: tuple[RemoteFile, ...] = Field(min_length=1)
+
+    @field_validator("files")
+    @classmethod
+    def _apart(cls, listed: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
+        """Of two with one name the second would be taken for the first, and never fetched."""
+        names = [name for file in listed for name in (file.name, file.unpack_to) if name is not None]
+        keys = [unicodedata.normalize("NFC", name).lower() for name in names]
+        if twice := next((name for i, name in enumerate(names) if keys[i] in keys[:i]), None):
+            raise ValueError(f"two files or folders would have the name {twice!r}")
+        return listed
 
     def summary(self) -> str:
         """What to read before downloading: licence first, then what comes."""

@@ -92,7 +92,8 @@ def _find_arrays(root: Path) -> list[Path]:
     candidates = (
         [root] if root.is_file() else sorted(p for p in root.glob("*.[nN][pP][zZ]") if not p.name.startswith("."))
     )
-    return [path for path in candidates if path.suffix.lower() == ".npz" and "dermamnist" in path.name.lower()]
+    named = [path for path in candidates if path.suffix.lower() == ".npz" and "dermamnist" in path.name.lower()]
+    return [path for path in named if path.is_file()]  # not a pipe, which would be waited for
 
 
 def _variant(path: Path) -> str:

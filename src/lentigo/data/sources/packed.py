@@ -23,7 +23,7 @@ from lentigo.arguments import checked
 from lentigo.atomic import refuse_existing, write_bytes
 from lentigo.data.outputs import refuse_inputs
 from lentigo.data.pixels import check_side, to_square
-from lentigo.data.records import COLUMNS, Records, make_table
+from lentigo.data.records import COLUMNS, Records, make_table, none_readable
 from lentigo.errors import DataError, ImageError, OutputError
 from lentigo.labels import LabelSet
 from lentigo.progress import note, track
@@ -172,10 +172,7 @@ def _write(
     good = [i for i, file in enumerate(files) if isinstance(file, bytes)]
     bad = {str(records.ids[i]): str(file) for i, file in enumerate(files) if isinstance(file, ImageError)}
     if not good:
-        raise DataError(
-            f"{records.root}: none of {len(records)} images can be read; the first: {min(bad.values())}.",
-            "Restore the files, or check the path.",
-        )
+        raise none_readable(records, min(bad.values()))
     columns = [c for c in records.table.columns if c != "path" and (c in COLUMNS or c == "patient_id")]
     table = pa.Table.from_pandas(records.table[columns].iloc[good], preserve_index=False)
     table = table.append_column(_JPEG, pa.array([files[i] for i in good], pa.binary()))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from lentigo import data
 from lentigo.atomic import replacing, writable
+from lentigo.data.records import none_readable
 from lentigo.errors import BundleError, ImageError
 from lentigo.export.lite import worker
 from lentigo.export.lite.core import core_of
@@ -192,7 +193,7 @@ def _real(records: data.Records) -> list[NDArray[np.uint8]]:
         except ImageError:
             continue
     if not found:
-        raise BundleError(f"{records.root}: none of its images can be read.", "Name another data set.")
+        raise none_readable(records)
     return found
 
 
