@@ -73,9 +73,11 @@ def test_threads_that_write_one_file_never_tear_it(tmp_path):
 
     with ThreadPoolExecutor(5) as pool:
         reader = pool.submit(read)
-        for writer in [pool.submit(_write_often, path, letter) for letter in "abcd"]:
-            writer.result()
-        stop.set()
+        try:
+            for writer in [pool.submit(_write_often, path, letter) for letter in "abcd"]:
+                writer.result()
+        finally:
+            stop.set()  # else the reader of a writer that failed reads for ever
         reader.result()
     assert not torn
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -2,7 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +42,20 @@ def test_a_bundle_agrees_with_its_run(trained_run, bundle_path):
     assert list(bundle.groups) == list(run.groups)
     assert bundle.meta["latency_ms"] > 0
     assert (bundle.table["ood_score"] > 0).all()
+
+
+def test_latency_is_of_one_image_at_a_time_while_nothing_else_runs(trained_run, bundle_path, monkeypatch):
+    """By a clock that stands still but for a second an image: timed beside other images, each would take several."""
+    bundle, asked, read = Bundle(bundle_path), [], []
+    predict = bundle.predict
+    monkeypatch.setattr(
+        bundle, "predict", lambda images, **known: asked.append(len(images)) or predict(images, **known)
+    )
+    clock = SimpleNamespace(perf_counter=lambda: read.append(sum(asked)) or float(sum(asked)))
+    monkeypatch.setattr(import_module("lentigo.evaluation.predict"), "time", clock)
+    found = evaluation.predict_own_part(bundle, trained_run.records)
+    assert found.meta["latency_ms"] == 1000
+    assert read[0] > len(found)  # all images, and one more to warm up
 
 
 def test_threads_that_ask_a_run_at_once_get_its_answers(trained_run):

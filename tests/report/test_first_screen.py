@@ -53,6 +53,21 @@ def test_the_first_sentence_counts_images_misses_and_false_alarms(kind, tmp_path
     assert f"called {(~melanoma & called).sum():,} of {(~melanoma).sum():,} others melanoma" in first
 
 
+def test_misses_and_false_alarms_at_the_own_threshold_come_first(tmp_path):
+    """A model with a threshold is judged by it, as `classify` judges; its most probable diagnosis counts otherwise."""
+    logits = np.zeros((120, 7))
+    logits[:28, 4] = logits[40:46, 4] = 9  # above the threshold
+    logits[28:33, 4] = logits[46:49, 4] = 1.5  # most probably melanoma, but below it
+    subject = subject_of(tmp_path, of(np.repeat([4, 5], [40, 80]), logits), replicates=0)
+    applied = operating_points.apply(POINT, subject.predictions)
+    evidence = subject.evidence.model_copy(update={"bundle_points": (applied,)})
+    text = re.sub(r" \([^)]*\)", "", short(replace(subject, evidence=evidence)).text)
+    assert (
+        "it missed 12 of 40 melanomas and raised 6 false alarms on 80 others, going by its own threshold as classify "
+        "does. Going by the most probable diagnosis, it missed 7 of 40 melanomas and called 9 of 80 others melanoma."
+    ) in text
+
+
 @pytest.mark.parametrize(("kind", "warned"), [("good", False), ("bad", True), ("chance", True)])
 def test_a_poor_model_is_called_poor(kind, warned, tmp_path):
     subject = subject_of(tmp_path, make(1000, seed=1, skill=TABLES[kind]))
