@@ -51,6 +51,12 @@ def test_no_interval_from_one_resample_or_fewer(replicates):
     assert measure(predictions).get("accuracy").low is None
 
 
+def test_resamples_without_end_are_refused():
+    predictions = make(40, seed=1)
+    with pytest.raises(DataError, match=r"1,000,001 resamples would take too long; at most 1,000,000"):
+        bootstrap(lambda weights: weights[:, 0], predictions.labels, predictions.groups, 1_000_001, 0)
+
+
 @pytest.mark.parametrize("read", [load_run, Predictions.load, data.load_split], ids=["run", "table", "split"])
 def test_an_absent_file_is_said_in_words(tmp_path, synthetic_records, read):
     rest = (synthetic_records,) if read is data.load_split else ()

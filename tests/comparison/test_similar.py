@@ -140,6 +140,46 @@ class TestTheIndex:
         with pytest.raises(DataError, match="no such index"):
             comparison.load_index(tmp_path / "none.npz")
 
+    @pytest.mark.parametrize(
+        ("name", "wrong"),
+        [
+            ("steps", lambda c: -c),
+            ("steps", lambda c: c * 0),
+            ("steps", lambda c: c[:, None]),
+            ("groups", lambda c: c.astype(str)),
+            ("contents", lambda c: c.astype(float)),
+            ("pictures", lambda c: c.astype(float)),
+            ("ids", lambda c: np.arange(len(c))),
+            ("lesions", lambda c: c[:, None]),
+            ("header", lambda c: np.array(str(c).replace('"train"', '"some"'))),
+            ("header", lambda c: np.array(re.sub('"model_sha256": "[^"]*"', '"model_sha256": 5', str(c)))),
+            ("header", lambda c: np.array(str(c).replace('"lentigo_index": 1', '"lentigo_index": 0'))),
+        ],
+        ids=range(11),
+    )
+    def test_columns_of_other_types_or_values_are_damage(self, index_path, tmp_path, name, wrong):
+        """Negative steps turned every distance round, unsaid."""
+        with np.load(index_path) as found:
+            columns = dict(found)
+        np.savez(tmp_path / "bad.npz", **columns | {name: wrong(columns[name])})
+        with pytest.raises(DataError, match=r"bad\.npz: not an index of lentigo, or damaged .*Make it again"):
+            comparison.load_index(tmp_path / "bad.npz")
+
+    @pytest.mark.parametrize("name", ["diagnoses", "codes"])
+    def test_what_its_model_does_not_give_is_damage(self, index_path, classifier, train, tmp_path, name):
+        with np.load(index_path) as found:
+            columns = dict(found)
+        wrong = np.array(["zzz"] * len(columns[name])) if name == "diagnoses" else columns[name][:, :5]
+        np.savez(tmp_path / "bad.npz", **columns | {name: wrong})
+        with pytest.raises(DataError, match=r"bad\.npz: damaged, (the diagnosis 'zzz'|vectors of 5 numbers) is not of"):
+            comparison.similar(train.table["path"][0], tmp_path / "bad.npz", classifier)
+
+    def test_its_name_says_what_it_is(self, synthetic_root, bundle_path, tmp_path):
+        (tmp_path / "notes.txt").write_text("mine")
+        with pytest.raises(OutputError, match=r"must end in \.npz"):
+            comparison.build_index(synthetic_root, bundle_path, tmp_path / "notes.txt", overwrite=True)
+        assert (tmp_path / "notes.txt").read_text() == "mine"
+
     def test_nothing_is_overwritten_unasked(self, synthetic_root, bundle_path, tmp_path):
         (tmp_path / "mine.index.npz").write_text("mine")
         with pytest.raises(OutputError, match="already exists"):

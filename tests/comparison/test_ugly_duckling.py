@@ -97,6 +97,12 @@ class TestRefused:
         with pytest.raises(DataError, match="2 patients"):
             comparison.ugly_duckling(patient / "t.csv", classifier)
 
+    def test_a_lesion_with_the_name_of_an_image(self, patient, classifier):
+        """The two were taken for one lesion."""
+        (patient / "t.csv").write_text("image,lesion_id\nlesion0.jpg,lesion1.jpg\nlesion1.jpg,\nlesion2.jpg,\n")
+        with pytest.raises(DataError, match=r"'lesion1\.jpg' is the lesion of one row and the image of another"):
+            comparison.ugly_duckling(patient / "t.csv", classifier)
+
 
 def test_the_command_line(patient, bundle_path, run):
     out_file = patient / "out" / "u.png"

@@ -1,5 +1,6 @@
 """Teachers over folds: resumable, out of fold, measured together, and refused before hours are lost."""
 
+import dataclasses
 import json
 import shutil
 
@@ -164,6 +165,26 @@ def test_a_folder_of_other_teachers_or_other_files_is_refused(taught, synthetic_
     (tmp_path / "mine.txt").write_text("kept")
     with pytest.raises(OutputError, match="other files"):
         compression.train_teachers(synthetic_records, SPECS, tmp_path, folds=(0,), of=3)
+
+
+def test_what_was_trained_on_other_diagnoses_of_as_many_images_is_refused(taught, synthetic_records, tmp_path):
+    """And the splits that it was trained on stay."""
+    copy = tmp_path / "copy"
+    shutil.copytree(taught[1], copy)
+    table = synthetic_records.table
+    turned = dict(
+        zip(synthetic_records.label_set.classes, np.roll(synthetic_records.label_set.classes, 1), strict=True)
+    )
+    other = dataclasses.replace(
+        synthetic_records, table=table.assign(dx=table["dx"].map(turned).where(table.index > 99, table["dx"]))
+    )
+    before = (copy / "splits" / "fold0.csv").read_bytes()
+    with pytest.raises(OutputError, match=r"fold0\.csv: this is of another split"):
+        compression.train_teachers(other, SPECS, copy, folds=(0, 2), of=3)
+    assert (copy / "splits" / "fold0.csv").read_bytes() == before
+    shutil.rmtree(copy / "splits")
+    with pytest.raises(OutputError, match=r"first.fold0: this is of another split"):
+        compression.train_teachers(other, SPECS, copy, folds=(0, 2), of=3)
 
 
 @pytest.mark.parametrize(

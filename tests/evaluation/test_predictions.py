@@ -23,16 +23,20 @@ from tests.evaluation.imagined import make
         ("image_id", "I00000", "twice"),
         ("image_id", None, "no image_id that is a text"),
         ("image_id", 7, "no image_id that is a text"),
+        ("image_id", " ", "no image_id that is a text"),
+        ("p_zzz", 0.0, r"columns of other labels than HAM10000's: p_zzz"),
         ("p_mel", "high", "p_mel .* not hold numbers"),
     ],
 )
 def test_bad_row_is_named(column, value, message):
-    table = make(20).table.astype({column: object})
+    table = make(20).table
+    table[column] = table.get(column, 0.0)
+    table = table.astype({column: object})
     table.loc[7, column] = value
     table = table.infer_objects()
     with pytest.raises(DataError, match=message) as error:
         Predictions(table)
-    assert "I00007" in str(error.value) or column == "image_id" or value == "high"
+    assert "I00007" in str(error.value) or column in ("image_id", "p_zzz") or value == "high"
     assert error.value.hint
 
 

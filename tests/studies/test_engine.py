@@ -1,5 +1,8 @@
 """The engine: all studies run, each table has its columns, and what is done is not done again."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -12,7 +15,7 @@ from lentigo.studies import STUDIES
 from lentigo.studies.budgets import budget
 from lentigo.studies.cells import fill, metric_of
 from lentigo.studies.jobs import Start, plan, recipe_for, subsample
-from lentigo.studies.outcome import Finished, native_predictions
+from lentigo.studies.outcome import Finished, native_predictions, run_job
 from lentigo.studies.writing import Reproduction, write_study
 
 
@@ -257,3 +260,34 @@ def test_the_real_images_give_the_published_counts(real_records):
     study = STUDIES["compressed_cnn"]
     table = fill(study, study.table("4"), [], [], real_records.counts())
     assert all(cell.published == cell.recomputed for cell in table.cells)
+
+
+class TestWhatWasMeasuredBefore:
+    """It is read again only for the images and weights that it was measured with."""
+
+    @pytest.fixture
+    def job(self, synthetic_records):
+        study, limits = STUDIES["compressed_cnn"], budget("quick")
+        return next(j for j in plan(study, synthetic_records, limits, ["grouped"], Start({})))
+
+    @pytest.fixture
+    def place(self, reproduced, job, tmp_path):
+        whole = reproduced / "compressed_cnn" / "runs" / job.folder
+        shutil.copytree(whole, tmp_path / "place")
+        return tmp_path / "place"
+
+    def test_of_another_data_set_it_is_refused(self, job, place, synthetic_records):
+        assert run_job(job, budget("quick"), place).test_images == len(job.split.test)
+        other = data.split(synthetic_records, "grouped", fold=1)
+        with pytest.raises(RunError, match=r"trained on another data set or split"):
+            run_job(dataclasses.replace(job, split=other), budget("quick"), place)
+
+    def test_random_weights_are_not_taken_for_pretrained_ones(self, job, place):
+        with pytest.raises(RunError, match="began with random ones, not pretrained weights"):
+            run_job(dataclasses.replace(job, download=True), budget("quick"), place)
+
+    @pytest.mark.parametrize("text", ["", "{", "{}", "\x00"])
+    def test_damaged_it_is_an_error_that_names_the_file(self, job, place, text):
+        (place / "outcome.json").write_text(text)
+        with pytest.raises(RunError, match=r"outcome\.json: not what a reproduction wrote.*Remove this file"):
+            run_job(job, budget("quick"), place)

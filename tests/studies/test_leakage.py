@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from lentigo import data, studies
-from lentigo.errors import DataError
-from lentigo.studies.leakage import Leakage
+from lentigo.data.sources import synthetic
+from lentigo.errors import DataError, RunError
+from lentigo.studies.budgets import budget
+from lentigo.studies.leakage import PAIRED, Leakage, _one_nn_study, _pair
 from lentigo.studies.leakage_page import _mix
 from lentigo.studies.same_lesion import ABSENT, PRESENT, pair_arms
 from lentigo.studies.writing import Reproduction
@@ -68,6 +70,14 @@ def test_the_page_holds_what_was_measured(synthetic_root, tmp_path):
     assert f"{found.networks[0].native.get('accuracy').value:.3f}" in text
     before = text
     assert studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")[0].read_text() == before
+    other = data.read(synthetic.make(tmp_path / "other", lesions=120, seed=7))
+    with pytest.raises(RunError, match="another data set or split"):
+        _pair(PAIRED[0], other, budget("quick"), tmp_path / "leakage" / "paired")
+    with pytest.raises(RunError, match=rf"leakage\.json: source, images and seeds.* {len(other)}, \[0\]\) requested"):
+        _one_nn_study(other, budget("quick"), tmp_path / "leakage" / "one_nn")
+    (tmp_path / "leakage" / "one_nn" / "leakage.json").write_text("[]")
+    with pytest.raises(RunError, match="not a 1-NN baseline"):
+        _one_nn_study(other, budget("quick"), tmp_path / "leakage" / "one_nn")
     assert data.read(synthetic_root).name in text
     mix, leak = _mix(found)
     first, last = (found.networks[i].native.get("accuracy").value for i in (0, -1))

@@ -13,7 +13,7 @@ from lentigo.errors import RunError
 from lentigo.training import Range
 from lentigo.training.learner import Learner
 from lentigo.training.search import search
-from lentigo.training.space import check_space, grid_of, load_space, plain_space
+from lentigo.training.space import check_space, grid_of, grid_size, load_space, plain_space
 
 MODULE = sys.modules["lentigo.training.search"]  # the package has a function of that name
 RECIPE = training.Recipe(size=16, epochs=2, batch_size=32, schedule="constant", rotation=0)
@@ -208,7 +208,9 @@ class TestRefused:
         ("space", "said"),
         [
             ({}, "search space is empty"),
-            ({"optimizer": []}, "search space is empty"),
+            ({"optimizer": []}, "search space is empty: optimizer has no value"),
+            ({"batch_size": [16, 32, 16]}, "names batch_size 16 twice"),
+            ({"patience": ["fast"]}, "The search space's patience: The recipe's patience is 'fast'"),
             ({"balance": ["none", "oversampling"]}, "what the validation loss measures"),
             ({"optimizer": ["adam", "adamm"]}, "adamm"),
             ({"batch_size": Range(8, 64)}, "any real number"),
@@ -233,11 +235,43 @@ class TestRefused:
         with pytest.raises(RunError, match="range"):
             Range(low, high, points)
 
+    def test_a_grid_that_can_not_be_listed(self, split, tmp_path):
+        """It filled the memory before anything was said."""
+        many = {name: Range(1e-4, 1e-2, points=1000) for name in ("learning_rate", "weight_decay", "dropout")}
+        assert grid_size(SPACE) == 8
+        with pytest.raises(RunError, match=r"1,000,000,000 combinations; at most 100,000"):
+            grid_size(many)
+
+    def test_what_names_no_storage_or_device_writes_nothing(self, split, tmp_path):
+        for options, said in (
+            ({"study": "mine"}, "'mine' names a search in a shared"),
+            ({"device": "q"}, "device 'q'"),
+        ):
+            with pytest.raises(RunError, match=said):
+                search("tiny", split, SPACE, out=tmp_path / "s", recipe=RECIPE, **options)
+        assert not (tmp_path / "s").exists()
+
+    @pytest.mark.parametrize("text", ["{", "[]", "\x00", '{"study": "search"}'])
+    def test_a_note_of_the_storage_that_is_damaged(self, split, tmp_path, text):
+        (tmp_path / "s").mkdir()
+        (tmp_path / "s" / "storage.json").write_text(text)
+        with pytest.raises(RunError, match=r"storage\.json: it doesn't say which storage"):
+            search("tiny", split, SPACE, out=tmp_path / "s", recipe=RECIPE, storage=tmp_path / "trials.log")
+
     def test_another_search_in_the_folder(self, split, tmp_path):
         space = {"batch_size": [32, 64]}
         search("tiny", split, space, out=tmp_path / "s", trials=1, recipe=RECIPE)
         with pytest.raises(RunError, match="space"):
             search("tiny", split, SPACE, out=tmp_path / "s", trials=1, recipe=RECIPE)
+        with pytest.raises(RunError, match=r": recipe.epochs: 2 recorded, 3 requested\. Choose"):
+            search("tiny", split, space, out=tmp_path / "s", trials=1, recipe=RECIPE.replaced(epochs=3))
+        journal = tmp_path / "s" / "journal.log"
+        journal.write_text(journal.read_text().replace('"split_sha256"', '"split"', 1))
+        with pytest.raises(RunError, match="split_sha256: None recorded"):
+            search("tiny", split, space, out=tmp_path / "s", trials=1, recipe=RECIPE)
+        journal.write_text(journal.read_text().replace('"recipe"', '"rezept"', 1))
+        with pytest.raises(RunError, match="description of its search is damaged"):
+            search("tiny", split, space, out=tmp_path / "s", trials=1, recipe=RECIPE)
         with pytest.raises(RunError, match="there is a search"):
             search("tiny", split, space, out=tmp_path / "s", trials=1, recipe=RECIPE, resume=False)
 
@@ -258,6 +292,9 @@ def test_spaces_are_data(tmp_path):
     (tmp_path / "space.json").write_text(json.dumps(plain_space(space)))
     assert plain_space(load_space(tmp_path / "space.json")) == plain_space(space)
     assert "filters" not in studies.search_space("compact")
+    (tmp_path / "bad.json").write_text('[["learning_rate", [0.1, 0.2]]]')
+    with pytest.raises(RunError, match=r"bad\.json: not a search space"):
+        load_space(tmp_path / "bad.json")
     (tmp_path / "bad.json").write_text('{"learning_rate": 3}')
     with pytest.raises(RunError, match=r"bad\.json, learning_rate"):
         studies.search_space("compact", tmp_path / "bad.json")

@@ -251,6 +251,28 @@ class TestStorage:
         with pytest.raises(RunError, match="there is no folder"):
             open_storage(tmp_path / "none" / "trials.log")
 
+    def test_the_half_line_of_a_killed_process_is_left_out(self, tmp_path, capsys):
+        """What was appended to it made a line that nobody could read."""
+        journal = tmp_path / "trials.log"
+        optuna.create_study(storage=open_storage(journal), study_name="first")
+        whole = journal.read_bytes()
+        journal.write_bytes(whole + b'{"op_code":2,"worker')
+        optuna.create_study(storage=open_storage(journal), study_name="second")
+        assert "its last line was cut off" in capsys.readouterr().err
+        assert journal.read_bytes().startswith(whole)
+        names = [study.study_name for study in optuna.get_all_study_summaries(open_storage(journal))]
+        assert names == ["first", "second"]
+
+    @pytest.mark.parametrize("line", [b'{"op_code" 2}\n', b"\xff\xfe garbage\n", b"[]\n", b'{"op_code":2}\n', b"5\n"])
+    def test_a_damaged_journal_is_an_error_that_names_it(self, tmp_path, line):
+        journal = tmp_path / "trials.log"
+        optuna.create_study(storage=open_storage(journal), study_name="first")
+        content = journal.read_bytes() + line + journal.read_bytes()
+        journal.write_bytes(content)
+        with pytest.raises(RunError, match=r"trials\.log: this journal is damaged .*Restore the file"):
+            open_storage(journal)
+        assert journal.read_bytes() == content
+
     def test_a_database_is_named_by_its_url(self, tmp_path):
         open_storage(f"sqlite:///{tmp_path / 't.db'}")
         with pytest.raises(RunError, match="Name it as sqlite:///"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lentigo.atomic import refuse_existing, writable
 from lentigo.comparison.described import content_hash, opened, unit
 from lentigo.comparison.index import SUFFIX, Index
-from lentigo.errors import DataError, ImageError, LeakError
+from lentigo.errors import DataError, ImageError, LeakError, OutputError
 from lentigo.progress import note, track
 from lentigo.runtime import Bundle, Classifier
 from lentigo.runtime.perceptual import perceptual_hash
@@ -48,7 +48,8 @@ def build_index(
         BundleError: no such model, or it gives no embeddings.
         DataError: unreadable data, other diagnoses than the model's, or no image of the part.
         LeakError: 'all' of a data set of which the model has seen a part.
-        OutputError: the file exists, is the bundle or one of the data set's, or can't be written.
+        OutputError: the file's name doesn't end in .npz, it exists, is the bundle or one of the data set's, or can't be
+            written.
         RunError: a run that can't be read.
     """
     from lentigo import data
@@ -65,6 +66,8 @@ def build_index(
     else:
         records = data.read(source, labels=labels)
     refuse_inputs(target, records, [bundle_path])
+    if not target.name.endswith(".npz"):  # so that --overwrite never replaces a file of another kind
+        raise OutputError(f"{target}: the name of an index must end in .npz.", f"Rename it, such as NAME{SUFFIX}.")
     return index_of(records, classifier, part).save(target, overwrite=overwrite)
 
 

@@ -27,7 +27,18 @@ SUFFIX = ".index.npz"
 FORMAT = 1
 _DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError)
 """What a damaged archive raises besides errors of its values."""
-_COLUMNS = ("ids", "lesions", "diagnoses", "groups", "contents", "pictures", "codes", "steps")
+_HEADER = ("model", "model_sha256", "source", "part")
+_COLUMNS = {
+    "ids": ("U", 1),
+    "lesions": ("U", 1),
+    "diagnoses": ("U", 1),
+    "groups": (np.int32, 1),
+    "contents": (np.uint64, 1),
+    "pictures": (np.uint64, 1),
+    "codes": (np.int8, 2),
+    "steps": (np.float32, 1),
+}
+"""Type ('U' is text of any length) and dimensions of each column."""
 _MOST_BYTES = 1 << 30
 """What an index may unpack to, a guard against decompression bombs."""
 
@@ -79,6 +90,7 @@ class Index:
 
         Raises:
             BundleError: the index was made with another model.
+            DataError: it says so, but has vectors or diagnoses that the model doesn't give.
         """
         if bundle.sha256 != self.model_sha256:
             raise BundleError(
@@ -86,6 +98,11 @@ class Index:
                 f"{self.model_sha256[:12]}) than {bundle.path} ({bundle.name}, {bundle.sha256[:12]}).",
                 "Make an index with this model: lentigo index DATA --model MODEL.",
             )
+        unknown = sorted(set(self.diagnoses.tolist()) - set(bundle.labels.classes))
+        width = self.codes.shape[1]
+        if unknown or width != bundle.metadata.embedding:
+            what = f"the diagnosis {unknown[0]!r}" if unknown else f"vectors of {width} numbers"
+            raise DataError(f"{self.path or 'This index'}: damaged, {what} is not of {bundle.name}.", "Make it again.")
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> "Index":
         """Write the index; returns what is read back.
@@ -96,7 +113,7 @@ class Index:
         refuse_existing(path, overwrite=overwrite)
         header = {
             "lentigo_index": FORMAT,
-            **{key: getattr(self, key) for key in ("model", "model_sha256", "source", "part")},
+            **{key: getattr(self, key) for key in _HEADER},
         }
         with replacing(path) as partial, partial.open("wb") as file:
             columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
@@ -121,9 +138,11 @@ def load_index(path: str | os.PathLike[str]) -> Index:
         with np.load(file, allow_pickle=False) as found:
             header = json.loads(str(found["header"]))
             columns = {name: found[name] for name in _COLUMNS}
-        version = int(header.pop("lentigo_index"))
-        if version > FORMAT:
+        version = header.pop("lentigo_index")
+        if isinstance(version, int) and version > FORMAT:
             raise DataError(f"{file}: format {version} is newer than this lentigo.", "Upgrade lentigo.")
+        if version != FORMAT:
+            raise ValueError(f"format {version!r}")
         index = Index(**columns, **header, path=file)
         _check(index)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, *_DAMAGED) as error:
@@ -133,8 +152,14 @@ def load_index(path: str | os.PathLike[str]) -> Index:
 
 def _check(index: Index) -> None:
     """ValueError where columns don't fit together."""
+    for name, (kind, dimensions) in _COLUMNS.items():
+        column = getattr(index, name)
+        if column.ndim != dimensions or (column.dtype.kind if kind == "U" else column.dtype) != kind:
+            raise ValueError(f"{name} holds {column.dtype} {column.shape}")
     lengths = {len(getattr(index, name)) for name in _COLUMNS}
-    if lengths == {0} or len(lengths) != 1 or index.codes.ndim != 2 or index.codes.dtype != np.int8:
+    if lengths == {0} or len(lengths) != 1:
         raise ValueError("its columns don't fit together")
-    if not np.isfinite(index.steps).all():
-        raise ValueError("a vector is not finite")
+    if not (np.isfinite(index.steps) & (index.steps > 0)).all():
+        raise ValueError("a vector's step is not a number above 0")
+    if not all(isinstance(getattr(index, name), str) for name in _HEADER) or index.part not in ("train", "all"):
+        raise ValueError("its header says nothing of the model, the source or the part")

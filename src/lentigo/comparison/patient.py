@@ -179,6 +179,11 @@ def _tabled(file: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for row in rows:
         found.setdefault(row.get("lesion_id") or row["image"], []).append(file.parent / row["image"])
+    stated = {row["lesion_id"] for row in rows if row.get("lesion_id")}
+    if unnamed := next((r["image"] for r in rows if not r.get("lesion_id") and r["image"] in stated), None):
+        raise DataError(
+            f"{file}: {unnamed!r} is the lesion of one row and the image of another.", "Give each row a lesion_id."
+        )
     return found
 
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from lentigo.runtime.tables import read_table
 __all__ = ["Visit", "read_visits", "rows_of"]
 
 Dates = Literal["names", "exif"]
+EARLIEST = date(1900, 1, 1)
 _IN_NAME = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?!\d)")
 _EXIF_IFD, _TAKEN = 0x8769, 0x9003
 _COLUMNS = ("image", "date", "mask", "lesion_id")
@@ -56,8 +57,8 @@ def read_visits(
         masks: of images, a folder of masks named after them, with or without '_segmentation' or '_mask'.
 
     Raises:
-        DataError: not a table, a column is missing or unknown, several lesions; a date that is missing or can't be
-            read; no mask for an image, or more than one.
+        DataError: not a table, a column is missing or unknown, several lesions; a date that is missing, can't be read
+            or can't be; no mask for an image, or more than one.
         ImageError: no image.
     """
     files = [named] if isinstance(named, str | os.PathLike) else list(named)
@@ -110,9 +111,16 @@ def rows_of(file: Path, required: Sequence[str], known: Sequence[str]) -> list[d
     return rows
 
 
+def _possible(day: date, where: str) -> date:
+    """A day on which an image can have been taken: what is wrong in it would put the images in another order."""
+    if not EARLIEST <= day <= date.today() + timedelta(days=1):  # it may be tomorrow already where it was taken
+        raise DataError(f"{where}: no image was taken on {day}.", "Correct the date, or the clock of this machine.")
+    return day
+
+
 def _iso(text: str, where: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").date()
+        return _possible(datetime.strptime(text, "%Y-%m-%d").date(), where)
     except ValueError:
         raise DataError(f"{where}: the date {text!r} can't be read.", "Write it as 2024-05-31.") from None
 
@@ -132,7 +140,7 @@ def _from_exif(path: Path) -> date:
     except Exception:  # Pillow raises many kinds for damage
         raise DataError(f"{path}: can't be read.", "Check the path and the file.") from None
     try:
-        return datetime.strptime(str(taken or "").strip()[:10], "%Y:%m:%d").date()
+        return _possible(datetime.strptime(str(taken or "").strip()[:10], "%Y:%m:%d").date(), str(path))
     except ValueError:
         what = f"its Exif date {taken!r} can't be read" if taken else "it states no Exif date"
         raise DataError(f"{path}: {what}.", "State the dates in a CSV table.") from None

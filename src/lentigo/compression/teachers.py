@@ -147,6 +147,10 @@ def train_teachers(
     splits = {fold: data.split(records, protocol, fold=fold, folds=of, seed=seed) for fold in numbers}
     folder = _own(Path(out), teachers, splits[numbers[0]])
     for fold, split in splits.items():
+        file = folder / "splits" / f"fold{fold}.csv"
+        if file.exists():  # teachers may be trained on it
+            _refuse_other(file, data.load_split(file, records).hash, split)
+    for fold, split in splits.items():
         split.save(folder / "splits" / f"fold{fold}.csv")
     note(how_long(teachers, splits, folder, device))
     seconds = {teacher.name: 0.0 for teacher in teachers}
@@ -307,11 +311,22 @@ def _own(folder: Path, teachers: Sequence[TeacherSpec], split: data.Split) -> Pa
     return folder
 
 
+def _refuse_other(place: Path, before: str, split: data.Split) -> None:
+    """A data set of the same name and as many images may have other ones, or other diagnoses and so other parts."""
+    if before != split.hash:
+        raise OutputError(
+            f"{place}: this is of another split, of other or changed data ({before[:12]} recorded, "
+            f"{split.hash[:12]} requested).",
+            "Choose another folder, or restore the data set.",
+        )
+
+
 def _trained(teacher: TeacherSpec, split: data.Split, folder: Path, weights: Path | None, device: Device) -> Run:
     """A finished run with its predictions, trained as far as it isn't yet."""
     finished = (folder / "network.safetensors").exists()
     if finished:
         run = load_run(folder, split.records.roots, device=device)
+        _refuse_other(folder, run.split_sha256, split)
     else:
         resume = (folder / "recipe.json").is_file()
         note(f"{teacher.name}, fold {split.fold}{', resumed' if resume else ''}")

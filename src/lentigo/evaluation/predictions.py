@@ -44,13 +44,19 @@ class Predictions:
         missing = [c for c in needed if c not in self.table.columns]
         if missing:
             raise DataError(f"The predictions lack the columns {', '.join(missing)}.", _AGAIN)
+        unknown = sorted(c for c in self.table.columns if str(c).startswith("p_") and c not in needed)
+        if unknown:
+            raise DataError(
+                f"The predictions have columns of other labels than {self.label_set.name}'s: {', '.join(unknown)}.",
+                _AGAIN,
+            )
         if len(self.table) == 0:
             raise DataError("The predictions are empty.", "Predict on a part that has images.")
         if self.table["image_id"].duplicated().any():
             twice = self.table.loc[self.table["image_id"].duplicated(), "image_id"].iloc[0]
             raise DataError(f"The predictions contain image {twice} twice.", "Predict each image once.")
         for column in ("image_id", "lesion_id"):
-            texts = [isinstance(value, str) for value in self.table[column]]
+            texts = [isinstance(value, str) and bool(value.strip()) for value in self.table[column]]
             self._refuse(~np.array(texts), f"has no {column} that is a text")
         self._refuse(~self.table["dx"].isin(self.label_set.classes), "has no known diagnosis in dx")
         self._refuse(pd.isna(self.groups), "has no lesion")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lentigo import data, training
 from lentigo.atomic import write_text
 from lentigo.audit import nearest_neighbour_study
+from lentigo.errors import RunError, reason
 from lentigo.evaluation import Predictions, predict_part
 from lentigo.evaluation.result import Estimate, Result
 from lentigo.evaluation.statistics.estimates import estimate
@@ -29,6 +30,7 @@ from lentigo.studies.engines import Engine, check_engine, train_ahead
 from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, subsample, target_epochs
 from lentigo.studies.leakage_page import write_leakage
 from lentigo.studies.outcome import OUTCOME, Outcome, native_predictions, run_job
+from lentigo.studies.recorded import read_back, refuse_other_split
 from lentigo.studies.same_lesion import pair_arms
 from lentigo.studies.study import System
 
@@ -110,7 +112,7 @@ def leakage(
         leakage.md.
 
     Raises:
-        RunError: unknown budget, or `out` holds runs of another.
+        RunError: unknown budget, or `out` holds runs of another, or of another data set.
         DataError: the data set can't be read, or has no lesions with several images.
     """
     limits, records, folder = find_budget(budget), data.read(root), Path(out) / "leakage"
@@ -140,21 +142,39 @@ def leakage(
 def _one_nn_study(records: data.Records, budget: Budget, folder: Path) -> dict[str, object]:
     """The 1-NN baseline's summary; it takes minutes, so what was written before is read."""
     path = folder / "leakage.json"
+    seeds = (0,) if budget.images else (0, 1, 2)
     if not path.exists():
         print("leakage: a 1-NN baseline", file=sys.stderr)
-        seeds = (0,) if budget.images else (0, 1, 2)
         command = "lentigo reproduce leakage --data ROOT --out DIR"
         nearest_neighbour_study(records, 28, seeds=seeds).save(folder, command)
-    found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return _one_nn_summary(path, records, seeds)
+
+
+def _one_nn_summary(path: Path, records: data.Records, seeds: tuple[int, ...]) -> dict[str, object]:
+    """What the baseline wrote.
+
+    Raises:
+        RunError: it is damaged, or of other images or seeds.
+    """
+    hint = f"Remove {path.parent}: the same command measures again; or choose another --out."
+    try:
+        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+        before = (found["source"], found["images"], sorted({run["seed"] for run in found["runs"]}))  # type: ignore[attr-defined]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not a 1-NN baseline that lentigo wrote ({reason(error)}).", hint) from None
+    if before != (now := (records.name, len(records), list(seeds))):
+        raise RunError(f"{path}: source, images and seeds: {before} recorded, {now} requested.", hint)
     return found
 
 
 def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -> Paired:
     place = folder / system.network
     done = place / PAIR
-    if done.exists():
-        return Paired.from_json(done.read_text(encoding="utf-8"))
     arms = pair_arms(records)
+    if done.exists():
+        for name, whole in arms.splits.items():
+            refuse_other_split(place / name, subsample(whole, budget))
+        return read_back(Paired, done)
     native: list[Predictions] = []
     for name, whole in arms.splits.items():
         split = subsample(whole, budget)

@@ -17,6 +17,7 @@ from lentigo.evaluation.cost import measure as measure_cost
 from lentigo.evaluation.result import Result
 from lentigo.studies.budgets import Budget
 from lentigo.studies.jobs import Job, target_epochs
+from lentigo.studies.recorded import read_back, refuse_other_split, refuse_other_start
 
 __all__ = ["OUTCOME", "Finished", "Outcome", "describe_start", "native_predictions", "run_job"]
 
@@ -89,16 +90,18 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
     Leaves outcome.json, test.parquet and the run in `folder`.
 
     Raises:
-        RunError: the folder holds another training.
+        RunError: the folder holds another training, also one of other images or weights, or a damaged outcome.
         DataError: the images can't be read or split.
     """
     path = folder / OUTCOME
     if path.exists():
-        found = Outcome.from_json(path.read_text(encoding="utf-8"))
+        found = read_back(Outcome, path)
         if found.budget != budget.name:
             raise RunError(
                 f"{folder}: this was run with the budget {found.budget}, not {budget.name}.", "Choose another folder."
             )
+        refuse_other_split(folder / "run", job.split)
+        refuse_other_start(folder / "run", job)
         return found
     split = job.split
     run = training.train(

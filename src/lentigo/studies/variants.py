@@ -20,6 +20,7 @@ from lentigo.export.refit import predict_part_of
 from lentigo.runtime import Bundle
 from lentigo.studies.budgets import Budget
 from lentigo.studies.outcome import Finished, native_predictions
+from lentigo.studies.recorded import read_back
 from lentigo.studies.study import Study, Variant
 
 __all__ = ["VariantOutcome", "run_variants"]
@@ -70,7 +71,7 @@ def run_variants(study: Study, finished: Finished, budget: Budget) -> Iterator[V
     for variant in variants:
         path = place / f"{re.sub(r'[^a-z0-9]+', '-', variant.name.lower()).strip('-')}.json"
         if path.exists():
-            yield VariantOutcome.from_json(path.read_text(encoding="utf-8"))
+            yield read_back(VariantOutcome, path)
             continue
         try:
             made = run_steps(_recipe(variant, run), parent, place) if variant.steps else parent

@@ -12,7 +12,6 @@ journal.log               Optuna's storage, from which an interrupted search goe
 storage.json              in its place, where several workers share one: what it is called, and the study in it
 """
 
-import json
 import math
 import os
 import shutil
@@ -31,21 +30,23 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from lentigo import data
-from lentigo.atomic import entries, write_text
 from lentigo.data.seeds import check_seed
 from lentigo.errors import RunError
-from lentigo.training.devices import Device
+from lentigo.training.devices import Device, find_device
 from lentigo.training.fit import train
 from lentigo.training.loop import SCORE, DivergedError
 from lentigo.training.recipe import Recipe
 from lentigo.training.samplers import Sampler, SlotSampler
+from lentigo.training.search_identity import check_folder, describe, mark, refuse_other
 from lentigo.training.search_report import Search, read_log, write_search
-from lentigo.training.space import Space, apply_parameters, check_space, grid_of, plain_space, suggest
+from lentigo.training.space import Space, apply_parameters, check_space, grid_size, suggest
 from lentigo.training.storage import lock_of, named, open_storage, reached
 from lentigo.training.trials import DONE, POLL, Trials, slots
 
 __all__ = ["Sampler", "search", "search_from"]
 
+STUDY = "search"
+"""Name of a search that nobody named."""
 STARTUP = 5
 """Trials that train to their end before any is pruned."""
 
@@ -63,7 +64,7 @@ def search(
     resume: bool = True,
     device: Device = "auto",
     storage: str | os.PathLike[str] | None = None,
-    study: str = "search",
+    study: str = STUDY,
 ) -> Search:
     """Try hyper-parameters and keep the run with the lowest validation loss; the test part is not touched.
 
@@ -99,16 +100,19 @@ def search(
     """
     recipe = recipe or Recipe()
     folder = Path(out)
-    description = _describe(model, split, space, sampler, recipe, seed)
+    description = describe(model, split, space, sampler, recipe, seed)
     if sampler not in get_args(Sampler):
         raise RunError(f"Unknown sampler {sampler!r}.", f"Known: {', '.join(get_args(Sampler))}.")
     if trials < 1:
         raise RunError(f"A search can't have {trials} trials.", "It needs one or more.")
     check_seed(seed)
     check_space(space, model, recipe)
+    find_device(device)
+    if storage is None and study != STUDY:
+        raise RunError(f"The study {study!r} names a search in a shared storage.", "Add --storage, or omit --study.")
     if sampler == "grid":
-        trials = min(trials, math.prod(len(values) for values in grid_of(space).values()))
-    _check_folder(folder, resume, shared=storage is not None)
+        trials = min(trials, grid_size(space))
+    check_folder(folder, resume, shared=storage is not None)
     shared = storage is not None
     kept = open_storage(storage) if storage is not None else None  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +120,7 @@ def search(
     alone = FileLock(folder / "lock", timeout=-1 if shared else 0)
     try:
         if kept is not None and storage is not None:
-            _mark(folder, named(storage), study)
+            mark(folder, named(storage), study)
             with reached(storage):
                 opened = _open(kept, study, f"{named(storage)}, study {study!r}", description)
                 queue = Trials(opened, trials, alone=False, lock=lock_of(storage))
@@ -124,7 +128,7 @@ def search(
                 with alone:  # several workers may write into one folder
                     return write_search(opened, folder, split, recipe)
         with alone:
-            opened = _open(open_storage(folder / "journal.log"), "search", str(folder), description)
+            opened = _open(open_storage(folder / "journal.log"), STUDY, str(folder), description)
             _go_on(opened, trainer, SlotSampler(sampler, space, seed), Trials(opened, trials, alone=True))
             return write_search(opened, folder, split, recipe)
     except Timeout:
@@ -150,7 +154,7 @@ def search_from(
     labels: data.Labels = None,
     outside: bool = False,
     storage: str | os.PathLike[str] | None = None,
-    study: str = "search",
+    study: str = STUDY,
 ) -> Search:
     """Read a data set, split it and search on it: `data.read`, `data.split` and `search` in one call.
 
@@ -278,61 +282,8 @@ def _open(storage: optuna.storages.BaseStorage, name: str, place: str, descripti
             raise RunError(f"{place}: this study is not a search of lentigo.", "Name another: --study NAME.")
         study.set_user_attr("description", description)
         return study
-    begun = Recipe.from_dict(before["recipe"], recorded=True)  # older searches recorded older names
-    before["recipe"] = json.loads(json.dumps(begun.to_dict()))
-    for entry, now in description.items():
-        if before[entry] != now:
-            hint = "Choose another folder, or, in a shared storage, another study."
-            raise RunError(f"{place}: {entry}: {before[entry]} recorded, {now} requested.", hint)
+    refuse_other(place, before, description)
     return study
-
-
-def _describe(
-    model: str, split: data.Split, space: Space, sampler: Sampler, recipe: Recipe, seed: int
-) -> dict[str, object]:
-    """What must stay the same when a search goes on."""
-    return {
-        "model": model,
-        "split_sha256": split.hash,
-        "sampler": sampler,
-        "seed": seed,
-        "space": plain_space(space),
-        "recipe": json.loads(json.dumps(recipe.to_dict())),
-        "warm_up": recipe.epochs // 4,
-    }
-
-
-def _check_folder(folder: Path, resume: bool, shared: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder}: this is a file.", "Name a folder for the search.")
-    own, other = ("storage.json", "journal.log") if shared else ("journal.log", "storage.json")
-    if (folder / other).exists():
-        hint = "Omit --storage, or choose another folder." if shared else "Name it with --storage and --study."
-        kind = "has its own storage" if shared else "is in a shared storage"
-        raise RunError(f"{folder}: the search in this folder {kind}.", hint)
-    if entries(folder):
-        if not (folder / own).exists():
-            raise RunError(f"{folder}: this folder contains other files, but no search.", "Choose another.")
-        if not resume:
-            raise RunError(f"{folder}: there is a search in this folder.", "Choose another, or resume it.")
-
-
-def _mark(folder: Path, place: str, study: str) -> None:
-    """Note what a folder belongs to.
-
-    Raises:
-        RunError: it belongs to another storage or study.
-    """
-    now = {"storage": place, "study": study}
-    path = folder / "storage.json"
-    if not path.exists():
-        write_text(path, json.dumps(now, indent=2) + "\n")  # first of all files: several workers may begin at once
-    before = json.loads(path.read_text(encoding="utf-8"))
-    if before != now:
-        raise RunError(
-            f"{folder}: this folder belongs to study {before['study']!r} in {before['storage']}.",
-            "Name these, or choose another folder.",
-        )
 
 
 def _tidy(study: optuna.Study, folder: Path) -> None:

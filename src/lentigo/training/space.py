@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -18,8 +19,20 @@ from lentigo.training.checked import Checked
 from lentigo.training.recipe import Recipe
 from lentigo.written import read_json
 
-__all__ = ["Range", "Space", "apply_parameters", "check_space", "grid_of", "load_space", "plain_space", "suggest"]
+__all__ = [
+    "Range",
+    "Space",
+    "apply_parameters",
+    "check_space",
+    "grid_of",
+    "grid_size",
+    "load_space",
+    "plain_space",
+    "suggest",
+]
 
+MOST_CELLS = 100_000
+"""Combinations of a grid, all of which are listed before the first is tried."""
 _REFUSED = {
     "target": "losses of different targets can't be compared",
     "loss": "different losses can't be compared",
@@ -63,9 +76,11 @@ def load_space(path: Path) -> Space:
         RunError: absent, not JSON, or no space.
     """
     try:
-        values = dict(read_json(path))
-    except (OSError, ValueError, TypeError) as error:
+        values = read_json(path)
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: not a search space ({reason(error)}).", "See lentigo.training.load_space.") from None
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: not a search space.", "Write a JSON object: names with ranges or lists of values.")
     return {name: _choices(path, name, value) for name, value in values.items()}
 
 
@@ -91,9 +106,10 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
     Raises:
         RunError: empty, a name that neither recipe nor builder knows, or a value that can't be.
     """
-    if not space or any(not isinstance(v, Range) and len(v) == 0 for v in space.values()):
+    if not space:
         raise RunError("The search space is empty.", "Name a recipe entry with two values or more.")
     for name, values in space.items():
+        _check_values(name, values)
         if name in _REFUSED:
             raise RunError(f"A search can't choose the {name}: {_REFUSED[name]}.", "Set it in the recipe.")
         _check_name(name, model)
@@ -101,10 +117,24 @@ def check_space(space: Space, model: str, recipe: Recipe) -> None:
         if isinstance(values, Range) and isinstance(getattr(recipe, name, 0.0), int | str):
             raise RunError(f"The recipe's {name} can't be any real number.", "List the values to choose from.")
         for value in ends:
-            _, options = apply_parameters({name: value}, recipe)
+            try:
+                _, options = apply_parameters({name: value}, recipe)
+            except RunError as error:
+                raise RunError(f"The search space's {name}: {error.message}", error.hint) from None
             _check_options(model, recipe, options)
     firsts = {name: v.low if isinstance(v, Range) else v[0] for name, v in space.items()}
     _check_options(model, recipe, apply_parameters(firsts, recipe)[1])
+
+
+def _check_values(name: str, values: Range | Sequence[object]) -> None:
+    """A list of different values: of equal ones a grid would try one choice twice."""
+    if isinstance(values, Range):
+        return
+    if not values:
+        raise RunError(f"The search space is empty: {name} has no value.", "Name the values to choose from.")
+    texts = [json.dumps(value) for value in values]
+    if twice := next((text for text in texts if texts.count(text) > 1), None):
+        raise RunError(f"The search space names {name} {twice} twice.", "Keep one of them.")
 
 
 def _check_name(name: str, model: str) -> None:
@@ -136,6 +166,19 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, object]:
         else:
             chosen[name] = json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in values]))
     return chosen
+
+
+def grid_size(space: Space) -> int:
+    """How many combinations a grid has.
+
+    Raises:
+        RunError: more than can be listed, and so than can be tried.
+    """
+    size = math.prod(values.points if isinstance(values, Range) else len(values) for values in space.values())
+    if size > MOST_CELLS:
+        hint = "Name fewer values or points, or use another sampler."
+        raise RunError(f"The grid has {size:,} combinations; at most {MOST_CELLS:,} can be searched.", hint)
+    return size
 
 
 def grid_of(space: Space) -> dict[str, list]:

@@ -11,11 +11,12 @@ from typing import Any
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from lentigo.errors import OutputError, RunError
+from lentigo.errors import OutputError, RunError, reason
+from lentigo.progress import note
 
 __all__ = ["lock_of", "named", "open_storage", "reached"]
 
@@ -45,9 +46,15 @@ def open_storage(place: str | os.PathLike[str]) -> BaseStorage:
     path = Path(text)
     _check_journal(path)
     try:
-        return JournalStorage(JournalFileBackend(str(path)))
+        backend = JournalFileBackend(str(path))
+        _drop_unfinished(path)
+        return JournalStorage(backend)
     except OSError as error:
         raise OutputError.of(path, error) from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError) as error:
+        raise RunError(
+            f"{path}: this journal is damaged ({reason(error)}).", "Restore the file, or search in another folder."
+        ) from None
 
 
 def named(place: str | os.PathLike[str]) -> str:
@@ -100,6 +107,31 @@ def _check_journal(path: Path) -> None:
         raise RunError(f"{path}: this is an SQLite database.", f"Name it as sqlite:///{path}")
     if start and not start.startswith(b'{"op_code"'):
         raise RunError(f"{path}: this file is not a journal of Optuna.", "Name a new file, or the journal of a search.")
+
+
+def _drop_unfinished(path: Path) -> None:
+    """Take off the half line of a process that was killed while it wrote: what is appended to it can't be read.
+
+    Whoever appends holds Optuna's lock, so that under it an unfinished line is nobody's.
+    """
+    if _cut_off(path) is None:
+        return
+    lock = JournalFileSymlinkLock(str(path))
+    lock.acquire()
+    try:
+        whole = _cut_off(path)
+        if whole is not None:
+            note(f"{path}: its last line was cut off when it was written, and is left out.")
+            os.truncate(path, whole)
+    finally:
+        lock.release()
+
+
+def _cut_off(path: Path) -> int | None:
+    """Bytes of the whole lines, where something follows them; else None."""
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    return whole if whole < len(content) else None
 
 
 def _database(text: str) -> BaseStorage:

@@ -32,6 +32,8 @@ Drawn = TypeVar("Drawn")
 LEVEL = 0.95
 BLOCK = 1 << 18
 """Weights per block: small enough for a processor's cache."""
+MOST = 1_000_000
+"""Resamples that can be asked for; a thousandth of them is usual."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,12 @@ def bootstrap(
         What `statistic` returns, with R rows in all its arrays.
 
     Raises:
-        DataError: a number of resamples that gives no interval: 1, or below 0.
+        DataError: a number of resamples that gives no interval: 1, or below 0; or one that never ends.
     """
     if replicates == 1 or replicates < 0:
         raise DataError(f"{replicates} resamples give no interval.", "Use 1,000, or 0 for no intervals.")
+    if replicates > MOST:
+        raise DataError(f"{replicates:,} resamples would take too long; at most {MOST:,}.", "1,000 are usual.")
     with ThreadPoolExecutor() as pool:
         blocks = list(pool.map(statistic, resamples(labels, groups, replicates, seed)))
     return _joined(blocks) if blocks else None
