@@ -420,7 +420,7 @@ def test_a_manifest_is_checked_when_it_is_made(changed):
     ],
 )
 def test_two_files_of_one_name_are_refused(one, other):
-    """The second would be taken for the first, which lies there already, and never be fetched."""
+    """The second would be taken for the first, which already exists, and never be fetched."""
     known = {"address": None, "size": None, "checksum": None}
     with pytest.raises(ValueError, match="two files or folders would have the name"):
         manifest(RemoteFile(**known, **one), RemoteFile(**known, **other))

@@ -140,7 +140,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
 
 
 def _key(name: str) -> str:
-    """A name as the least exact file system compares it, and however its folders are parted."""
+    """A name as the least exact file system compares it, and with whatever separator of folders."""
     return unicodedata.normalize("NFC", PurePosixPath(name).as_posix()).lower()
 
 

@@ -118,11 +118,11 @@ class BundleMetadata(BaseModel):
     parameters: Count
     heads: tuple[Head, ...] = Field(min_length=1)
     """The first one is the diagnosis."""
-    members: int = Field(1, ge=1)
+    members: int = Field(default=1, ge=1)
     """Number of networks in the graph whose probabilities are averaged."""
     inputs: tuple[OptionalInput, ...] = ()
     """Inputs of the graph besides `image`."""
-    embedding: int | None = Field(None, ge=1)
+    embedding: int | None = Field(default=None, ge=1)
     """Width of the graph's output `embedding`; None of a file without one."""
     size: int = Field(ge=8, le=4096)
     """Side of the network's square input, in pixels."""
