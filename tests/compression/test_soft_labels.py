@@ -13,6 +13,7 @@ from lentigo.errors import BundleError, LeakError, OutputError, RunError
 from lentigo.evaluation.run_predictor import RunPredictor
 from lentigo.labels import BINARY
 from lentigo.runtime import IdSet, Outputs
+from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training.views import Views
 
 RECIPE = training.Recipe(size=24, augmentations=[{"name": "GaussianBlur", "probability": 0.5}])
@@ -138,6 +139,34 @@ def test_a_teacher_that_saw_a_test_image_is_refused(teacher, synthetic_records, 
     with pytest.raises(LeakError, match="test images, or their lesions, were seen"):
         compression.build_soft_labels(teacher, other, RECIPE, 1, tmp_path / "soft.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def renamed(split, name="folders"):
+    """The same split of the same pictures, under other ids."""
+    table = split.records.table.assign(
+        image_id=[f"x{i}" for i in range(len(split.records))],
+        lesion_id=[f"y{i}" for i in split.records.table["lesion_id"]],
+    )
+    new = dict(zip(split.records.ids, table["image_id"], strict=True))
+    manifest = split.manifest.assign(image_id=split.manifest["image_id"].map(new))
+    return replace(split, records=replace(split.records, table=table, name=name), manifest=manifest)
+
+
+def test_a_teacher_that_saw_test_images_under_other_ids_is_refused(teacher, split, tmp_path, capsys):
+    """By their pixels where it carries fingerprints of them, by the names of the data sets where these tell."""
+    out, hashes = tmp_path / "soft.safetensors", [perceptual_hash(p) for p in data.load_pixels(split.records, 96).array]
+    member = RunPredictor(teacher.run)
+    member.__dict__["origin"] = replace(teacher.origin, pictures=np.array(hashes))
+    with pytest.raises(LeakError, match=r"look like training images of .*Take a teacher of the same split"):
+        compression.build_soft_labels(member, renamed(split), RECIPE, 1, out)
+    member.__dict__["origin"] = replace(teacher.origin, data="dermamnist")
+    with pytest.raises(LeakError, match=r"which .* was trained on .dermamnist., there under numbers"):
+        compression.build_soft_labels(member, renamed(split, "ham10000"), RECIPE, 1, out)
+    assert not list(tmp_path.iterdir())
+    building.check_teachers([teacher], renamed(split), RECIPE, 1, out)
+    assert "learned from other images than the student: the same picture under another id" in capsys.readouterr().err
+    building.check_teachers([teacher], split, RECIPE, 1, out)
+    assert "learned from other images" not in capsys.readouterr().err
 
 
 def test_a_lesion_of_the_test_part_or_a_validation_image_in_training_is_enough(teacher, split, tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lentigo.data.overlaps import PARTS, numbered_by_row, shared_images
+from lentigo.data.overlaps import PARTS, numbered_by_row, refuse_renumbered, shared_images
 from lentigo.data.sources import load_manifests
+from lentigo.errors import LeakError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,16 @@ def test_rows_that_are_numbered_have_no_ids_to_compare(toy_records):
     assert numbered_by_row(
         replace(array, table=array.table.assign(image_id=["dermamnist_64_00000", "dermamnist_64_00001"]))
     )
+
+
+def test_what_was_learned_under_numbers_can_not_be_told_from_images_with_ids(toy_records):
+    """Neither can one without ids be told from what was learned with them; once ids are shared, they decide."""
+    records = replace(toy_records(["a", "b"], ["nv", "mel"]), name="ham10000")
+    ask = {"records": records, "comparable": False, "instead": "Take another."}
+    for name in ("dermamnist_224", "pixel_csv", "clinic+dermamnist_c"):
+        with pytest.raises(LeakError, match=r"HAM10000, which mine was trained on .*, there under numbers") as caught:
+            refuse_renumbered("mine", name, **ask)
+        assert "Take another." in caught.value.hint
+        assert refuse_renumbered("mine", name, **ask | {"comparable": True}) == ("HAM10000",)
+    assert refuse_renumbered("mine", "isic2019", **ask) == ("HAM10000",)
+    assert refuse_renumbered("mine", "folders", **ask) == ()

@@ -1,5 +1,6 @@
 """Training on several data sets, and from a run that was pretrained on another."""
 
+import dataclasses
 import json
 import shutil
 import warnings
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from lentigo import data, export, training
 from lentigo.errors import DataWarning, LeakError, RunError
 from lentigo.runtime import IdSet
+from lentigo.training import starting
 from lentigo.training.batches import EpochShuffle, epoch_positions
 from lentigo.training.hooks import BatchContext
 from lentigo.training.inputs import PixelInput
@@ -225,6 +227,20 @@ def test_a_starting_run_that_has_seen_the_test_part_is_refused(pretrained, roots
     second = training.train("compact", alone, RECIPE, out=tmp_path / "second", weights=pretrained.path)
     with pytest.raises(LeakError, match="test images, or their lesions, were seen"):
         training.train("compact", data.split(records, fold=1), RECIPE, out=tmp_path / "run", weights=second.path)
+
+
+def test_a_starting_run_that_knows_the_same_images_by_numbers_is_refused(pretrained, roots, tmp_path):
+    """Its own data set's name says so, or that of the run which it started from."""
+    ham = data.split(dataclasses.replace(data.read(roots[0]), name="ham10000"))
+    array = dataclasses.replace(pretrained, source="dermamnist")
+    second = dataclasses.replace(pretrained, start={"source": "a run", "run": {"data": "pixel_csv"}})
+    for parent, name in ((array, "dermamnist"), (second, "pixel_csv")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(starting, "load_run", lambda _, parent=parent: parent)
+            patch.setattr(starting, "started_from", lambda _: (IdSet({}), IdSet({})))
+            with pytest.raises(LeakError, match=f"starting run was trained on .{name}., there under numbers"):
+                training.train("compact", ham, RECIPE, out=tmp_path / "run", weights=pretrained.path)
+    assert not (tmp_path / "run" / "network.safetensors").exists()
 
 
 def test_weights_of_a_run_without_the_run_are_refused(pretrained, split, tmp_path):

@@ -17,6 +17,7 @@ from lentigo.atomic import entries, make_folder, write_bytes, write_text
 from lentigo.data.records import none_readable
 from lentigo.errors import BundleError, OutputError, RunError
 from lentigo.evaluation.evaluate import open_model
+from lentigo.evaluation.overlap import refuse_overlap
 from lentigo.progress import note, track
 from lentigo.runtime import IdSet, Predictor
 from lentigo.training import Recipe
@@ -66,7 +67,8 @@ def build_soft_labels(
         seed: what all views are drawn from, besides the image's id and the view's number.
 
     Raises:
-        LeakError: a teacher has seen a test image of the split, or was trained on a validation image.
+        LeakError: a teacher has seen a test image of the split, under its id or, of a teacher of other images, as far
+            as names of data sets and pixels tell; or was trained on a validation image.
         RunError: other labels than the recipe's, an augmentation that mixes images, or no view.
         BundleError: a bundle of format 1, which doesn't say enough of what it was trained on.
         DataError: no image of the training part can be read.
@@ -174,7 +176,28 @@ def check_teachers(
             )
         learned, seen = learned | origin.train, seen | origin.train | origin.validation
     refuse_leak(", ".join(member.name for member in members), learned, seen, split)
+    for member in members:
+        _refuse_renamed(member, split)
     return learned, seen
+
+
+def _refuse_renamed(teacher: Predictor, split: data.Split) -> None:
+    """Of a teacher of other images than the student's, see whether these hold the student's test images by other ids.
+
+    Raises:
+        LeakError: they do, as far as names of data sets and pixels tell.
+    """
+    origin = teacher.origin
+    if (origin.train | origin.validation | origin.test).contains(split.records.ids).any():
+        return  # images of the student's data set: their ids said what is to be said
+    found = refuse_overlap(
+        teacher.name,
+        origin.data,
+        origin.pictures,
+        split.test,
+        instead="Take a teacher of the same split and fold, or of other images.",
+    )
+    note(f"{teacher.name} learned from other images than the student: {found}.")
 
 
 def _same(path: Path, description: StoreDescription) -> SoftLabels:

@@ -11,8 +11,9 @@ al., arXiv:1908.02288, 2019 (ISIC 2019 is HAM10000, BCN20000 and MSK); Cassidy e
 from types import MappingProxyType
 
 from lentigo.data.records import Records
+from lentigo.errors import LeakError
 
-__all__ = ["numbered_by_row", "shared_images"]
+__all__ = ["numbered_by_row", "refuse_renumbered", "shared_images"]
 
 _HAM10000 = "HAM10000"
 _ISIC2018_VALIDATION = "the validation images of ISIC 2018"
@@ -31,6 +32,8 @@ PARTS = MappingProxyType(
     }
 )
 """What the data sets that lentigo knows by name are made of."""
+ARRAYS = frozenset({"pixel_csv", "dermamnist", "dermamnist_c", "dermamnist_e"})
+"""Those of them that number their images by row, unless a table of ids lies beside them."""
 
 
 def shared_images(first: str, second: str) -> tuple[str, ...]:
@@ -46,8 +49,42 @@ def numbered_by_row(records: Records) -> bool:
     return records.pixels is not None and all(str(i).startswith(f"{records.root.stem}_") for i in records.ids)
 
 
+def refuse_renumbered(
+    model: str, trained_on: str, records: Records, *, comparable: bool, instead: str
+) -> tuple[str, ...]:
+    """Stop where a model is known to have learned from these images, but under ids that can't be compared.
+
+    Args:
+        model: its name.
+        trained_on: `Records.name` of the data set that it learned from.
+        records: the images that it must not have seen.
+        comparable: whether it knows one of their ids at all, from whatever part of its data set.
+        instead: what to do then, as sentences.
+
+    Returns:
+        What both are made of, as `shared_images`.
+
+    Raises:
+        LeakError: they share images, and one of them numbers its images by row.
+    """
+    shared = shared_images(trained_on, records.name)
+    numbered = numbered_by_row(records)
+    if shared and not comparable and (numbered or any(_plain(name) in ARRAYS for name in trained_on.split("+"))):
+        raise LeakError(
+            f"{records.root}: {records.name} contains images of {' and '.join(shared)}, which {model} was trained on "
+            f"({trained_on}), {'' if numbered else 'there '}under numbers instead of their ids: which of them it has "
+            "seen is unknown.",
+            f"Put the table of ids beside {'it' if numbered else 'that data set, and train again'}. {instead}",
+        )
+    return shared
+
+
+def _plain(name: str) -> str:
+    """A data set's name without the size of a variant."""
+    return name.rstrip("0123456789").rstrip("_") if name not in PARTS else name
+
+
 def _parts(name: str) -> frozenset[str]:
     if "+" in name:
         return frozenset().union(*map(_parts, name.split("+")))
-    plain = name.rstrip("0123456789").rstrip("_") if name not in PARTS else name
-    return PARTS.get(plain, frozenset())
+    return PARTS.get(_plain(name), frozenset())

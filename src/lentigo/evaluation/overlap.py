@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lentigo import data
-from lentigo.data.overlaps import numbered_by_row, shared_images
+from lentigo.data.overlaps import refuse_renumbered
 from lentigo.errors import ImageError, LeakError
 from lentigo.runtime.perceptual import FALSE_HITS, near_duplicates, perceptual_hashes
 
@@ -19,16 +19,27 @@ MOST = 5 * FALSE_HITS
 """Share of images that may look like training images: five times what chance alone makes."""
 FEWEST = 3
 """Fewer such images than this are named and not refused."""
+OWN_TEST = "Evaluate its own test part (--own-test with the data set that it was trained on), or use other data."
 
 
-def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | None, records: data.Records) -> str:
+def refuse_overlap(
+    model: str,
+    trained_on: str,
+    hashes: NDArray[np.uint64] | None,
+    records: data.Records,
+    *,
+    comparable: bool = False,
+    instead: str = OWN_TEST,
+) -> str:
     """Stop where images bear other ids than those that a model learned from, but are the same.
 
     Args:
         model: its name.
         trained_on: `Records.name` of the data set that it learned from.
         hashes: perceptual hashes of its training images, or of some of them; None where it carries none.
-        records: the images that it is to be measured on. None of them has an id that the model knows.
+        records: the images that it must not have learned from. None of them has an id that it is known to have seen.
+        comparable: as in `data.overlaps.refuse_renumbered`.
+        instead: what to do where they are refused, as sentences.
 
     Returns:
         What was checked and found, for readers of the result: ends of a sentence, joined by semicolons.
@@ -37,14 +48,7 @@ def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | Non
         LeakError: the data set is known to be made of the training images, under ids that can't be compared; or too
             many images look like training images.
     """
-    shared = " and ".join(shared_images(trained_on, records.name))
-    own_test = "Evaluate its own test part (--own-test with the data set that it was trained on), or use other data."
-    if shared and numbered_by_row(records):
-        raise LeakError(
-            f"{records.root}: {records.name} contains images of {shared}, which {model} was trained on ({trained_on}), "
-            "under numbers instead of their ids: which of them it has seen is unknown.",
-            f"Put the table of ids beside it. {own_test}",
-        )
+    shared = " and ".join(refuse_renumbered(model, trained_on, records, comparable=comparable, instead=instead))
     notes = []
     if shared:
         notes.append(f"{trained_on}, which it was trained on, and {records.name} both contain images of {shared}")
@@ -55,7 +59,7 @@ def refuse_overlap(model: str, trained_on: str, hashes: NDArray[np.uint64] | Non
         raise LeakError(
             f"{records.root}: {len(alike):,} of {asked:,} images look like training images of {model}, such as "
             f"{alike[0]}; about this many are expected by chance: {FALSE_HITS * asked:.0f}.",
-            own_test,
+            instead,
         )
     notes.append(
         f"of {asked:,} images that were compared by their pixels with {len(hashes):,} training images {len(alike):,} "

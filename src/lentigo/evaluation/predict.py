@@ -107,7 +107,8 @@ def refuse_seen(model: Predictor, records: data.Records) -> str:
             f"{listed(records.ids[seen].tolist())}.",
             f"Use its own test part (--own-test){take}, or other data.",
         )
-    return refuse_overlap(model.name, origin.data, origin.pictures, records)
+    comparable = bool(origin.test.contains(records.ids).any())
+    return refuse_overlap(model.name, origin.data, origin.pictures, records, comparable=comparable)
 
 
 def predict_own_part(

@@ -11,9 +11,11 @@ from torch import nn
 
 from lentigo import data, models
 from lentigo.data.members import part_ids
+from lentigo.data.overlaps import refuse_renumbered
 from lentigo.errors import RunError
 from lentigo.normalisation import Normalisation
 from lentigo.progress import note
+from lentigo.runtime.origins import starts
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run, load_run, started_from
 from lentigo.training.soft_labels import refuse_leak
@@ -84,7 +86,8 @@ def start(
 
     Raises:
         RunError: the weights don't fit, or it is unknown what they have seen.
-        LeakError: the run has seen images of the split's test part, or was trained on some of its validation part.
+        LeakError: the run has seen images of the split's test part, or was trained on some of its validation part; or
+            it learned from a data set with the same images under ids that can't be compared.
     """
     parent = find_parent(weights)
     if parent is not None:
@@ -114,7 +117,13 @@ def _from_run(
     earlier = started_from(parent.start)
     learned = part_ids(before.train) | parent.taught | earlier[0]
     seen = learned | part_ids(before.validation) | earlier[1]
-    refuse_leak(f"{parent.path}, the starting run", learned, seen, split)
+    named = f"{parent.path}, the starting run"
+    refuse_leak(named, learned, seen, split)
+    comparable = bool((seen | part_ids(before.test)).contains(split.records.ids).any())
+    for source in (parent.source, *(one["run"]["data"] for one in starts(parent.start) if one.get("run"))):
+        refuse_renumbered(
+            named, source, split.records, comparable=comparable, instead="Or start from a run on other images."
+        )
     file = parent.path / "network.safetensors"
     given, own = load_file(file), network.state_dict()
     same = parent.recipe.outputs(parent.label_set) == recipe.outputs(split.records.label_set) and (
