@@ -9,7 +9,7 @@ from PIL import Image
 
 from lentigo import data
 from lentigo.compression.recipe import CompressionRecipe
-from lentigo.compression.teachers import load_teachers
+from lentigo.compression.teacher_specs import load_teachers
 from lentigo.data.pairs import read_pairs
 from lentigo.errors import LentigoError
 from lentigo.labels import BINARY, HAM10000, read_label_set, read_mapping

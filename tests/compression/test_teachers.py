@@ -9,6 +9,7 @@ import pytest
 
 from lentigo import compression, data, training
 from lentigo.compression import teachers as teaching
+from lentigo.compression.taught import ensemble_of
 from lentigo.compression.turned import predict_turned
 from lentigo.errors import OutputError, RunError
 from lentigo.evaluation import Predictions
@@ -63,7 +64,7 @@ def test_the_ensemble_is_the_mean_of_its_members(taught):
     found, out = taught
     members = [Predictions.load(out / name / "fold0" / "predictions.parquet") for name in ("first", "second")]
     shuffled = Predictions(members[1].table.sample(frac=1, random_state=0), members[1].meta)
-    mean = teaching._mean([members[0], shuffled])
+    mean = ensemble_of([members[0], shuffled])
     assert np.allclose(mean.probabilities, (members[0].probabilities + members[1].probabilities) / 2)
     assert set(found.results) == {"first", "second", "ensemble"}
     assert found.results["ensemble"].folds == 2

@@ -18,13 +18,9 @@ with needs_extra("lentigo.compression", "compress"):
     from lentigo.compression.steps import Step
     from lentigo.compression.structured import prune_structured
     from lentigo.compression.targets import Target
-    from lentigo.compression.teachers import (
-        TaughtTeachers,
-        TeacherSpec,
-        load_teachers,
-        train_teachers,
-        train_teachers_from,
-    )
+    from lentigo.compression.taught import TaughtTeachers
+    from lentigo.compression.teacher_specs import TeacherSpec, load_teachers
+    from lentigo.compression.teachers import train_teachers, train_teachers_from
     from lentigo.compression.verify import Verification, verify, verify_files
     from lentigo.training.soft_labels import SoftLabels, load_soft_labels
 

@@ -11,101 +11,30 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from lentigo import data, models
 from lentigo.atomic import own_folder, replacing, write_text
+from lentigo.compression.taught import TaughtTeachers, summarise
+from lentigo.compression.teacher_specs import TeacherSpec, load_teachers
 from lentigo.compression.timing import seconds_an_image
 from lentigo.compression.turned import predict_turned
-from lentigo.errors import OutputError, RunError, reason
-from lentigo.evaluation import Combined, Predictions, combine, measure, pool, predict_part
+from lentigo.errors import OutputError, RunError
+from lentigo.evaluation import predict_part
 from lentigo.evaluation.predict import Part
-from lentigo.evaluation.result import Result
-from lentigo.evaluation.statistics.runs import Spread
 from lentigo.progress import note
-from lentigo.render.markdown import table
-from lentigo.training import Recipe, Run, load_run, train
-from lentigo.training.checked import Checked
+from lentigo.training import Run, load_run, train
 from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
-from lentigo.written import read_json
 
-__all__ = ["TaughtTeachers", "TeacherSpec", "load_teachers", "train_teachers", "train_teachers_from"]
+__all__ = ["train_teachers", "train_teachers_from"]
 
-DECLARED, PAGE, RESULT = "teachers.json", "teachers.md", "table.json"
+DECLARED = "teachers.json"
 FOLDS_WITHOUT_CARD = 3
 """Folds that are trained where there is no graphics card, if nobody says which."""
-SHOWN = ("balanced_accuracy", "auc", "sensitivity_at_80_specificity", "ece")
 PathLike = str | os.PathLike[str]
-
-
-class TeacherSpec(Checked):
-    """A teacher to train.
-
-    Attributes:
-        name: of its folder.
-        model: name of the network.
-        recipe: how to train it.
-        weights: name of a safetensors file to start from; '' for random weights.
-        options: of the network's builder.
-        turns: whether it answers with the mean over an image and its quarter turn, each with the recipe's mirrors.
-    """
-
-    subject: ClassVar[str] = "teacher"
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    model: str
-    recipe: Recipe = Recipe()
-    weights: str = ""
-    options: dict[str, Any] = Field(default_factory=dict)
-    turns: bool = False
-
-    def declared(self) -> dict[str, Any]:
-        """As the folder keeps it; without `turns` where it is unset, as folders of before it."""
-        return self.model_dump(mode="json", exclude=None if self.turns else {"turns"})
-
-
-class TaughtTeachers(Result):
-    """What a list of teachers came to.
-
-    Attributes:
-        folds: numbers of the folds.
-        of: into how many the data set was divided.
-        seconds: of training, by teacher.
-        results: by teacher, and 'ensemble' for the mean of their probabilities.
-    """
-
-    folds: tuple[int, ...]
-    of: int
-    seconds: dict[str, float]
-    results: dict[str, Combined]
-
-    def to_markdown(self) -> str:
-        """As a table, a row a teacher."""
-        what = next(iter(self.results.values())).provenance[0]
-        shown = [name for name in what.shown("headline") if name.partition(".")[0] in SHOWN]
-        rows = [
-            (
-                name,
-                *(_cell(found.views["equal_prevalence"]["diagnosis"][metric]) for metric in shown),
-                duration(self.seconds[name]) if name in self.seconds else "–",
-            )
-            for name, found in self.results.items()
-        ]
-        warnings = dict.fromkeys(w for found in self.results.values() for w in found.warnings)
-        blocks = [
-            "# Teachers",
-            f"Test parts of {len(self.folds)} of {self.of} folds ({', '.join(map(str, self.folds))}), protocol "
-            f"{what.protocol}, all diagnoses equally common: mean over folds, and its interval of 95 %, which allows "
-            "for shared training images. The ensemble is the mean of the probabilities.",
-            table(("teacher", *map(what.label, shown), "training"), rows),
-            "\n".join(f"- {warning}" for warning in warnings),
-        ]
-        return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def train_teachers(
@@ -158,7 +87,7 @@ def train_teachers(
         for teacher in teachers:
             run = _trained(teacher, split, folder / teacher.name / f"fold{fold}", files[teacher.name], device)
             seconds[teacher.name] += kept_epoch(run.path, run.recipe.keep)[2]
-    return _write(folder, [teacher.name for teacher in teachers], numbers, of, seconds)
+    return summarise(folder, [teacher.name for teacher in teachers], numbers, of, seconds)
 
 
 def train_teachers_from(
@@ -198,24 +127,6 @@ def train_teachers_from(
     records = data.read(root, labels=labels, mapping=mapping)
     chosen: dict[str, Any] = {"folds": folds, "of": of, "protocol": protocol, "seed": seed}
     return train_teachers(records, declared, out, **chosen, weights=place, device=device)
-
-
-def load_teachers(path: PathLike) -> tuple[TeacherSpec, ...]:
-    """Read a list of teachers: JSON, a list of objects with the entries of `TeacherSpec`.
-
-    Raises:
-        RunError: absent, not such a list, or an entry that is wrong; the message names the file.
-    """
-    try:
-        values = read_json(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: not a list of teachers ({reason(error)}).", "Write a JSON list of objects.") from None
-    if not isinstance(values, list):
-        raise RunError(f"{path}: not a list of teachers.", "Write a JSON list of objects.")
-    try:
-        return tuple(TeacherSpec.model_validate(value) for value in values)
-    except RunError as error:
-        raise RunError(f"{path}: {error.message}", error.hint) from None
 
 
 def how_long(
@@ -345,38 +256,3 @@ def _trained(teacher: TeacherSpec, split: data.Split, folder: Path, weights: Pat
             with replacing(file) as partial:
                 (predict_turned if teacher.turns else predict_part)(run, part).save(partial)
     return run
-
-
-def _write(
-    folder: Path, names: Sequence[str], folds: Sequence[int], of: int, seconds: Mapping[str, float]
-) -> TaughtTeachers:
-    """Pool, measure and combine what the runs predicted."""
-    tables = {
-        name: [Predictions.load(folder / name / f"fold{fold}" / "predictions.parquet") for fold in folds]
-        for name in names
-    }
-    for name in names:
-        with replacing(folder / name / "out_of_fold.parquet") as partial:
-            pool(tables[name]).save(partial)
-    if len(names) > 1:
-        tables["ensemble"] = [_mean([tables[name][i] for name in names]) for i in range(len(folds))]
-    results = {name: combine([measure(part) for part in parts]) for name, parts in tables.items()}
-    taught = TaughtTeachers(folds=tuple(folds), of=of, seconds=dict(seconds), results=results)
-    write_text(folder / RESULT, taught.to_json() + "\n")
-    write_text(folder / PAGE, taught.to_markdown())
-    return taught
-
-
-def _mean(members: Sequence[Predictions]) -> Predictions:
-    """The mean of what several teachers say of the same images."""
-    first = members[0]
-    places = [pd.Index(m.table["image_id"]).get_indexer(pd.Index(first.table["image_id"])) for m in members]
-    mean = np.mean([m.probabilities[place] for m, place in zip(members, places, strict=True)], axis=0)
-    return first.replaced(mean, model="ensemble", model_sha256=None)
-
-
-def _cell(spread: Spread) -> str:
-    """A metric with its interval."""
-    if spread.mean is None:
-        return f"undefined ({spread.note})"
-    return f"{spread.mean:.3f}" + (f" ({spread.low:.3f} to {spread.high:.3f})" if spread.low is not None else "")
