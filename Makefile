@@ -8,7 +8,7 @@ DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
 
 .PHONY: demo try test test-slow test-lowest lint docs format clean
 
-demo: $(VENV)/.installed  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
+demo: $(VENV)/.trains  ## train, evaluate, export, classify and draw, on synthetic lesions or on LENTIGO_DATA
 	$(BIN)/lentigo demo --out "$(OUT)" $(DATA)
 	@echo "Open docs/try/index.html in a browser: the model that ships, for your own images."
 
@@ -39,11 +39,16 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The stamp is newer than pyproject.toml when everything that it names is installed.
+# Stamps are newer than pyproject.toml when what it names is installed: for the demo what it needs, else everything.
+$(VENV)/.trains: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train]"
+	touch $@
+
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
-	touch $@
+	touch $(VENV)/.trains $@
 
 $(LOWEST)/.installed: pyproject.toml tools/lowest.py
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
