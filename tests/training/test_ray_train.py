@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lentigo import data, training
-from lentigo.training.run import load_run
+from lentigo.training.loading import load_run
 from tests.training.test_processes import RECIPE, assert_same
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"

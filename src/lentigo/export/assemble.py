@@ -25,7 +25,7 @@ from lentigo.runtime.metadata import FORMAT, Fingerprints
 from lentigo.runtime.origins import citations, licences
 from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
-from lentigo.training.run import public_start
+from lentigo.training.start_record import public_start
 from lentigo.training.students import published
 from lentigo.written import unprintable
 

@@ -10,8 +10,9 @@ with needs_extra("lentigo.training", "train"):
     from lentigo.training.finetune import fine_tune
     from lentigo.training.fit import train, train_from
     from lentigo.training.hooks import BatchContext, Hook, register_callback, register_loss
+    from lentigo.training.loading import load_run
     from lentigo.training.recipe import Augment, Recipe
-    from lentigo.training.run import Run, load_run
+    from lentigo.training.run import Run
     from lentigo.training.search import search, search_from
     from lentigo.training.search_report import Search, Trial
     from lentigo.training.space import Range, Space, load_space

@@ -17,9 +17,10 @@ from lentigo.atomic import entries, make_folder, write_bytes
 from lentigo.errors import RunError, reason
 from lentigo.training.devices import Device, find_device
 from lentigo.training.fit import check_model, fit_run
+from lentigo.training.loading import load_run
 from lentigo.training.named import Named
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import Run, environment, load_run
+from lentigo.training.run import Run, environment
 from lentigo.training.students import check_student, find_store, with_store
 
 __all__ = ["Changed", "fine_tune", "gentler"]

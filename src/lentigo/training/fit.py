@@ -23,11 +23,12 @@ from lentigo.training.devices import Device, find_device
 from lentigo.training.hooks import CALLBACKS, Hook
 from lentigo.training.inputs import PixelInput
 from lentigo.training.learner import Learner
+from lentigo.training.loading import load_run
 from lentigo.training.loop import fit
 from lentigo.training.processes import launch, started_outside, together, wait_for_all, world
 from lentigo.training.recipe import Recipe
 from lentigo.training.resume import check_same, recorded_recipe, recorded_run
-from lentigo.training.run import Run, environment, load_run
+from lentigo.training.run import Run, environment
 from lentigo.training.soft_labels import SoftLabels
 from lentigo.training.sources import check_shares, describe_sources, main_prior
 from lentigo.training.stages import fit_in_stages

@@ -10,8 +10,9 @@ from lentigo import data
 from lentigo.atomic import entries
 from lentigo.data.splits import COLUMNS, HEADER
 from lentigo.errors import RunError
+from lentigo.training.loading import load_run
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import Run, load_run
+from lentigo.training.run import Run
 
 __all__ = ["check_same", "recorded_recipe", "recorded_run"]
 

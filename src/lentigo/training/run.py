@@ -9,11 +9,10 @@ network.safetensors  the best weights; its presence means that the training fini
 
 import hashlib
 import json
-import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,15 +21,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lentigo import data, models
-from lentigo.arguments import checked
 from lentigo.atomic import replacing, write_text
-from lentigo.errors import DataError, RunError, reason
+from lentigo.errors import RunError
 from lentigo.labels import HAM10000, LabelSet, find_mapping
 from lentigo.models.transfer import Transfer
 from lentigo.models.weights import Undrawn
@@ -42,8 +40,9 @@ from lentigo.training.history import duration, kept_epoch
 from lentigo.training.inputs import PixelInput
 from lentigo.training.recipe import Recipe
 from lentigo.training.sources import RunSource
+from lentigo.training.start_record import started_from
 
-__all__ = ["Run", "load_run", "public_start", "started_from"]
+__all__ = ["Run", "environment"]
 
 PIXELS = 32 * 64 * 64
 """Pixels that are predicted at a time, so that memory doesn't depend on the size of the images; few, so that the maps
@@ -336,82 +335,8 @@ class Run:
             partial.write_bytes(save({k: v.contiguous().cpu() for k, v in network.state_dict().items()}))
 
 
-@checked
-def load_run(path: str | os.PathLike[str], data: data.Root | None = None, *, device: Device = "auto") -> Run:
-    """Read a run's folder.
-
-    Args:
-        path: the folder.
-        data: where the images are now; without it where they were when it was trained. Of several data sets, where the
-            main one is, or a sequence that says where each is.
-        device: where it predicts: 'auto', 'cpu', 'cuda' or 'mps'.
-
-    Raises:
-        RunError: not a run, a description that is damaged, another number of data sets, or no such device.
-    """
-    file = Path(path) / "recipe.json"
-    find_device(device)
-    try:
-        values = dict(json.loads(file.read_text(encoding="utf-8")))
-        values["recipe"] = Recipe.from_dict(values["recipe"], recorded=True).to_dict()
-        label_set = LabelSet.from_dict(values.pop("label_set")) if "label_set" in values else HAM10000
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path}: not a lentigo run ({reason(error)}).", "Name a folder written by lentigo train."
-        ) from None
-    except (RunError, DataError) as error:
-        raise RunError(f"{file}: {error.message} {error.hint}", DAMAGED) from None
-    moved = {"path": str(path), "device": device}
-    try:
-        run = _DESCRIPTION.validate_json(json.dumps(values | moved), context={"recorded": True})
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise RunError(f"{file}: {place} is {fault['input']!r} ({fault['msg']}).", DAMAGED) from None
-    if len(run.prior) != len(label_set):
-        raise RunError(f"{file}: {len(run.prior)} entries in prior for {len(label_set)} labels.", DAMAGED)
-    if not math.isclose(sum(run.prior), 1, abs_tol=1e-3):
-        raise RunError(f"{file}: prior adds up to {sum(run.prior):g}, not to 1.", DAMAGED)
-    return _moved(replace(run, label_set=label_set), data)
-
-
-def _moved(run: Run, root: data.Root | None) -> Run:
-    """The run with its data sets at other places."""
-    if root is None:
-        return run
-    roots = [str(Path(r).absolute()) for r in ([root] if isinstance(root, str | os.PathLike) else root)]
-    if len(roots) not in (1, max(1, len(run.sources))):
-        raise RunError(
-            f"{run.path}: {len(roots)} data sets named for a run of {max(1, len(run.sources))}.",
-            f"Name the place of each, in this order: {run.source}.",
-        )
-    places = [*roots, *(source.root for source in run.sources[len(roots) :])]
-    sources = tuple(replace(source, root=r) for source, r in zip(run.sources, places, strict=False))
-    return replace(run, root=roots[0], sources=sources)
-
-
-def started_from(start: Mapping[str, Any]) -> tuple[IdSet, IdSet]:
-    """Ids of images and lesions that weights were trained on, and trained or tuned on, as `Run.start` records them."""
-    learned = seen = IdSet({})
-    if "run" in start:
-        learned, seen = (IdSet.decode(str(start["run"][name])) for name in ("learned", "seen"))
-    if "parent_start" in start:
-        earlier = started_from(start["parent_start"])
-        learned, seen = learned | earlier[0], seen | earlier[1]
-    return learned, seen
-
-
-def public_start(start: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file that travels says of it: all but the ids, which are among its fingerprints."""
-    found = {name: value for name, value in start.items() if name not in ("learned", "seen")}
-    return {name: public_start(v) if name in ("run", "parent_start", "start") else v for name, v in found.items()}
-
-
 def environment() -> dict[str, str]:
     """Versions and machine, for the record."""
     versions = {name: version(name) for name in PACKAGES}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     return {**versions, "python": platform.python_version(), "machine": f"{platform.machine()}, {device}"}
-
-
-_DESCRIPTION = TypeAdapter(Run)

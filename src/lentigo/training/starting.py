@@ -16,9 +16,11 @@ from lentigo.errors import RunError
 from lentigo.normalisation import Normalisation
 from lentigo.progress import note
 from lentigo.runtime.origins import starts
+from lentigo.training.loading import load_run
 from lentigo.training.recipe import Recipe
-from lentigo.training.run import Run, load_run, started_from
+from lentigo.training.run import Run
 from lentigo.training.soft_labels import refuse_leak
+from lentigo.training.start_record import started_from
 
 __all__ = ["Start", "find_parent", "recorded_start", "start"]
 
