@@ -186,9 +186,9 @@ def test_other_mix_is_warned_of():
 
 @pytest.mark.parametrize("bad", [[0.5] * 7, [1, 0, 0, 0, 0, 0, 0], [0.5, 0.5], [float("nan")] * 7])
 def test_training_prevalence_must_be_one(bad):
-    predictions = Predictions(make(20).table, {"training_prevalence": bad})
+    stated = {"training_prevalence": bad}
     if bad == [0.5] * 7:  # shares of any sum are scaled
-        assert predictions.training_prevalence == pytest.approx(np.full(7, 1 / 7))
+        assert Predictions(make(20).table, stated).training_prevalence == pytest.approx(np.full(7, 1 / 7))
     else:
-        with pytest.raises(DataError):
-            measure(predictions)
+        with pytest.raises(DataError, match=r"prevalence (of the predictions )?is (not )?7"):
+            measure(Predictions(make(20).table, stated))
