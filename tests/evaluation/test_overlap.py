@@ -1,12 +1,16 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lentigo.errors import LeakError
 from lentigo.evaluation.overlap import refuse_overlap
+from lentigo.evaluation.predict import refuse_seen
+from lentigo.runtime import IdSet
 from lentigo.runtime.perceptual import perceptual_hash
+from lentigo.runtime.predictor import Origin
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,14 @@ def array(synthetic_records):
 def test_a_known_overlap_without_ids_is_refused(array):
     with pytest.raises(LeakError, match=r"dermamnist contains images of HAM10000, which lentigo-s .*own-test"):
         refuse_overlap("lentigo-s", "ham10000", None, array)
+
+
+def test_equal_numbers_of_rows_are_no_ids_that_can_be_compared(array):
+    """A model's own test part may be of another array, whose rows have the same numbers."""
+    nothing = IdSet({})
+    origin = Origin("dermamnist", {}, (), 1.0, nothing, nothing, test=IdSet.of(array.ids))
+    with pytest.raises(LeakError, match="under numbers instead of their ids"):
+        refuse_seen(SimpleNamespace(name="mine", origin=origin), array)
 
 
 def test_a_known_overlap_with_ids_is_named(synthetic_records):
