@@ -40,14 +40,11 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 # Stamps are newer than pyproject.toml when what it names is installed: for the demo what it needs, else everything.
-$(VENV)/.trains: pyproject.toml
+$(VENV)/.trains: EXTRA := train
+$(VENV)/.installed: EXTRA := dev
+$(VENV)/.trains $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train]"
-	touch $@
-
-$(VENV)/.installed: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
 	touch $(VENV)/.trains $@
 
 $(LOWEST)/.installed: pyproject.toml tools/lowest.py

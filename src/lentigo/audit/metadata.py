@@ -7,11 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lentigo.data.records import Problem, Records
+from lentigo.runtime.clinical import OLDEST
 
 __all__ = ["SEXES", "SITES", "find_contradictions", "find_faults", "find_missing"]
-
-OLDEST = 120
-"""Age in years above which an entry is an error."""
 
 SEXES = frozenset({"female", "male", "other"})
 """As the readers of data sets spell them."""

@@ -173,9 +173,7 @@ def _handle_received(station: Station, received: Path, ended: threading.Event) -
             return
         try:
             content = path.read_bytes()
-        except (
-            OSError
-        ) as error:  # one file stops nothing; an administrator's doing, for the listener writes readable ones
+        except OSError as error:  # an administrator's doing, for the listener writes files that can be read
             raise OutputError(f"{path}: a received image can't be read: {reason(error)}.", next_step(error)) from error
         station.handle(content, path.name, last=True)
         try:

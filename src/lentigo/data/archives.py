@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from lentigo.errors import DataError, OutputError, next_step, reason
 from lentigo.progress import track
 
-__all__ = ["MAX_FILES", "MAX_RATIO", "unpack"]
+__all__ = ["MAX_FILES", "MAX_RATIO", "place_of", "unpack"]
 
 MAX_FILES = 500_000
 """More entries than any data set here has."""
@@ -116,7 +116,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
     first: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         fault = _fault(entry)
-        earlier = first.setdefault(_key(entry.filename), entry)
+        earlier = first.setdefault(place_of(entry.filename), entry)
         if fault is None and earlier is not entry:
             same = (earlier.CRC, earlier.file_size) == (entry.CRC, entry.file_size)
             if earlier.filename == entry.filename or not same:
@@ -124,7 +124,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
         if fault:
             raise _refused(archive, f"its entry {entry.filename!r} {fault}")
     for entry in first.values():
-        above = (first.get(str(parent)) for parent in PurePosixPath(_key(entry.filename)).parents)
+        above = (first.get(str(parent)) for parent in PurePosixPath(place_of(entry.filename)).parents)
         if (inside := next((one for one in above if one is not None and not one.is_dir()), None)) is not None:
             raise _refused(archive, f"its entry {entry.filename!r} lies in {inside.filename!r}, which is a file")
     unpacked = sum(entry.file_size for entry in first.values())
@@ -139,7 +139,7 @@ def _checked(archive: Path, entries: list[zipfile.ZipInfo], place: Path) -> list
     return list(first.values())
 
 
-def _key(name: str) -> str:
+def place_of(name: str) -> str:
     """A name as the least exact file system compares it, and with whatever separator of folders."""
     return unicodedata.normalize("NFC", PurePosixPath(name).as_posix()).lower()
 

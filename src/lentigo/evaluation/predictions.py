@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from lentigo.errors import DataError, reason
 from lentigo.labels import HAM10000, LabelSet
+from lentigo.runtime.clinical import OLDEST
 
 __all__ = ["Predictions", "probability_columns"]
 
 _META_KEY = b"lentigo"
 _AGAIN = "Predict again, or correct the table."
-OLDEST = 120
-"""Age in years above which an entry is an error, as in data sets."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lentigo.export.parity import Parity, check_parity
 from lentigo.export.refit import DRAFT_TEMPERATURE, recalibrate
 from lentigo.labels import LabelSet
 from lentigo.runtime import NOTICE, Bundle, BundleMetadata, Head, IdSet, OODThreshold
-from lentigo.runtime.metadata import FORMAT, Fingerprints
+from lentigo.runtime.metadata import FORMAT, LONGEST_NAME, Fingerprints
 from lentigo.runtime.origins import citations, licences
 from lentigo.runtime.perceptual import perceptual_hash
 from lentigo.training import Run
@@ -83,8 +83,10 @@ def checked_path(path: Path) -> Path:
 
 def checked_name(name: str) -> str:
     """A model's name, refused before hours of work if no file with it could be opened."""
-    if not name.strip() or len(name) > 255 or unprintable(name):
-        raise BundleError(f"{name!a} can't be the name of a model.", "Give 1 to 255 characters that can be shown.")
+    if not name.strip() or len(name) > LONGEST_NAME or unprintable(name):
+        raise BundleError(
+            f"{name!a} can't be the name of a model.", f"Give 1 to {LONGEST_NAME} characters that can be shown."
+        )
     return name
 
 

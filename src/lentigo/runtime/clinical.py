@@ -17,11 +17,12 @@ from lentigo.errors import DataError, did_you_mean
 from lentigo.runtime.metadata import OptionalInput
 from lentigo.runtime.tables import read_table
 
-__all__ = ["FORBIDDEN", "encode", "read_clinical"]
+__all__ = ["FORBIDDEN", "OLDEST", "encode", "read_clinical"]
 
 FORBIDDEN = ("dx_type", "diagnosis_confirm_type", "dx", "diagnosis", "lesion_id", "dataset")
 """Columns that are no clinical input: they are the answer, or known only after it."""
 OLDEST = 120
+"""Age in years above which an entry is an error."""
 _MISSING = ("", "unknown", "nan", "none", "na", "n/a")
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Measured", "ParityEntry", "Sources", "SplitEntry", "Start"]
+__all__ = ["Measured", "ParityEntry", "Sha256", "Sources", "SplitEntry", "Start"]
 
 Plain = dict[str, Any]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Form(BaseModel):
@@ -23,7 +24,7 @@ class _Split(_Form):
     fold: int = Field(ge=0)
     folds: int = Field(2, ge=1)
     seed: int
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Sha256
     images: dict[str, Annotated[int, Field(ge=0)]] = {}
 
 

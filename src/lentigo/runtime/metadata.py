@@ -1,13 +1,13 @@
 """A bundle's metadata: format 2, a JSON text in the ONNX file. What can't be true is refused where it is stated."""
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lentigo.labels import LabelSet
-from lentigo.runtime.entries import Measured, ParityEntry, Sources, SplitEntry, Start
+from lentigo.runtime.entries import Measured, ParityEntry, Sha256, Sources, SplitEntry, Start
 
 __all__ = [
     "EMBEDDING",
@@ -28,11 +28,12 @@ EMBEDDING = "embedding"
 """Name of the graph's output with the pooled features that the linear head reads."""
 
 
+LONGEST_NAME = 255
+"""Characters."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Target = Literal["melanoma", "malignancy"]
 Count = Annotated[int, Field(ge=0)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"\S")]
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=r"\S")]
 _LARGEST = float(np.finfo(np.float32).max)
 """No output of a graph exceeds it."""
 _ROUNDING = 1e-6
@@ -169,7 +170,7 @@ class BundleMetadata(BaseModel):
     def _agrees_with_itself(self) -> Self:
         if abs(math.fsum(self.training_prevalence) - 1) > _ROUNDING:
             raise ValueError(f"training_prevalence adds up to {math.fsum(self.training_prevalence):g} instead of 1")
-        if foreign := set(self.no_operating_point) - {"melanoma", "malignancy"}:
+        if foreign := set(self.no_operating_point) - set(get_args(Target)):
             raise ValueError(f"no_operating_point names {min(foreign)!r}: neither melanoma nor malignancy")
         points = [(p.target, p.view, p.target_sensitivity) for p in self.operating_points]
         if len(set(points)) < len(points):

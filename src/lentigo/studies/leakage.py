@@ -173,7 +173,7 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     arms = pair_arms(records)
     if done.exists():
         for name, whole in arms.splits.items():
-            refuse_other_split(place / name, subsample(whole, budget))
+            refuse_other_split(training.load_run(place / name), subsample(whole, budget))
         return read_back(Paired, done)
     native: list[Predictions] = []
     for name, whole in arms.splits.items():

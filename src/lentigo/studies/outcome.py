@@ -100,8 +100,9 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
             raise RunError(
                 f"{folder}: this was run with the budget {found.budget}, not {budget.name}.", "Choose another folder."
             )
-        refuse_other_split(folder / "run", job.split)
-        refuse_other_start(folder / "run", job)
+        run = training.load_run(folder / "run")
+        refuse_other_split(run, job.split)
+        refuse_other_start(run, job)
         return found
     split = job.split
     run = training.train(

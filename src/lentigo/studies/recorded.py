@@ -8,7 +8,7 @@ from lentigo import data
 from lentigo.errors import RunError, reason
 from lentigo.evaluation.result import Result
 from lentigo.studies.jobs import Job
-from lentigo.training import load_run
+from lentigo.training import Run
 
 __all__ = ["read_back", "refuse_other_split", "refuse_other_start"]
 
@@ -31,29 +31,29 @@ def read_back(kind: type[R], path: Path) -> R:
         ) from None
 
 
-def refuse_other_split(run: Path, split: data.Split) -> None:
+def refuse_other_split(run: Run, split: data.Split) -> None:
     """See that a finished training was on this split: what was measured of other images says nothing of these.
 
     Raises:
-        RunError: it was not, or the folder holds no run.
+        RunError: it was not.
     """
-    before = load_run(run).split_sha256
-    if before != split.hash:
+    if run.split_sha256 != split.hash:
+        before, now = run.split_sha256[:12], split.hash[:12]
         raise RunError(
-            f"{run}: trained on another data set or split ({before[:12]} recorded, {split.hash[:12]} requested).",
+            f"{run.path}: trained on another data set or split ({before} recorded, {now} requested).",
             ELSEWHERE,
         )
 
 
-def refuse_other_start(run: Path, job: Job) -> None:
+def refuse_other_start(run: Run, job: Job) -> None:
     """See that a finished training began with the weights that are asked for now.
 
     Raises:
         RunError: it began at random, or with other weights.
     """
-    start = load_run(run).start
+    start = run.start
     if bool(start) != bool(job.weights or job.download):
         before, now = ("pretrained weights", "random ones")[:: 1 if start else -1]
-        raise RunError(f"{run}: this training began with {before}, not {now}.", ELSEWHERE)
+        raise RunError(f"{run.path}: this training began with {before}, not {now}.", ELSEWHERE)
     if job.weights and start.get("sha256") != hashlib.sha256(job.weights.read_bytes()).hexdigest():
-        raise RunError(f"{run}: this training began with other weights than {job.weights}.", ELSEWHERE)
+        raise RunError(f"{run.path}: this training began with other weights than {job.weights}.", ELSEWHERE)

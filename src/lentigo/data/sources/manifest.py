@@ -1,12 +1,12 @@
 """What is known of a data set before it is on disk: addresses, sizes, checksums, licence and citation."""
 
-import unicodedata
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lentigo.data.archives import place_of
 from lentigo.errors import DataError, did_you_mean
 
 __all__ = ["Manifest", "RemoteFile", "find_manifest", "list_manifests", "load_manifests"]
@@ -74,7 +74,7 @@ class Manifest(BaseModel):
     def _apart(cls, listed: tuple[RemoteFile, ...]) -> tuple[RemoteFile, ...]:
         """Of two with one name the second would be taken for the first, and never fetched."""
         names = [name for file in listed for name in (file.name, file.unpack_to) if name is not None]
-        keys = [unicodedata.normalize("NFC", name).lower() for name in names]
+        keys = [place_of(name) for name in names]
         if twice := next((name for i, name in enumerate(names) if keys[i] in keys[:i]), None):
             raise ValueError(f"two files or folders would have the name {twice!r}")
         return listed

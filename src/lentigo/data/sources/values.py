@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 
 from lentigo.data.records import Problem
+from lentigo.runtime.clinical import OLDEST
 
 __all__ = ["COLUMN_NAMES", "clean_values", "gather_columns", "objects"]
 
@@ -35,8 +36,6 @@ COLUMN_NAMES = {
     "source": ("source", "dataset"),
 }
 """Columns of `Records.table`, and what other tables call them; of several that are filled, the first counts."""
-
-OLDEST = 120
 
 _SEXES = {
     **dict.fromkeys(("m", "male", "man", "masculine", "männlich", "masculino", "homme"), "male"),
