@@ -1,15 +1,15 @@
 """results/flagships.md: the models that ship, their goals, what each ingredient gave, and their trainings.
 
-    python benchmarks/flagships.py folds NAME PREDICTIONS...   results/NAME/folds.json: mean over folds, with intervals
-    python benchmarks/flagships.py by-fold PREDICTIONS...      the part of the page with each fold of each model
+    python benchmarks/flagships.py by-fold PREDICTIONS...      the part with each fold of each model and their means
     python benchmarks/flagships.py before REVISION             results/flagships_before.json: that revision's lentigo-s
     python benchmarks/flagships.py models [--reference NAME]   the part of the page on the models that ship
     python benchmarks/flagships.py ablation FILE.json          the part on ingredients, from folders of evaluated runs
     python benchmarks/flagships.py trainings NAME=RUN...       logs and recipes into results/NAME; the part on them
 
-PREDICTIONS are tables of test parts that `lentigo evaluate` left, a fold each, or the folders with them. FILE.json is a
-list of {"name": ..., "differs": ..., "run": FOLDER, "against": NAME of another row or null}. A figure is shown only
-where the file that it comes from measured the very bundle that ships. Options: --out results, --replicates 1000.
+PREDICTIONS are tables of test parts that `lentigo evaluate` left, a fold each, or the folders with them; folds of
+earlier calls stay. FILE.json is a list of {"name": ..., "differs": ..., "run": FOLDER, "against": NAME of another row
+or null}. A figure is shown only where the file that it comes from measured the very bundle that ships, and a mean over
+folds only where it is of one of them. Options: --out results, --replicates 1000.
 """
 
 import argparse
@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from common import machine
-from flagships_figures import METRICS, ROWS, figures
+from flagships_figures import ROWS, figures
+from flagships_folds import by_fold, predictions_of, shown
 from flagships_goals import ALL, GOALS, Measured, judge
 from flagships_parts import command, read_json, read_parts, write_part
 from lentigo.atomic import write_text
 from lentigo.errors import DataError, LentigoError, RunError
-from lentigo.evaluation import Metrics, Predictions, combine, compare, measure
+from lentigo.evaluation import Predictions, compare, measure
 from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, shipped_models
 from lentigo.training import Recipe
@@ -41,7 +42,7 @@ SHOWN = ("balanced_accuracy", "auc", "melanoma")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("folds", "before", "models", "by-fold", "ablation", "trainings"))
+    parser.add_argument("what", choices=("before", "models", "by-fold", "ablation", "trainings"))
     parser.add_argument("given", nargs="*")
     parser.add_argument("--reference", default="resnet50_tl", help="whose folds lentigo-s is compared with")
     parser.add_argument("--replicates", type=int, default=1000)
@@ -49,9 +50,7 @@ def main() -> None:
     options = parser.parse_args()
     line = command("benchmarks/flagships.py", sys.argv[1:])
     try:
-        if options.what == "folds":
-            print(fold_means(options.given[0], [Path(p) for p in options.given[1:]], options.out))
-        elif options.what == "before":
+        if options.what == "before":
             print(keep_before(options.given[0], options.out))
         else:
             made = {"models": models, "by-fold": by_fold, "ablation": ablation, "trainings": trainings}[options.what](
@@ -60,19 +59,6 @@ def main() -> None:
             print(write_part(options.out, options.what, made[0], made[1], line))
     except LentigoError as error:
         sys.exit(f"Error: {error.message}\n       {error.hint}")
-
-
-def predictions_of(path: Path, name: str = "predictions.parquet") -> Predictions:
-    return Predictions.load(path / name if path.is_dir() else path)
-
-
-def fold_means(name: str, paths: list[Path], results: Path) -> Path:
-    """Means over folds, one table of predictions each."""
-    combined = combine([measure(predictions_of(path), replicates=0) for path in paths])
-    out = results / name / "folds.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, combined.to_json() + "\n")
-    return out
 
 
 def keep_before(revision: str, results: Path) -> Path:
@@ -127,35 +113,6 @@ def goal_table(name: str, found: dict[str, Measured] | None) -> str:
     return table(("figure", "goal", "measured", ""), rows)
 
 
-def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    """A row for each fold of each model, and the means."""
-    keys = ("balanced_accuracy", "auc_balanced", "auc", "melanoma_balanced", "melanoma", "ece_balanced", "ece")
-    tables = [predictions_of(Path(path)) for path in options.given]
-    rows, data = [], []
-    for name in dict.fromkeys(str(own.meta["model"]) for own in tables):
-        folds = sorted((own for own in tables if own.meta["model"] == name), key=lambda own: int(own.meta["fold"]))  # type: ignore[call-overload]
-        measured = [measure(own, replicates=options.replicates) for own in folds]
-        for own, metrics in zip(folds, measured, strict=True):
-            values = {key: shown(metrics, key) for key in keys}
-            about = {"model": name, "fold": own.meta["fold"], "images": len(own), "file": str(own.meta["model_sha256"])}
-            data.append({**about, **values, "split": str(own.meta["split_sha256"])})
-            rows.append((name, str(own.meta["fold"]), f"{len(own):,}", about["file"][:12], *values.values()))
-        if len(folds) > 1:
-            views = combine(measured).views
-            means = [views[view]["diagnosis"][metric].mean for metric, view in (METRICS[key] for key in keys)]
-            rows.append((f"**{name}**", f"mean of {len(folds)}", "", "", *(f"**{mean:.3f}**" for mean in means)))
-    text = (
-        f"{table(('model', 'fold', 'test images', 'file', *(ROWS[key] for key in keys)), rows)}\n\n"
-        "For each fold network and teachers were trained, compressed and calibrated anew without its test part, from "
-        "the same starting weights and by the same recipes (`tools/make_model.py --fold`); of a network in 8 bits as "
-        "many layers keep 16 as its policy asks for. What the starting weights saw of near-duplicates of HAM10000 is "
-        "in [joined_sources.md](joined_sources.md). Intervals of 95 % are from "
-        f"{options.replicates:,} resamples of the fold's lesions, and say nothing of another training. Means have none "
-        f"here. {machine()}."
-    )
-    return {"rows": data}, text
-
-
 def ablation(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """A row for each run: what differs, validation and test, and the paired difference from another row."""
     listed = json.loads(Path(options.given[0]).read_text(encoding="utf-8"))
@@ -182,11 +139,6 @@ def ablation(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         f"n by row: {', '.join(str(r['images']) for r in data)}. {machine()}."
     )
     return {"rows": data}, text
-
-
-def shown(metrics: Metrics, key: str) -> str:
-    name, view = METRICS[key]
-    return str(metrics.get(name, view=view)) if view in metrics.views else "no training prevalence"
 
 
 def difference(tables: dict[str, Predictions], name: str, against: str | None, replicates: int) -> str:

@@ -1,12 +1,13 @@
 """The figures of a model that ships, each from the file that measured it, and only if it measured this very model."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from flagships_goals import Measured
-from flagships_parts import read_json
-from lentigo.evaluation import Combined, Metrics, Predictions
+from flagships_parts import fold_means, read_json
+from lentigo.evaluation import Metrics, Predictions
 from lentigo.evaluation.clinical.operating_points import of_bundle
 from lentigo.evaluation.subgroups.at_threshold import behind
 from lentigo.report.first_screen import MISSES_MORE
@@ -67,8 +68,8 @@ def figures(bundle: Bundle, results: Path, docs: Path, reference: str) -> dict[s
     found |= _robustness(_own(folder / "robustness.json", bundle))
     found["phone"] = _phone(_own(folder / "phone.json", bundle))
     found["behind"] = _behind(folder / "predictions.parquet", docs / name / "README.md", bundle)
-    of_reference = _folds(results / reference / "folds.json")
-    found["reference"] = _accuracy_of_folds(of_reference)["balanced_accuracy"] if of_reference else _none("no folds")
+    of_reference = fold_means(results).get(reference)
+    found["reference"] = _mean(of_reference, "balanced_accuracy") if of_reference else _none("no folds")
     return found | before(results)
 
 
@@ -114,36 +115,29 @@ def _costs(bundle: Bundle) -> dict[str, Measured]:
     }
 
 
-def _folds(path: Path) -> Combined | None:
-    return Combined.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
 def _accuracy(folder: Path, bundle: Bundle) -> dict[str, Measured]:
-    """Means over folds where there are several; else what the file itself reached on its test part."""
-    combined = _folds(folder / "folds.json")
-    if combined is not None and combined.folds > 1:
-        return _accuracy_of_folds(combined)
+    """Means over folds where the file is of one of several; else what it reached on its own test part."""
+    means = fold_means(folder.parent).get(bundle.name)
+    several = means is not None and bundle.sha256 in means["files"]
     saved = _own(folder / "metrics.json", bundle)
     if isinstance(saved, str):
-        return dict.fromkeys([*METRICS, "folds"], _none(saved))
-    metrics = Metrics.model_validate(saved)
-    values = {key: metrics.get(name, view=view) for key, (name, view) in METRICS.items()}
+        found = dict.fromkeys(METRICS, _none(saved))
+    else:
+        metrics = Metrics.model_validate(saved)
+        values = {key: metrics.get(name, view=view) for key, (name, view) in METRICS.items()}
+        alone = ", fold of the file alone" if several else ""
+        found = {key: Measured(value.value, f"{value}{alone}", 1) for key, value in values.items()}
     split = bundle.metadata.split
-    return {key: Measured(v.value, str(v), 1) for key, v in values.items()} | {
-        "folds": Measured(1, f"fold {split['fold']} of {split['folds']}, the file itself")
-    }
+    found["folds"] = Measured(1, f"fold {split['fold']} of {split['folds']}, the file itself")
+    if several:
+        found |= {key: _mean(means, key) for key in METRICS if key in means}
+        found["folds"] = Measured(means["folds"], f"mean of {means['folds']}, the file's own among them")
+    return found
 
 
-def _accuracy_of_folds(combined: Combined) -> dict[str, Measured]:
-    found = {}
-    for key, (name, view) in METRICS.items():
-        spread = combined.views.get(view, {}).get("diagnosis", {}).get(name)
-        if spread is None or spread.mean is None:
-            found[key] = _none(spread.note if spread else "not in folds.json")
-            continue
-        interval = "" if spread.low is None else f" ({spread.low:.3f} to {spread.high:.3f})"
-        found[key] = Measured(spread.mean, f"{spread.mean:.3f}{interval}", combined.folds)
-    return found | {"folds": Measured(combined.folds, f"{combined.folds} folds, {combined.runs} runs")}
+def _mean(means: Mapping[str, Any], key: str) -> Measured:
+    """One figure's mean over folds."""
+    return Measured(means[key]["value"], means[key]["text"], means["folds"])
 
 
 def _ood(saved: Any) -> dict[str, Measured]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lentigo.atomic import write_text
 
-__all__ = ["command", "read_json", "read_parts", "write_part"]
+__all__ = ["command", "fold_means", "read_json", "read_parts", "write_part"]
 
 TITLES = {
     "models": "The models that ship",
@@ -36,6 +36,11 @@ def read_json(path: Path) -> Any:
 def read_parts(results: Path) -> dict[str, dict[str, Any]]:
     """All parts by name."""
     return read_json(results / "flagships.json") or {}
+
+
+def fold_means(results: Path) -> dict[str, dict[str, Any]]:
+    """What `flagships.py by-fold` kept of each model with several folds: their number, files, and means by figure."""
+    return read_parts(results).get("by-fold", {}).get("data", {}).get("means", {})
 
 
 def write_part(results: Path, name: str, data: Mapping[str, Any], text: str, command: str) -> Path:

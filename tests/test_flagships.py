@@ -3,18 +3,26 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
-from lentigo.evaluation import Combined, measure
+from lentigo.cli import app
+from lentigo.evaluation import Predictions, combine, measure
 from lentigo.evaluation.clinical.operating_points import of_bundle
 from lentigo.evaluation.subgroups.at_threshold import behind
 from lentigo.report.first_screen import MISSES_MORE
 from lentigo.runtime import Bundle, shipped_models
+from lentigo.training import Recipe
 from tests.evaluation.imagined import make
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
+from make_model import starting_weights
+from train_flagships import STAGES, command
+
 import flagships
 from flagships_figures import figures
 from flagships_goals import ALL, GOALS, Goal, Measured, judge
@@ -63,6 +71,32 @@ def test_figures_are_of_the_very_file(tmp_path):
         assert figures(bundle, tmp_path, tmp_path, "none")["auc"].folds == folds
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_mean_over_folds_is_shown_where_the_file_is_of_one_of_them(own, tmp_path, monkeypatch):
+    bundle = Bundle(shipped_models()["lentigo-s"], threads=1)
+    files = [bundle.sha256 if own else "0" * 64, "1" * 64, "2" * 64]
+    for fold, file in enumerate(files):
+        about = {"model": bundle.name, "model_sha256": file, "split_sha256": f"s{fold}", "part": "test", "fold": fold}
+        make(200, seed=fold, **about).save(tmp_path / f"{fold}.parquet")
+    tables = [tmp_path / f"{fold}.parquet" for fold in range(3)]
+    run(monkeypatch, "by-fold", *tables, "--out", tmp_path, "--replicates", 2)
+    found = figures(bundle, tmp_path, tmp_path, bundle.name)
+    assert found["reference"].folds == 3
+    if own:
+        assert found["auc"].folds == 3
+        assert found["folds"].text.startswith("mean of 3")
+    else:
+        assert found["auc"].text == "not measured: no metrics.json"
+
+
+@pytest.mark.parametrize("wrong", [{"part": "validation"}, {"leaky": True}, {"fold": None}])
+def test_a_fold_is_of_an_honest_test_part(wrong, tmp_path, monkeypatch):
+    about = {"model_sha256": "m", "split_sha256": "s", "part": "test", "fold": 0, **wrong}
+    make(100, **about).save(tmp_path / "p.parquet")
+    with pytest.raises(SystemExit, match="honest fold"):
+        run(monkeypatch, "by-fold", tmp_path / "p.parquet", "--out", tmp_path)
+
+
 @pytest.mark.parametrize("says", ["", "of another file", "so"])
 def test_groups_that_the_card_names_are_no_fault(says, tmp_path):
     """Asked for: none more than 8 points behind, or said on the first screen, which is that of the very model."""
@@ -105,16 +139,16 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
         )
         table.save(tmp_path / f"run{fold}" / "predictions.parquet")
     out = ("--out", tmp_path / "results", "--replicates", 20)
-    run(monkeypatch, "folds", "tiny", *(tmp_path / f"run{fold}" for fold in range(3)), *out)
-    combined = Combined.from_json((tmp_path / "results" / "tiny" / "folds.json").read_text())
-    assert combined.folds == 3
-    run(monkeypatch, "by-fold", *(tmp_path / f"run{fold}" for fold in (2, 0, 1)), *out)
-    rows = json.loads((tmp_path / "results" / "flagships.json").read_text())["by-fold"]["data"]["rows"]
-    assert [(row["fold"], row["file"], row["split"]) for row in rows] == [(f, f"m{f}", f"s{f}") for f in range(3)]
-    mean = next(
-        line for line in (tmp_path / "results" / "flagships.md").read_text().splitlines() if "mean of 3" in line
-    )
-    assert f"**{combined.views['equal_prevalence']['diagnosis']['balanced_accuracy'].mean:.3f}**" in mean
+    for folds in ((2,), (0, 1)):  # a call keeps what the others measured
+        run(monkeypatch, "by-fold", *(tmp_path / f"run{fold}" for fold in folds), *out)
+    data = json.loads((tmp_path / "results" / "flagships.json").read_text())["by-fold"]["data"]
+    kept = [(row["fold"], row["file"], row["split"]) for row in data["rows"]]
+    assert kept == [(f, f"m{f}", f"s{f}") for f in range(3)]
+    tables = [measure(Predictions.load(tmp_path / f"run{f}" / "predictions.parquet"), replicates=0) for f in range(3)]
+    spread = combine(tables).views["equal_prevalence"]["diagnosis"]["balanced_accuracy"]
+    mean = data["means"]["imagined"]["balanced_accuracy"]
+    assert (mean["value"], mean["low"], mean["high"]) == pytest.approx((spread.mean, spread.low, spread.high), abs=4e-3)
+    assert f"**{mean['text']}**" in (tmp_path / "results" / "flagships.md").read_text()
     same = make(300, seed=0, skill=3, split_sha256="s0", model_sha256="m9", part="test")
     same.save(tmp_path / "run1" / "predictions.parquet")
     rows = [
@@ -136,3 +170,32 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
     write_part(tmp_path / "results", "peers", {}, "All measured.", "python x")
     page = (tmp_path / "results" / "flagships.md").read_text()
     assert "All measured." in page and "| more |" in page
+
+
+def test_stages_are_commands_that_exist_and_hang_together(tmp_path):
+    asked = SimpleNamespace(
+        ham=Path("ham"), isic2019=Path("isic"), imagenet=Path("w"), out=tmp_path, fold=2, precision="float32"
+    )
+    lines = {stage: command(stage, asked) for stage in STAGES}
+    verbs = get_command(app).commands
+    for arguments in lines.values():
+        verb = verbs[arguments[0]]
+        verb.make_context(arguments[0], list(arguments[1:]))
+        recipe = json.loads(Path(arguments[arguments.index("--recipe") + 1]).read_text())
+        assert Recipe.from_dict(recipe).precision == "float32"
+    for stage, needs in {"soft": ("m", "e3"), "s": ("e3",), "n": ("e3",), "e3": ("pre",), "m": ("mpre",)}.items():
+        assert all(lines[need][-1] in lines[stage] for need in needs)
+    store = str(tmp_path / "fold-2" / "soft.safetensors")
+    assert store in lines["soft"]
+    assert all(store in (tmp_path / "fold-2" / f"{stage}.json").read_text() for stage in ("s", "n"))
+    assert "--fold" not in lines["pre"] and lines["m"][lines["m"].index("--fold") + 1] == "2"
+    (tmp_path / "pre").mkdir()
+    (tmp_path / "pre" / "recipe.json").write_text("{}")
+    assert command("pre", asked)[-1] == "--resume"
+
+
+def test_starting_weights_are_those_of_the_first_of_a_line():
+    assert starting_weights({"sha256": "b", "parent_start": {"sha256": "a", "run": {"start": {"sha256": "i"}}}}) == {
+        "sha256": "a",
+        "run": {"start": {"sha256": "i"}},
+    }

@@ -10,7 +10,8 @@ change too much, it stores weights in 8 bits and computes in 32. --packed writes
 again; the files are the same. tools/ship.py then writes what goes with it.
 
 With --fold FOLDER the same is made of a run of another fold, for the mean over folds: nothing ships, the file stays
-in --work, and its answers on its test part go into FOLDER. `benchmarks/flagships.py folds` takes such folders.
+in --work, and its answers on its test part go into FOLDER, with the weights that its line of networks started from.
+`benchmarks/flagships.py by-fold` takes such folders.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from lentigo import compression, evaluation, export, training
 from lentigo.atomic import write_bytes, write_text
@@ -51,8 +53,17 @@ def main() -> None:
     path = bundle(run, asked)
     if asked.fold:
         evaluation.evaluate(path, root=asked.data, own_test=True, out=asked.fold)
+        first = starting_weights(Bundle(path, threads=1).metadata.start)
+        write_text(asked.fold / "starting_weights.json", json.dumps(first, indent=2) + "\n")
     else:
         measure(path, run, asked.data, ROOT / "results" / asked.name)
+
+
+def starting_weights(start: dict[str, Any]) -> dict[str, Any]:
+    """What the first network of a line of pruned ones started from."""
+    while "parent_start" in start:
+        start = start["parent_start"]
+    return start
 
 
 def bundle(run: training.Run, asked: argparse.Namespace) -> Path:

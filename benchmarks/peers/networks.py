@@ -49,7 +49,7 @@ class Quality:
 
 def quality_of_bundle(metrics: dict[str, Any], name: str, results: Path) -> Quality:
     """The mean over folds if that was measured; else what the bundle's metadata say."""
-    folds = _of_folds(results / name / "folds.json")
+    folds = _of_folds(name, results)
     found = metrics.get("equal_prevalence", {}).get("balanced_accuracy")
     if folds or not found:
         return folds or Quality()
@@ -58,7 +58,7 @@ def quality_of_bundle(metrics: dict[str, Any], name: str, results: Path) -> Qual
 
 def quality_of_peer(network: str, results: Path) -> Quality:
     """What results/ hold of a network under a protocol that is not leaky: folds first, then the studies."""
-    folds = _of_folds(results / network.replace("/", "_") / "folds.json")
+    folds = _of_folds(network, results)
     if folds:
         return folds
     for path in sorted(results.glob("studies/*/study.json")):
@@ -84,9 +84,11 @@ def _is_comparable(study: str, outcome: dict[str, Any]) -> bool:
     return fitting and not outcome["leaky"]
 
 
-def _of_folds(path: Path) -> Quality | None:
-    if not path.is_file():
+def _of_folds(name: str, results: Path) -> Quality | None:
+    from flagships_parts import fold_means  # here, for cells are timed from the start of their process
+
+    means = fold_means(results).get(name)
+    if means is None:
         return None
-    views = json.loads(path.read_text(encoding="utf-8"))["views"]
-    found = views["equal_prevalence"]["diagnosis"]["balanced_accuracy"]
-    return Quality(found["mean"], found["low"], found["high"], f"{path.parent.name}/{path.name}")
+    found = means["balanced_accuracy"]
+    return Quality(found["value"], found["low"], found["high"], f"flagships.json, mean of {means['folds']} folds")
