@@ -308,6 +308,9 @@ def test_the_verb_searches(synthetic_root, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code in (0, None)
-    out = capsys.readouterr().out
-    assert "Best of 2 trials" in out
-    assert (tmp_path / "s" / "search.md").exists()
+    printed = capsys.readouterr()
+    assert "Best of 2 trials" in printed.out
+    page = (tmp_path / "s" / "search.md").read_text()
+    for number in (0, 1):  # under one number on the console, on the page and as a folder
+        assert f"Trial {number} of 0 to 1: " in printed.err and f"| {number} |" in page
+        assert (tmp_path / "s" / "trials" / f"{number:03d}").is_dir()

@@ -1,8 +1,6 @@
 """A split: a frozen, hashed manifest of which image is for training, validation and test."""
 
 import hashlib
-import io
-import json
 import operator
 import os
 from collections.abc import Iterable, Mapping
@@ -11,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lentigo.arguments import checked
 from lentigo.atomic import write_text
@@ -24,17 +21,11 @@ from lentigo.data.protocols import FOLDS, PROTOCOLS
 from lentigo.data.protocols.joined import with_further_sources
 from lentigo.data.records import Records
 from lentigo.data.seeds import check_seed
-from lentigo.errors import DataError, LeakError, OutputError, did_you_mean, reason
+from lentigo.data.split_file import HEADER, SETTINGS, Header, read_split_file, split_text
+from lentigo.errors import DataError, LeakError, OutputError, did_you_mean
 from lentigo.progress import note
-from lentigo.written import read_text
 
-__all__ = ["HEADER", "Split", "freeze", "load_split", "split", "write_split"]
-
-HEADER = "# lentigo split "
-"""What the first line of a saved split starts with."""
-
-COLUMNS = ("image_id", "group", "part")
-PARTS = frozenset({"train", "validation", "test", "unused"})
+__all__ = ["Split", "freeze", "load_split", "split", "write_split"]
 
 
 @dataclass(frozen=True)
@@ -109,34 +100,10 @@ class Split:
             OutputError: the file can't be written, or holds something other than a split, which is never overwritten.
         """
         refuse_foreign(path, HEADER.encode(), "split")
-        header = _Header(**{k: getattr(self, k) for k in _SETTINGS}, source=self.records.name, sha256=self.hash)
-        header.labels = {"name": self.records.label_set.name, "sha256": self.records.label_set.hash}
-        body = self.manifest[list(COLUMNS)].to_csv(index=False, lineterminator="\n")
-        header.checksum = _checksum(header, body)
-        write_text(Path(path), f"{HEADER}{json.dumps(header.model_dump())}\n{body}")
-
-
-class _Header(BaseModel):
-    """The first line of a saved split."""
-
-    model_config = ConfigDict(strict=True)
-
-    protocol: str
-    leaky: bool
-    fold: int = Field(ge=0)
-    folds: int = Field(ge=1)
-    seed: int
-    source: str
-    sha256: str
-    pairs: int = Field(default=0, ge=0)
-    pairs_sha256: str | None = None
-    versions: Mapping[str, str] = {}
-    labels: dict[str, str] | None = None
-    """Name and hash of the label set of the images."""
-    checksum: str | None = None  # the splits of version 0.1 have none
-
-
-_SETTINGS = ("protocol", "leaky", "fold", "folds", "seed", "pairs", "pairs_sha256", "versions")
+        labels = {"name": self.records.label_set.name, "sha256": self.records.label_set.hash}
+        settings = {k: getattr(self, k) for k in SETTINGS}
+        header = Header(**settings, source=self.records.name, sha256=self.hash, labels=labels)
+        write_text(Path(path), split_text(header, self.manifest))
 
 
 @checked
@@ -267,7 +234,7 @@ def load_split(path: str | os.PathLike[str], records: Records, *, sha256: str | 
         DataError: not a split file, changed since it was saved, another split, or made for other images.
         LeakError: a leak-proof split has what is now known to be one picture or lesion in two parts.
     """
-    header, manifest = _read(Path(path))
+    header, manifest = read_split_file(Path(path))
     if _hash(manifest, header.protocol, header.leaky, header.fold, header.seed) != header.sha256:
         raise DataError(f"{path}: the split was changed after it was saved.", "Create it again: lentigo data split.")
     if sha256 not in (None, header.sha256):
@@ -290,7 +257,7 @@ def load_split(path: str | os.PathLike[str], records: Records, *, sha256: str | 
         )
     if not header.leaky:
         _refuse_linked(Path(path), manifest, records)
-    return freeze(placed, manifest, **{k: getattr(header, k) for k in _SETTINGS})
+    return freeze(placed, manifest, **{k: getattr(header, k) for k in SETTINGS})
 
 
 def _without_set_aside(path: Path, manifest: pd.DataFrame, records: Records) -> pd.DataFrame:
@@ -320,37 +287,6 @@ def _refuse_linked(path: Path, manifest: pd.DataFrame, records: Records) -> None
                 f"{' and '.join(sorted(sides))}.",
                 "Create the split again (lentigo data split) and train on that.",
             )
-
-
-def _no_split(path: Path, why: str) -> DataError:
-    return DataError(f"{path}: not a lentigo split ({why}).", "Create one with lentigo data split.")
-
-
-def _read(path: Path) -> tuple[_Header, pd.DataFrame]:
-    """Header and manifest of a saved split, with the hash not yet checked."""
-    try:
-        first, _, body = read_text(path).partition("\n")
-        if not first.startswith(HEADER):
-            raise ValueError(f"its first line does not start with {HEADER.strip()!r}")
-        header = _Header.model_validate_json(first.removeprefix(HEADER))
-        manifest = pd.read_csv(io.StringIO(body), dtype=str, keep_default_na=False)[list(COLUMNS)]
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise _no_split(path, ": ".join([*map(str, wrong["loc"]), wrong["msg"]])) from None
-    except (OSError, ValueError, KeyError) as error:
-        raise _no_split(path, reason(error)) from None
-    if unknown := set(manifest["part"]) - PARTS:
-        raise DataError(f"{path}: unknown part {min(unknown)!r}.", f"Parts are {', '.join(sorted(PARTS))}.")
-    if header.checksum not in (None, _checksum(header, body)):
-        raise DataError(f"{path}: the split was changed after it was saved.", "Create it again: lentigo data split.")
-    return header, manifest
-
-
-def _checksum(header: _Header, body: str) -> str:
-    """SHA-256 over everything in the file, so that no setting can be changed by hand unnoticed."""
-    left_out = {"checksum"} if header.labels is not None else {"checksum", "labels"}  # splits from before had none
-    settings = json.dumps(header.model_dump(exclude=left_out), sort_keys=True)
-    return hashlib.sha256(f"{settings}\n{body}".encode()).hexdigest()
 
 
 def _whole(name: str, value: object) -> int:

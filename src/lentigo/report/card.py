@@ -94,7 +94,7 @@ def _result(subject: Subject) -> dict[str, object]:
 def _body(subject: Subject, bundle: Bundle) -> str:
     described = bundle.metadata
     first = "\n".join(f"- **{s.label}.** {f'**{s.text}**' if s.alarm else s.text}" for s in first_screen(subject))
-    recipe = "\n".join(f"| {name} | {value} |" for name, value in described.recipe.items())
+    recipe = table(("entry of the recipe", "value"), described.recipe.items())
     cited = citations(described.citation, described.start)
     names = ", ".join(f"{label.name} (`{label.id}`)" for label in described.labels.labels)
     return f"""# {described.name}
@@ -132,8 +132,6 @@ Data: {described.source}. Split: {", ".join(f"{k} {v}" for k, v in described.spl
 {_sources(described)}The weights started from {describe_start(described)}.
 
 
-| entry of the recipe | value |
-|---|---|
 {recipe}
 
 Environment: {", ".join(f"{k} {v}" for k, v in described.environment.items())}.

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Literal
 
 from lentigo.evaluation.result import Result
+from lentigo.render.markdown import table
 from lentigo.report.answers import ANSWERS
 from lentigo.report.subject import Subject
 
@@ -85,8 +86,8 @@ def to_markdown(filled: Checklists) -> str:
             one.checked,
             "",
         ]
-        lines += ["| item | asks for | answer |", "|---|---|---|"]
-        lines += [f"| {i.number} | {_cell(i.asks)} | {_cell(i.answer) or '**open**'} |" for i in one.items]
+        rows = [(item.number, item.asks, item.answer or "**open**") for item in one.items]
+        lines.append(table(("item", "asks for", "answer"), rows))
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +110,3 @@ def _answer(item: dict[str, str], subject: Subject) -> Item:
         status="filled" if answer else "open",
         answer=answer,
     )
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

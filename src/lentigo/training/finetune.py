@@ -16,7 +16,7 @@ from lentigo import data, models
 from lentigo.atomic import entries, make_folder, write_bytes
 from lentigo.errors import RunError, reason
 from lentigo.training.devices import Device, find_device
-from lentigo.training.fit import check_model, fit_run
+from lentigo.training.fitting import check_model, fit_run
 from lentigo.training.loading import load_run
 from lentigo.training.named import Named
 from lentigo.training.recipe import Recipe

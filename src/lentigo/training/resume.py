@@ -8,7 +8,7 @@ import pandas as pd
 
 from lentigo import data
 from lentigo.atomic import entries
-from lentigo.data.splits import COLUMNS, HEADER
+from lentigo.data.split_file import COLUMNS, HEADER
 from lentigo.errors import RunError
 from lentigo.training.loading import load_run
 from lentigo.training.recipe import Recipe

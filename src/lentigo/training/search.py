@@ -183,16 +183,16 @@ def _go_on(study: optuna.Study, objective: "_Trainer", sampler: SlotSampler, tri
         except BaseException as stop:
             trials.free(trial, died=not isinstance(stop, KeyboardInterrupt))
             raise
+        slot = slots(study.get_trials(deepcopy=False))[trial.number]
         try:
             trial.set_user_attr("log", read_log(objective.folder / trial.user_attrs["run"], value))
             study.tell(trial, value, state=state)
         except (ValueError, UpdateFinishedTrialError):
-            print(f"Trial {trial.number + 1} was taken over by another worker.", file=sys.stderr)
+            print(f"Trial {slot} was taken over by another worker.", file=sys.stderr)
             continue
         _tidy(study, objective.folder)
         score = "pruned" if value is None else f"{SCORE} {value:.4f}"
-        slot = slots(study.get_trials(deepcopy=False))[trial.number]
-        print(f"Trial {slot + 1} of {trials.wanted}: {score}", file=sys.stderr)
+        print(f"Trial {slot} of 0 to {trials.wanted - 1}: {score}", file=sys.stderr)
 
 
 class _Trainer:

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lentigo import data
 from lentigo.atomic import write_text
 from lentigo.errors import RunError
+from lentigo.render.markdown import table
 from lentigo.render.plots import BLUE, RED, canvas, drawing, save
 from lentigo.training.loop import SCORE
 from lentigo.training.recipe import Recipe
@@ -202,9 +203,10 @@ def _markdown(found: Search, about: dict[str, Any], where: object, options: dict
         "",
         "## Trials",
         "",
-        f"| trial | {' | '.join(names)} | state | epochs | seconds | validation loss | balanced accuracy | run |",
-        f"|--:|{'--:|' * len(names)}:--|--:|--:|--:|--:|--:|",
-        *(_row(trial, names) for trial in found.trials),
+        table(
+            ("trial", *names, "state", "epochs", "seconds", "validation loss", "balanced accuracy", "run"),
+            [_row(trial, names) for trial in found.trials],
+        ),
         "",
         "![Validation loss of each trial, and the lowest so far](history.svg)",
         "",
@@ -240,17 +242,17 @@ def _command(about: Mapping[str, Any], trials: int) -> str:
 def _importance_lines(importance: dict[str, float]) -> list[str]:
     if not importance:
         return [f"Fewer than {ENOUGH} different trials finished: too few for importances."]
-    rows = [f"| {name} | {share:.2f} |" for name, share in importance.items()]
+    shares = table(("parameter", "share"), [(name, f"{share:.2f}") for name, share in importance.items()], right=(1,))
     said = "Share of the variance of the validation loss over the finished trials (fANOVA):"
     picture = "![Share of the variance that each parameter explains](importance.svg)"
-    return [said, "", "| parameter | share |", "|:--|--:|", *rows, "", picture]
+    return [said, "", shares, "", picture]
 
 
-def _row(trial: Trial, names: list[str]) -> str:
+def _row(trial: Trial, names: list[str]) -> tuple[object, ...]:
     score = [f"{v:.4f}" if v is not None else "diverged" for v in (trial.loss, trial.balanced_accuracy)]
     run = f"as {trial.run}" if trial.repeats else trial.run
-    cells = [trial.number, *(_text(trial.parameters[name]) for name in names), trial.state, trial.epochs]
-    return "| " + " | ".join(map(str, [*cells, f"{trial.seconds:.1f}", *score, run])) + " |"
+    chosen = (_text(trial.parameters[name]) for name in names)
+    return (trial.number, *chosen, trial.state, trial.epochs, f"{trial.seconds:.1f}", *score, run)
 
 
 def _text(value: object) -> str:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lentigo import data
+from lentigo.data.augment import Mixing
 from lentigo.errors import RunError
 from lentigo.labels import LabelMapping, LabelSet
+from lentigo.training.recipe import Recipe
 
-__all__ = ["RunSource", "SourceMix", "check_shares", "describe_sources", "main_prior", "source_mix"]
+__all__ = ["RunSource", "SourceMix", "check_mixing", "check_shares", "describe_sources", "main_prior", "source_mix"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -97,6 +99,20 @@ def check_shares(shares: Mapping[str, float], records: data.Records) -> None:
         raise RunError(
             f"The recipe's source_shares name {', '.join(shares)}; the data sets are {', '.join(names) or 'only one'}.",
             "Give each data set a share, by its name." if names else "Omit source_shares.",
+        )
+
+
+def check_mixing(recipe: Recipe, records: data.Records) -> None:
+    """See that no image of the training is a mixture of several data sets, whose prior is unknown.
+
+    Raises:
+        RunError: it is, and the recipe's logit adjustment needs the prior.
+    """
+    mixing = [step.name for step in recipe.augmentations if isinstance(step.make(), Mixing)]
+    if records.sources and mixing and recipe.balance == "logit_adjustment":
+        raise RunError(
+            f"{', '.join(mixing)} mixes images of data sets that have their own class shares.",
+            "Remove it from the augmentations, or set balance to class_weights.",
         )
 
 

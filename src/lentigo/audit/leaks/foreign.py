@@ -11,7 +11,8 @@ from lentigo.data.groups import find_groups
 from lentigo.data.records import Records
 from lentigo.data.sources.delimited import read_table
 from lentigo.data.sources.image_files import find_id
-from lentigo.data.splits import HEADER, Split, freeze, load_split
+from lentigo.data.split_file import HEADER
+from lentigo.data.splits import Split, freeze, load_split
 from lentigo.errors import DataError
 from lentigo.runtime.walking import find_images
 

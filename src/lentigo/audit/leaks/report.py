@@ -19,6 +19,7 @@ from lentigo.data.pixels import load_pixels
 from lentigo.data.records import Problem, Records
 from lentigo.data.splits import Split
 from lentigo.errors import DataError
+from lentigo.render.markdown import table
 
 __all__ = ["LeakReport", "Score", "leak_report"]
 
@@ -118,20 +119,24 @@ class LeakReport:
             write_text(folder / name, text)
 
     def _markdown(self) -> str:
-        classes = "\n".join(f"| {c} | {row.images} | {row.leaked} |" for c, row in self.per_class().iterrows())
-        shared = "\n".join(
-            f"| {pair} | {self.lesions_shared[pair]} | {self.groups_shared[pair]} |" for pair in self.lesions_shared
+        classes = table(
+            ("class", "test images", "with a same-lesion image in training"),
+            [(diagnosis, row.images, row.leaked) for diagnosis, row in self.per_class().iterrows()],
+            right=(1, 2),
         )
-        scores = "\n".join(
-            f"| {name} | {s.images} | {_shown(s.accuracy)} | {_shown(s.balanced_accuracy)} |"
-            for name, s in self.scores().items()
+        shared = table(
+            ("parts", "lesion ids in both", "groups in both"),
+            [(pair, count, self.groups_shared[pair]) for pair, count in self.lesions_shared.items()],
+            right=(1, 2),
+        )
+        scores = table(
+            ("test images", "n", "accuracy", "balanced accuracy"),
+            [(name, s.images, _shown(s.accuracy), _shown(s.balanced_accuracy)) for name, s in self.scores().items()],
+            right=(1, 2, 3),
         )
         return (
             f"# Leaks of {self.split.protocol}, {self.split.records.name}\n\n{self}.\n\n"
-            f"| class | test images | with a same-lesion image in training |\n|---|--:|--:|\n{classes}\n\n"
-            f"| parts | lesion ids in both | groups in both |\n|---|--:|--:|\n{shared}\n\n"
-            "1-NN baseline on raw pixels, without training:\n\n"
-            f"| test images | n | accuracy | balanced accuracy |\n|---|--:|--:|--:|\n{scores}\n"
+            f"{classes}\n\n{shared}\n\n1-NN baseline on raw pixels, without training:\n\n{scores}\n"
         )
 
 

@@ -17,6 +17,7 @@ from lentigo.data.protocols.dermamnist import has_official_parts
 from lentigo.data.records import Records
 from lentigo.data.splits import split
 from lentigo.progress import track
+from lentigo.render.markdown import table
 
 __all__ = ["LeakStudy", "nearest_neighbour_study"]
 
@@ -88,7 +89,14 @@ class LeakStudy:
 
     def _markdown(self, command: str) -> str:
         means = self.means()
-        rows = "\n".join(_row(name, means.loc[name]) for name in means.index)
+        head = (
+            "same-lesion image in training",
+            "accuracy",
+            "balanced accuracy",
+            "accuracy without a same-lesion image",
+        )
+        rows = [(name, *_cells(means.loc[name])) for name in means.index]
+        spread = table(("protocol", *head), rows, right=(1, 2, 3, 4))
         folds, seeds = self.table["fold"].nunique(), sorted(self.table["seed"].unique().tolist())
         runs = self.table.groupby("protocol").size().max()
         first = means.iloc[0]
@@ -100,9 +108,7 @@ No network, no training: each test image gets the diagnosis of the training imag
 {self.source}, {self.images:,} images; {folds} folds, seeds {", ".join(map(str, seeds))}, n = {runs} per protocol;
 mean (minimum to maximum). Groups are lesions joined by the published pairs and {self.pairs} pairs that the audit found.
 
-| protocol | same-lesion image in training | accuracy | balanced accuracy | accuracy without a same-lesion image |
-|---|--:|--:|--:|--:|
-{rows}
+{spread}
 
 The majority-class baseline scores {self.always_commonest:.3f}. The published claim to compare with is
 {CLAIM[0]:.4f} accuracy: {CLAIM[1]}. Here the 1-NN baseline on `{means.index[0]}` scores
@@ -182,12 +188,12 @@ def nearest_neighbour_study(
     )
 
 
-def _row(name: str, row: pd.Series) -> str:
-    cells = [
+def _cells(row: pd.Series) -> list[str]:
+    """Mean, least and most of each figure."""
+    return [
         "none" if pd.isna(row[c, "mean"]) else f"{row[c, 'mean']:.3f} ({row[c, 'min']:.3f} to {row[c, 'max']:.3f})"
         for c in ("leaked", "accuracy", "balanced_accuracy", "accuracy_not_leaked")
     ]
-    return f"| {name} | {' | '.join(cells)} |"
 
 
 def _environment() -> dict[str, str]:
