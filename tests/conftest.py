@@ -1,7 +1,9 @@
 """What many tests need: synthetic lesions, tables without pictures, and the real images where they lie."""
 
+import functools
 import gc
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     addresses = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if addresses:
         raise pytest.UsageError(f"{addresses[0]}: the name holds an address in memory; give the parameter an id")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let torch's exporter read its operators once: it does at each export, a fifth of the time of a small one."""
+    exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
+    registry = getattr(exporter, "ONNXRegistry", None)
+    if registry and not hasattr(registry.from_torchlib, "cache_info"):
+        registry.from_torchlib = staticmethod(functools.cache(registry.from_torchlib))
 
 
 @pytest.fixture(scope="session")

@@ -180,11 +180,11 @@ def test_what_was_trained_on_other_diagnoses_of_as_many_images_is_refused(taught
         synthetic_records, table=table.assign(dx=table["dx"].map(turned).where(table.index > 99, table["dx"]))
     )
     before = (copy / "splits" / "fold0.csv").read_bytes()
-    with pytest.raises(OutputError, match=r"fold0\.csv: this is of another split"):
+    with pytest.raises(RunError, match=r"fold0\.csv: this is of another split"):
         compression.train_teachers(other, SPECS, copy, folds=(0, 2), of=3)
     assert (copy / "splits" / "fold0.csv").read_bytes() == before
     shutil.rmtree(copy / "splits")
-    with pytest.raises(OutputError, match=r"first.fold0: this is of another split"):
+    with pytest.raises(RunError, match=r"first.fold0: this is of another split"):
         compression.train_teachers(other, SPECS, copy, folds=(0, 2), of=3)
 
 

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from lentigo import compression
+from lentigo import compression, export
 from lentigo.compression.differences import ALLOWED, Answers, difference
 from lentigo.errors import BundleError, DataError
 from lentigo.export.refit import write
-from lentigo.runtime import Bundle, Outputs
+from lentigo.runtime import Bundle, Outputs, shipped_models
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,14 @@ def test_seen_images_are_taken_only_where_there_are_no_others(bundle, trained_ru
     seen = compression.verify(bundle, [bundle], trained_run.split.train, images=10)
     assert (seen.images, seen.seen) == (10, 10)
     assert "10 of which it was trained or tuned on" in seen.to_markdown()
+
+
+def test_a_model_and_its_packed_form_are_one(synthetic_root, tmp_path):
+    shipped = shipped_models()["lentigo-s"]
+    export.convert(shipped, tmp_path / "packed.onnx.zst")
+    found = compression.verify_files(shipped, [tmp_path / "packed.onnx.zst"], synthetic_root, images=1)
+    assert found.holds
+    assert "made from another file" not in found.to_markdown()  # but from the same as it was
 
 
 def test_the_documentation_states_the_policies():

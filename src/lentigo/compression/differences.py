@@ -211,7 +211,7 @@ def _lost(first: Answers, other: Answers) -> list[str]:
 
 
 def _notes(first: Answers, other: Answers, parent: str | None) -> Iterator[str]:
-    if parent is not None and parent != first.model.sha256:
+    if parent is not None and first.model.sha256 not in (parent, other.model.sha256):  # one file may be packed
         yield "it states that it was made from another file"
     for model in (first, other):
         name = Path(path_of(model.model)).name

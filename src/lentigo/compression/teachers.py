@@ -28,6 +28,7 @@ from lentigo.progress import note
 from lentigo.training import Run, load_run, train
 from lentigo.training.devices import Device, find_device
 from lentigo.training.history import duration, kept_epoch
+from lentigo.training.resume import refuse_other_split
 
 __all__ = ["train_teachers", "train_teachers_from"]
 
@@ -66,7 +67,8 @@ def train_teachers(
         device: where.
 
     Raises:
-        RunError: no teacher, two of one name, no such fold, a network or weights that can't be had, or as `train`.
+        RunError: no teacher, two of one name, no such fold, a network or weights that can't be had, what is there is of
+            another split, or as `train`.
         DataError: the data set can't be split or read.
         OutputError: the folder belongs to another list or data set, or can't be written.
         KeyboardInterrupt: Ctrl-C; called again it goes on.
@@ -78,7 +80,7 @@ def train_teachers(
     for fold, split in splits.items():
         file = folder / "splits" / f"fold{fold}.csv"
         if file.exists():  # teachers may be trained on it
-            _refuse_other(file, data.load_split(file, records).hash, split)
+            refuse_other_split(file, data.load_split(file, records).hash, split)
     for fold, split in splits.items():
         split.save(folder / "splits" / f"fold{fold}.csv")
     note(how_long(teachers, splits, folder, device))
@@ -222,22 +224,12 @@ def _own(folder: Path, teachers: Sequence[TeacherSpec], split: data.Split) -> Pa
     return folder
 
 
-def _refuse_other(place: Path, before: str, split: data.Split) -> None:
-    """A data set of the same name and as many images may have other ones, or other diagnoses and so other parts."""
-    if before != split.hash:
-        raise OutputError(
-            f"{place}: this is of another split, of other or changed data ({before[:12]} recorded, "
-            f"{split.hash[:12]} requested).",
-            "Choose another folder, or restore the data set.",
-        )
-
-
 def _trained(teacher: TeacherSpec, split: data.Split, folder: Path, weights: Path | None, device: Device) -> Run:
     """A finished run with its predictions, trained as far as it isn't yet."""
     finished = (folder / "network.safetensors").exists()
     if finished:
         run = load_run(folder, split.records.roots, device=device)
-        _refuse_other(folder, run.split_sha256, split)
+        refuse_other_split(folder, run.split_sha256, split)
     else:
         resume = (folder / "recipe.json").is_file()
         note(f"{teacher.name}, fold {split.fold}{', resumed' if resume else ''}")

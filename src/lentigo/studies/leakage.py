@@ -30,9 +30,10 @@ from lentigo.studies.engines import Engine, check_engine, train_ahead
 from lentigo.studies.jobs import Start, images_an_epoch, plan, recipe_for, subsample, target_epochs
 from lentigo.studies.leakage_page import write_leakage
 from lentigo.studies.outcome import OUTCOME, Outcome, native_predictions, run_job
-from lentigo.studies.recorded import read_back, refuse_other_split
+from lentigo.studies.recorded import read_back
 from lentigo.studies.same_lesion import pair_arms
 from lentigo.studies.study import System
+from lentigo.training.resume import refuse_other_split
 
 __all__ = ["Leakage", "Paired", "leakage"]
 
@@ -173,7 +174,8 @@ def _pair(system: System, records: data.Records, budget: Budget, folder: Path) -
     arms = pair_arms(records)
     if done.exists():
         for name, whole in arms.splits.items():
-            refuse_other_split(training.load_run(place / name), subsample(whole, budget))
+            recorded = training.load_run(place / name).split_sha256
+            refuse_other_split(place / name, recorded, subsample(whole, budget))
         return read_back(Paired, done)
     native: list[Predictions] = []
     for name, whole in arms.splits.items():

@@ -17,7 +17,8 @@ from lentigo.evaluation.cost import measure as measure_cost
 from lentigo.evaluation.result import Result
 from lentigo.studies.budgets import Budget
 from lentigo.studies.jobs import Job, target_epochs
-from lentigo.studies.recorded import read_back, refuse_other_split, refuse_other_start
+from lentigo.studies.recorded import read_back, refuse_other_start
+from lentigo.training.resume import refuse_other_split
 
 __all__ = ["OUTCOME", "Finished", "Outcome", "describe_start", "native_predictions", "run_job"]
 
@@ -101,7 +102,7 @@ def run_job(job: Job, budget: Budget, folder: Path) -> Outcome:
                 f"{folder}: this was run with the budget {found.budget}, not {budget.name}.", "Choose another folder."
             )
         run = training.load_run(folder / "run")
-        refuse_other_split(run, job.split)
+        refuse_other_split(run.path, run.split_sha256, job.split)
         refuse_other_start(run, job)
         return found
     split = job.split

@@ -4,13 +4,12 @@ import hashlib
 from pathlib import Path
 from typing import TypeVar
 
-from lentigo import data
 from lentigo.errors import RunError, reason
 from lentigo.evaluation.result import Result
 from lentigo.studies.jobs import Job
 from lentigo.training import Run
 
-__all__ = ["read_back", "refuse_other_split", "refuse_other_start"]
+__all__ = ["read_back", "refuse_other_start"]
 
 ELSEWHERE = "Choose another --out, or remove this folder to train again."
 R = TypeVar("R", bound=Result)
@@ -29,20 +28,6 @@ def read_back(kind: type[R], path: Path) -> R:
         raise RunError(
             f"{path}: not what a reproduction wrote ({why}).", "Remove this file: the same command measures again."
         ) from None
-
-
-def refuse_other_split(run: Run, split: data.Split) -> None:
-    """See that a finished training was on this split: what was measured of other images says nothing of these.
-
-    Raises:
-        RunError: it was not.
-    """
-    if run.split_sha256 != split.hash:
-        before, now = run.split_sha256[:12], split.hash[:12]
-        raise RunError(
-            f"{run.path}: trained on another data set or split ({before} recorded, {now} requested).",
-            ELSEWHERE,
-        )
 
 
 def refuse_other_start(run: Run, job: Job) -> None:

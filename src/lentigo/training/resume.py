@@ -14,7 +14,7 @@ from lentigo.training.loading import load_run
 from lentigo.training.recipe import Recipe
 from lentigo.training.run import Run
 
-__all__ = ["check_same", "recorded_recipe", "recorded_run"]
+__all__ = ["check_same", "recorded_recipe", "recorded_run", "refuse_other_split"]
 
 NEXT = "Omit it to resume with what is recorded, or choose another folder."
 
@@ -74,6 +74,25 @@ def check_same(old: Run, asked: Mapping[str, object], split: data.Split) -> None
     if old.split_sha256 != split.hash:
         pairs["split"] = (old.split_sha256[:12], split.hash[:12])
     _refuse(old, pairs)
+
+
+def refuse_other_split(place: Path, recorded: str, split: data.Split) -> None:
+    """See that what was finished earlier is of this split: a data set of the same name may have other images.
+
+    Args:
+        place: where it lies.
+        recorded: hash of the split that it is of.
+        split: the one that is asked for now.
+
+    Raises:
+        RunError: it is of another.
+    """
+    if recorded != split.hash:
+        raise RunError(
+            f"{place}: this is of another split, of other or changed data ({recorded[:12]} recorded, "
+            f"{split.hash[:12]} requested).",
+            "Choose another --out, restore the data set, or remove what is there to train again.",
+        )
 
 
 def _refuse_shrunk(old: Run, split: data.Split) -> None:

@@ -66,7 +66,7 @@ def _figure(height: float, rows: int = 1, columns: int = 1, *, sharex: bool = Fa
 def _settled(figure: Figure) -> Figure:
     """Lay the figure out now, once, and not again for each file that it is saved to."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     return figure
 
 
