@@ -27,7 +27,7 @@ test-lowest: $(LOWEST)/.installed  ## the tests with the lowest versions that py
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_circles.py
 	$(BIN)/python tools/check_words.py

@@ -279,7 +279,7 @@ class TestWhatWasMeasuredBefore:
     def test_of_another_data_set_it_is_refused(self, job, place, synthetic_records):
         assert run_job(job, budget("quick"), place).test_images == len(job.split.test)
         other = data.split(synthetic_records, "grouped", fold=1)
-        with pytest.raises(RunError, match=r"trained on another data set or split"):
+        with pytest.raises(RunError, match="of another split, of other or changed data"):
             run_job(dataclasses.replace(job, split=other), budget("quick"), place)
 
     def test_random_weights_are_not_taken_for_pretrained_ones(self, job, place):

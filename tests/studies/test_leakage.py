@@ -71,7 +71,7 @@ def test_the_page_holds_what_was_measured(synthetic_root, tmp_path):
     before = text
     assert studies.reproduce("leakage", synthetic_root, tmp_path, budget="quick")[0].read_text() == before
     other = data.read(synthetic.make(tmp_path / "other", lesions=120, seed=7))
-    with pytest.raises(RunError, match="another data set or split"):
+    with pytest.raises(RunError, match="of another split, of other or changed data"):
         _pair(PAIRED[0], other, budget("quick"), tmp_path / "leakage" / "paired")
     with pytest.raises(RunError, match=rf"leakage\.json: source, images and seeds.* {len(other)}, \[0\]\) requested"):
         _one_nn_study(other, budget("quick"), tmp_path / "leakage" / "one_nn")
