@@ -118,7 +118,7 @@ def _costs(bundle: Bundle) -> dict[str, Measured]:
 def _accuracy(folder: Path, bundle: Bundle) -> dict[str, Measured]:
     """Means over folds where the file is of one of several; else what it reached on its own test part."""
     means = fold_means(folder.parent).get(bundle.name)
-    several = means is not None and bundle.sha256 in means["files"]
+    several = means is not None and bundle.sha256 in means["file"]
     saved = _own(folder / "metrics.json", bundle)
     if isinstance(saved, str):
         found = dict.fromkeys(METRICS, _none(saved))
@@ -131,7 +131,9 @@ def _accuracy(folder: Path, bundle: Bundle) -> dict[str, Measured]:
     found["folds"] = Measured(1, f"fold {split['fold']} of {split['folds']}, the file itself")
     if several:
         found |= {key: _mean(means, key) for key in METRICS if key in means}
-        found["folds"] = Measured(means["folds"], f"mean of {means['folds']}, the file's own among them")
+        known = [size for size in means["bytes"] if size]
+        sizes = f"; files of {min(known):,} to {max(known):,} bytes, where recorded" if known else ""
+        found["folds"] = Measured(means["folds"], f"mean of {means['folds']}, the file's own among them{sizes}")
     return found
 
 

@@ -16,6 +16,7 @@ __all__ = ["by_fold", "predictions_of", "shown"]
 
 KEYS = ("balanced_accuracy", "auc_balanced", "auc", "melanoma_balanced", "melanoma", "ece_balanced", "ece")
 """Figures of the part, in its order."""
+NOT_RECORDED = "not recorded"
 
 
 def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -32,16 +33,18 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         own = [row for row in rows if row["model"] == name]
         lines += [_line(row) for row in own]
         if len(own) > 1:
-            means[name] = {"folds": len(own), "files": [row["file"] for row in own], **_means(own)}
+            about = {key: [row[key] for row in own] for key in ("file", "bytes")}
+            means[name] = {"folds": len(own), **about, **_means(own)}
             bold = (f"**{means[name][key]['text']}**" for key in KEYS)
-            lines.append((f"**{name}**", f"mean of {len(own)}", "", "", "", *bold))
-    head = ("model", "fold", "test images", "file", "starting weights", *(ROWS[key] for key in KEYS))
+            lines.append((f"**{name}**", f"mean of {len(own)}", "", "", "", "", *bold))
+    head = ("model", "fold", "test images", "file", "bytes", "starting weights", *(ROWS[key] for key in KEYS))
     text = (
         f"{table(head, lines)}\n\n"
-        "For each fold network and teachers were trained, compressed and calibrated anew without its test part, by the "
-        "same recipes (`tools/make_model.py --fold`); of a network in 8 bits as many layers keep 16 as its policy asks "
-        "for. Rows of one model with equal starting weights began from one training on ISIC 2019, others from the same "
-        "training done anew. What it saw of near-duplicates of HAM10000 is in [joined_sources.md](joined_sources.md). "
+        "For each fold network and teachers were trained, compressed and calibrated anew without its test part, by "
+        "the same recipes (`tools/train_flagships.py`, `tools/make_model.py --fold`); of a network in 8 bits as "
+        "many layers keep 16 as its policy asks for, so that sizes differ. Rows of one model with equal starting "
+        "weights began from one training on ISIC 2019, others from the same training done anew. What it saw of "
+        "near-duplicates of HAM10000 is in [joined_sources.md](joined_sources.md). "
         f"Intervals of a fold are of 95 %, from {options.replicates:,} resamples of its lesions, and say nothing of "
         "another training; those of a mean are of 95 %, from its folds, widened for the training images that they "
         f"share. Means are of the figures as printed. {'; '.join(dict.fromkeys(row['machine'] for row in rows))}."
@@ -61,20 +64,21 @@ def shown(metrics: Metrics, key: str) -> str:
 
 
 def _row(path: Path, replicates: int) -> dict[str, Any]:
-    """What was measured on one fold. `tools/make_model.py --fold` leaves starting_weights.json beside the table."""
+    """What was measured on one fold. `tools/make_model.py --fold` leaves model.json beside the table."""
     predictions = predictions_of(path)
     meta = predictions.meta
     if meta.get("part") != "test" or meta.get("leaky") or meta.get("fold") is None:
         raise DataError(f"{path} isn't of the test part of an honest fold.", "Name what make_model.py --fold left.")
     metrics = measure(predictions, replicates=replicates)
-    start = read_json(path / "starting_weights.json") if path.is_dir() else None
+    about = read_json(path / "model.json") if path.is_dir() else None
     return {
         "model": meta["model"],
         "fold": meta["fold"],
         "images": len(predictions),
         "file": meta["model_sha256"],
         "split": meta["split_sha256"],
-        "start": start["sha256"] if start else "not recorded",
+        "bytes": about and about["bytes"],
+        "start": about and about["starting_weights"]["sha256"],
         "machine": machine(),
         **{key: shown(metrics, key) for key in KEYS},
     }
@@ -82,8 +86,10 @@ def _row(path: Path, replicates: int) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> tuple[str, ...]:
     """A row as cells."""
-    start = row["start"] if " " in row["start"] else row["start"][:12]
-    return (row["model"], str(row["fold"]), f"{row['images']:,}", row["file"][:12], start, *(row[key] for key in KEYS))
+    size = f"{row['bytes']:,}" if row["bytes"] else NOT_RECORDED
+    start = row["start"][:12] if row["start"] else NOT_RECORDED
+    about = (row["model"], str(row["fold"]), f"{row['images']:,}", row["file"][:12], size, start)
+    return (*about, *(row[key] for key in KEYS))
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -139,6 +139,8 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
         )
         table.save(tmp_path / f"run{fold}" / "predictions.parquet")
     out = ("--out", tmp_path / "results", "--replicates", 20)
+    about = {"bytes": 12345, "starting_weights": {"sha256": "a" * 64}}
+    (tmp_path / "run2" / "model.json").write_text(json.dumps(about))
     for folds in ((2,), (0, 1)):  # a call keeps what the others measured
         run(monkeypatch, "by-fold", *(tmp_path / f"run{fold}" for fold in folds), *out)
     data = json.loads((tmp_path / "results" / "flagships.json").read_text())["by-fold"]["data"]
@@ -148,7 +150,9 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
     spread = combine(tables).views["equal_prevalence"]["diagnosis"]["balanced_accuracy"]
     mean = data["means"]["imagined"]["balanced_accuracy"]
     assert (mean["value"], mean["low"], mean["high"]) == pytest.approx((spread.mean, spread.low, spread.high), abs=4e-3)
-    assert f"**{mean['text']}**" in (tmp_path / "results" / "flagships.md").read_text()
+    page = (tmp_path / "results" / "flagships.md").read_text()
+    assert f"**{mean['text']}**" in page
+    assert "| m2 | 12,345 | aaaaaaaaaaaa |" in page and "| m1 | not recorded | not recorded |" in page
     same = make(300, seed=0, skill=3, split_sha256="s0", model_sha256="m9", part="test")
     same.save(tmp_path / "run1" / "predictions.parquet")
     rows = [

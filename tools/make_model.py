@@ -10,7 +10,7 @@ change too much, it stores weights in 8 bits and computes in 32. --packed writes
 again; the files are the same. tools/ship.py then writes what goes with it.
 
 With --fold FOLDER the same is made of a run of another fold, for the mean over folds: nothing ships, the file stays
-in --work, and its answers on its test part go into FOLDER, with the weights that its line of networks started from.
+in --work, and its answers on its test part go into FOLDER, with its size and what its line of networks started from.
 `benchmarks/flagships.py by-fold` takes such folders.
 """
 
@@ -54,7 +54,8 @@ def main() -> None:
     if asked.fold:
         evaluation.evaluate(path, root=asked.data, own_test=True, out=asked.fold)
         first = starting_weights(Bundle(path, threads=1).metadata.start)
-        write_text(asked.fold / "starting_weights.json", json.dumps(first, indent=2) + "\n")
+        about = {"bytes": path.stat().st_size, "starting_weights": first}
+        write_text(asked.fold / "model.json", json.dumps(about, indent=2) + "\n")
     else:
         measure(path, run, asked.data, ROOT / "results" / asked.name)
 

@@ -4,7 +4,7 @@ python tools/train_flagships.py --ham FOLDER --isic2019 FOLDER --imagenet mobile
     --out runs/flagships [--fold 0] [--stages pre e3 ...] [--precision float32]
 
 --ham has HAM10000 at 256 pixels or more, --isic2019 its BCN and MSK images. Every stage is a call of `lentigo` that is
-printed first, by the recipes in results/; called again, it goes on where it was. Two processes can share the work: one
+printed first, by the recipes in results/; called again, it resumes. Two processes can share the work: one
 with --stages pre e3, the other with mpre m, then soft s in the one and n in the other. Starting weights don't depend on
 the fold: they lie in --out, what is of a fold in --out/fold-N.
 
