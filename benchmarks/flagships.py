@@ -33,6 +33,7 @@ from lentigo.render.markdown import table
 from lentigo.runtime import Bundle, shipped_models
 from lentigo.training import Recipe
 from lentigo.training.history import duration, kept_epoch
+from lentigo.training.starting import data_name
 from lentigo.training.students import portable
 
 ROOT = Path(__file__).parent.parent
@@ -162,10 +163,12 @@ def trainings(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         name, _, run = pair.partition("=")
         known[name] = kept(name, Path(run), options.out / name)
     rows = list(known.values())
-    cells = [(r["name"], r["network"], r["data"], r["epochs"], r["time"], r["validation"]) for r in rows]
-    head = ("training", "network", "data, split", "epochs", "time", "validation, of the kept epoch")
+    columns = ("name", "network", "data", "epochs", "time", "machine", "validation")
+    head = ("training", "network", "data, split", "epochs", "time", "machine", "validation, of the kept epoch")
     logs = ", ".join(f"[{name}]({name}/training.csv)" for name in known)
-    return {"rows": rows}, f"{table(head, cells)}\n\nLogs, an epoch a row: {logs}. {machine()}."
+    said = "A time is the training's own on its machine, beside whatever else that did."
+    cells = [[row[column] for column in columns] for row in rows]
+    return {"rows": rows}, f"{table(head, cells)}\n\nLogs, an epoch a row: {logs}. {said}"
 
 
 def kept(name: str, run: Path, out: Path) -> dict[str, str]:
@@ -184,13 +187,15 @@ def kept(name: str, run: Path, out: Path) -> dict[str, str]:
     ended = "" if finished else "; not finished"
     if finished and done < asked:
         ended = "; stopped early, as its recipe allows"
-    split = f"{described.get('source', 'unknown')}, {described.get('protocol', '')}".rstrip(", ")
+    source = data_name(described.get("source", "unknown"), described.get("root", ""))
+    split = f"{source}, {described.get('protocol', '')}".rstrip(", ")
     return {
         "name": name,
         "network": described["model"],
         "data": split,
         "epochs": f"{done} of {asked}{ended}",
         "time": duration(seconds),
+        "machine": machine().partition(";")[0],
         "validation": f"balanced accuracy {row['val_balanced_accuracy']:.3f}, macro AUC {row['val_macro_auc']:.3f}, "
         f"loss {row['val_loss']:.3f}",
     }

@@ -166,7 +166,8 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
     page = (tmp_path / "results" / "flagships.md").read_text()
     more, other = (next(line for line in page.splitlines() if line.startswith(f"| {n} |")) for n in ("more", "other"))
     assert "not comparable" in other and "| base | 0." in more
-    assert "| tiny | compact | synthetic | 2 of 2; not finished | 2 min | balanced accuracy 0.400" in page
+    row = next(line for line in page.splitlines() if line.startswith("| tiny | compact |"))
+    assert "| synthetic | 2 of 2; not finished | 2 min | " in row and "| balanced accuracy 0.400" in row
     assert "/far/away" not in (tmp_path / "results" / "tiny" / "recipe.json").read_text()
     assert page.count("Not measured yet.") == 3  # models, limits and peers
     assert (tmp_path / "results" / "tiny" / "training.csv").is_file()

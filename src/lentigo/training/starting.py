@@ -22,7 +22,7 @@ from lentigo.training.run import Run
 from lentigo.training.soft_labels import refuse_leak
 from lentigo.training.start_record import started_from
 
-__all__ = ["Start", "find_parent", "recorded_start", "start"]
+__all__ = ["Start", "data_name", "find_parent", "recorded_start", "start"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _from_run(
         "left_out": len(given) - len(used),
         "run": {
             "model": parent.model,
-            "data": _data_of(parent),
+            "data": data_name(parent.source, parent.root),
             "labels": parent.classes.name,
             "licence": parent.licence,
             "citation": parent.citation,
@@ -167,10 +167,10 @@ def _from_run(
     return Start(record, Normalisation(parent.mean, parent.std))
 
 
-def _data_of(parent: Run) -> str:
-    """What the run's data set is called: a table, which has no name of its own, by its folder's."""
-    root = Path(parent.root)
-    return parent.source if parent.source != "table" else (root.parent if root.suffix else root).name
+def data_name(source: str, root: str) -> str:
+    """What a run's data set is called: a table, which has no name of its own, by its folder's."""
+    path = Path(root)
+    return source if source != "table" else (path.parent if path.suffix else path).name
 
 
 def _shorter(parent: Run, model: str, options: Mapping[str, object]) -> bool:
