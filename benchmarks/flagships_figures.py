@@ -121,14 +121,14 @@ def _accuracy(folder: Path, bundle: Bundle) -> dict[str, Measured]:
     several = means is not None and bundle.sha256 in means["file"]
     saved = _own(folder / "metrics.json", bundle)
     if isinstance(saved, str):
-        found = dict.fromkeys(METRICS, _none(saved))
+        found = dict.fromkeys([*METRICS, "folds"], _none(saved))
     else:
         metrics = Metrics.model_validate(saved)
         values = {key: metrics.get(name, view=view) for key, (name, view) in METRICS.items()}
         alone = ", fold of the file alone" if several else ""
         found = {key: Measured(value.value, f"{value}{alone}", 1) for key, value in values.items()}
-    split = bundle.metadata.split
-    found["folds"] = Measured(1, f"fold {split['fold']} of {split['folds']}, the file itself")
+        split = bundle.metadata.split
+        found["folds"] = Measured(1, f"fold {split['fold']} of {split['folds']}, the file itself")
     if several:
         found |= {key: _mean(means, key) for key in METRICS if key in means}
         known = [size for size in means["bytes"] if size]
