@@ -4,7 +4,8 @@
     python benchmarks/flagships.py before REVISION             results/flagships_before.json: that revision's lentigo-s
     python benchmarks/flagships.py models [--reference NAME]   the part of the page on the models that ship
     python benchmarks/flagships.py ablation FILE.json          the part on ingredients, from folders of evaluated runs
-    python benchmarks/flagships.py trainings NAME=RUN...       logs and recipes into results/NAME; the part on them
+    python benchmarks/flagships.py trainings NAME=RUN...       logs and recipes into results/NAME; the part on them,
+                                                               which names this machine: call it where they trained
 
 PREDICTIONS are tables of test parts that `lentigo evaluate` left, a fold each, or the folders with them; folds of
 earlier calls stay. FILE.json is a list of {"name": ..., "differs": ..., "run": FOLDER, "against": NAME of another row

@@ -38,6 +38,7 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             bold = (f"**{means[name][key]['text']}**" for key in KEYS)
             lines.append((f"**{name}**", f"mean of {len(own)}", "", "", "", "", *bold))
     head = ("model", "fold", "test images", "file", "bytes", "starting weights", *(ROWS[key] for key in KEYS))
+    resamples = " or ".join(dict.fromkeys(f"{row['replicates']:,}" for row in rows))
     text = (
         f"{table(head, lines)}\n\n"
         "For each fold network and teachers were trained, compressed and calibrated anew without its test part, by "
@@ -45,7 +46,7 @@ def by_fold(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "many layers keep 16 as its policy asks for, so that sizes differ. Rows of one model with equal starting "
         "weights began from one training on ISIC 2019, others from the same training done anew. What it saw of "
         "near-duplicates of HAM10000 is in [joined_sources.md](joined_sources.md). "
-        f"Intervals of a fold are of 95 %, from {options.replicates:,} resamples of its lesions, and say nothing of "
+        f"Intervals of a fold are of 95 %, from {resamples} resamples of its lesions, and say nothing of "
         "another training; those of a mean are of 95 %, from its folds, widened for the training images that they "
         f"share. Means are of the figures as printed. {'; '.join(dict.fromkeys(row['machine'] for row in rows))}."
     )
@@ -80,6 +81,7 @@ def _row(path: Path, replicates: int) -> dict[str, Any]:
         "bytes": about and about["bytes"],
         "start": about and about["starting_weights"]["sha256"],
         "machine": machine(),
+        "replicates": replicates,
         **{key: shown(metrics, key) for key in KEYS},
     }
 

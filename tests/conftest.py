@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let torch's exporter read its operators once: it does at each export, a fifth of the time of a small one."""
+    """Let torch's exporter read its operators once: it does at each export, a sixth of the time of a small one."""
     exporter = sys.modules.get("torch.onnx._internal.exporter._registration")
     registry = getattr(exporter, "ONNXRegistry", None)
     if registry and not hasattr(registry.from_torchlib, "cache_info"):
