@@ -8,7 +8,8 @@ from lentigo.compression import Gate, check
 from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed, Teacher
 from lentigo.evaluation import measure
 from lentigo.evaluation.result import Estimate
-from lentigo.studies.compression_page import SurveyPage, rows_of, write_survey
+from lentigo.studies.compression_page import SurveyPage, write_survey
+from lentigo.studies.compression_rows import rows_of
 from tests.evaluation import imagined
 
 

@@ -16,7 +16,6 @@ import base64
 import hashlib
 import os
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,9 @@ class Bundle:
             self._check_seal(content)
         self.metadata = self._read_metadata()
         self._outputs = self._check_graph()
-        self._read_origin()  # so that damaged fingerprints don't show only when an evaluation asks for them
+        seen = self._values["seen"] if self._values["format"] == 1 else None
+        self.origin = origin_of(self.metadata, self.path, seen)
+        """What it was trained on."""
         self.sha256 = hashlib.sha256(content).hexdigest()
         """SHA-256 of the ONNX file, hexadecimal; of a packed one what it unpacks to, as both are the same model."""
 
@@ -105,15 +106,6 @@ class Bundle:
     def has_maps(self) -> bool:
         """Whether there are class-activation maps."""
         return "cam" in self._outputs
-
-    @cached_property
-    def origin(self) -> Origin:
-        """What it was trained on."""
-        return self._read_origin()
-
-    def _read_origin(self) -> Origin:
-        seen = self._values["seen"] if self._values["format"] == 1 else None
-        return origin_of(self.metadata, self.path, seen)
 
     def predict(self, images: NDArray[np.uint8], **known: NDArray) -> Outputs:
         """Outputs for images uint8 [N, H, W, 3] of any one size.

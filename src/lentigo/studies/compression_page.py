@@ -2,66 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean
-from string import ascii_lowercase
-
-from matplotlib.lines import Line2D
 
 from lentigo.atomic import write_text
 from lentigo.compression.survey import TECHNIQUES, NotMade, Surveyed
-from lentigo.evaluation import combine, compare_runs
 from lentigo.evaluation.cost import FOOTINGS
 from lentigo.evaluation.result import Estimate, Result
-from lentigo.evaluation.statistics.runs import Spread, spread
 from lentigo.render.markdown import table
-from lentigo.render.plots import INK, PALETTE, canvas, drawing, save
-from lentigo.studies.compressed_cnn import VARIANTS
+from lentigo.studies.compression_figure import MEGABYTE, PUBLISHED, draw
+from lentigo.studies.compression_rows import FP32, Row, rows_of
 
-__all__ = ["Row", "SurveyPage", "rows_of", "write_survey"]
+__all__ = ["SurveyPage", "write_survey"]
 
-FP32 = next(iter(TECHNIQUES))
-MEGABYTE = 1e6
 CEILING, LOSS = 0.39 * MEGABYTE, 0.005
 """Of the claim that is looked for: the published size, with at most half a point of balanced accuracy lost."""
-PUBLISHED = (
-    *((f"compressed_cnn, {variant.name}", variant.megabytes * MEGABYTE, variant.accuracy) for variant in VARIANTS),
-    ("distilled student, arXiv 2406.17051", 469_770.0, 0.9875),
-)
-"""Name, bytes and accuracy as printed: none under a split grouped by lesion, and not the balanced accuracy."""
-
-
-class Row(Result):
-    """One technique on one network, over the folds that were run.
-
-    Attributes:
-        network, technique: which.
-        folds: that were run.
-        epochs: of the training that it started from.
-        fine_tuned: epochs that the technique trained further.
-        teachers: models that it learned from, by name; empty where it learned from none but the run itself.
-        size: bytes by footing, of the first fold.
-        macs: multiply-accumulates of one image by part, of the first fold.
-        latency_ms: median milliseconds by images at a time, the mean over folds.
-        peak_bytes: as in `Surveyed`, of the first fold.
-        metrics: balanced accuracy, macro AUC, ECE, and sensitivity and specificity for melanoma at the file's own
-            operating point, on the test part.
-        loss: of balanced accuracy against fp32.
-        gate: the verdict of each fold; empty for fp32.
-    """
-
-    network: str
-    technique: str
-    folds: tuple[int, ...]
-    epochs: int
-    fine_tuned: int = 0
-    teachers: tuple[str, ...] = ()
-    size: dict[str, int]
-    macs: dict[str, int]
-    latency_ms: dict[int, float]
-    peak_bytes: int | None
-    metrics: dict[str, Estimate]
-    loss: Estimate | None
-    gate: tuple[str, ...]
 
 
 class SurveyPage(Result):
@@ -109,69 +62,8 @@ def write_survey(found: Sequence[Surveyed | NotMade], command: str, out: Path, n
 
 def _write(page: SurveyPage, out: Path) -> Path:
     write_text(out / "compression.json", page.to_json() + "\n")
-    _draw(page, out / "compression.svg")
+    draw(page.rows, out / "compression.svg")
     return write_text(out / "compression.md", "\n\n".join(_blocks(page)) + "\n")
-
-
-def rows_of(measured: Sequence[Surveyed]) -> tuple[Row, ...]:
-    """A row for each network and technique: one fold with its own intervals, or the mean of several with theirs."""
-    rows = []
-    for network in dict.fromkeys(s.network for s in measured):
-        of = {t: [s for s in measured if (s.network, s.technique) == (network, t)] for t in TECHNIQUES}
-        rows += [_row(own, of[FP32]) for own in of.values() if own]
-    return tuple(rows)
-
-
-def _row(own: Sequence[Surveyed], fp32: Sequence[Surveyed]) -> Row:
-    first = own[0]
-    names = {"balanced accuracy": "balanced_accuracy", "macro AUC": "auc.macro", "ECE": "ece"}
-    metrics = {label: _metric(own, name) for label, name in names.items()}
-    metrics["melanoma sensitivity"] = _mean([s.sensitivity for s in own])
-    metrics["melanoma specificity"] = _mean([s.specificity for s in own])
-    return Row(
-        network=first.network,
-        technique=first.technique,
-        folds=tuple(s.fold for s in own),
-        epochs=first.epochs,
-        fine_tuned=first.fine_tuned,
-        teachers=tuple(dict.fromkeys(f"{t.name} ({t.sha256[:12]})" for s in own for t in s.teachers)),
-        size=first.size,
-        macs=first.macs,
-        latency_ms={batch: fmean(s.latency_ms[batch] for s in own) for batch in first.latency_ms},
-        peak_bytes=first.peak_bytes,
-        metrics=metrics,
-        loss=_loss(own, fp32),
-        gate=tuple(s.gate.verdict for s in own if s.gate),
-    )
-
-
-def _metric(own: Sequence[Surveyed], name: str) -> Estimate:
-    if len(own) == 1:
-        return own[0].metrics.get(name)
-    return _of(combine([s.metrics for s in own]).views["equal_prevalence"]["diagnosis"][name])
-
-
-def _mean(values: Sequence[Estimate | None]) -> Estimate:
-    known = [v for v in values if v is not None]
-    if len(known) < len(values):
-        return Estimate(value=None, note="no operating point")
-    return known[0] if len(known) == 1 else _of(spread([[v.value] for v in known]))
-
-
-def _loss(own: Sequence[Surveyed], fp32: Sequence[Surveyed]) -> Estimate | None:
-    """Of balanced accuracy; over folds that both were run on."""
-    if own[0].technique == FP32:
-        return None
-    if len(own) == 1:
-        return own[0].loss
-    folds = {s.fold for s in own}
-    before = [s.metrics for s in fp32 if s.fold in folds]
-    found = compare_runs(before, [s.metrics for s in own])
-    return _of(found.views["equal_prevalence"]["diagnosis"]["balanced_accuracy"])
-
-
-def _of(found: Spread) -> Estimate:
-    return Estimate(value=found.mean, low=found.low, high=found.high, note=found.note)
 
 
 def _images(found: Surveyed) -> int:
@@ -297,53 +189,3 @@ def _shown(value: Estimate | None, unit: float = 1, digits: int = 3) -> str:
     low, high = value.low, value.high
     interval = "" if low is None or high is None else f" ({unit * low:.{digits}f} to {unit * high:.{digits}f})"
     return f"{unit * value.value:.{digits}f}{interval}"
-
-
-def _draw(page: SurveyPage, path: Path) -> None:
-    """Bytes of the file against balanced accuracy: filled points are measured here, hollow ones published.
-
-    There are more techniques than colours that differ enough, so a colour is a network and a letter a technique.
-    """
-    networks = dict(
-        zip(dict.fromkeys(row.network for row in page.rows), zip("osD^", PALETTE, strict=False), strict=False)
-    )
-    letters = dict(
-        zip([t for t in TECHNIQUES if any(row.technique == t for row in page.rows)], ascii_lowercase, strict=False)
-    )
-    with drawing():
-        figure, axes = canvas(9, 5)
-        axis = axes[0, 0]
-        for row in page.rows:
-            value = row.metrics["balanced accuracy"]
-            if value.value is None:
-                continue
-            ends = [value.value if end is None else end for end in (value.low, value.high)]
-            marker, colour = networks[row.network]
-            place = (row.size["file"], value.value)
-            error = [[value.value - ends[0]], [ends[1] - value.value]]
-            axis.errorbar(*place, yerr=error, fmt=marker, color=colour, markersize=4, elinewidth=0.6)
-            side = 5 if ord(letters[row.technique]) % 2 else -5
-            axis.annotate(
-                letters[row.technique],
-                place,
-                fontsize=7,
-                color=colour,
-                xytext=(side, 0),
-                textcoords="offset points",
-                ha="left" if side > 0 else "right",
-                va="center",
-            )
-        for number, (_, size, accuracy) in enumerate(PUBLISHED, 1):
-            axis.plot(size, accuracy, "o", markerfacecolor="none", color=INK)
-            axis.annotate(
-                str(number), (size, accuracy), fontsize=8, xytext=(0, 6), textcoords="offset points", ha="center"
-            )
-        axis.set(xscale="log", xlabel="MB of the file", ylabel="balanced accuracy; hollow: accuracy as printed")
-        axis.set_title("Hollow, numbered: published figures, not comparable", fontsize=9, pad=14)
-        ticks = [0.1, 0.3, 1, 3, 10]
-        axis.set_xticks([tick * MEGABYTE for tick in ticks], [f"{tick:g}" for tick in ticks])
-        axis.minorticks_off()
-        keys = [Line2D([], [], marker=m, color=c, linestyle="", label=name) for name, (m, c) in networks.items()]
-        keys += [Line2D([], [], linestyle="", label=f"{letter}  {name}") for name, letter in letters.items()]
-        axis.legend(handles=keys, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-        save(figure, path)
