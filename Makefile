@@ -4,7 +4,11 @@ VENV := .venv
 LOWEST := .venv-lowest
 BIN := $(VENV)/bin
 OUT ?= demo
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 DATA := $(if $(LENTIGO_DATA),--data "$(LENTIGO_DATA)",)
+
+# pip would compile every module of every package, one after the other; so each is compiled at its first import and kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo try test test-slow test-lowest lint docs format clean
 
@@ -44,14 +48,14 @@ $(VENV)/.trains: EXTRA := train
 $(VENV)/.installed: EXTRA := dev
 $(VENV)/.trains $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
+	$(BIN)/python $(PIP) --editable ".[$(EXTRA)]"
 	touch $(VENV)/.trains $@
 
 $(LOWEST)/.installed: pyproject.toml tools/lowest.py
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check packaging
+	$(LOWEST)/bin/python $(PIP) packaging
 	$(LOWEST)/bin/python tools/lowest.py dev > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]" \
+	$(LOWEST)/bin/python $(PIP) --editable ".[dev]" \
 		--constraint $(LOWEST)/constraints.txt
 	touch $@
 

@@ -1,13 +1,15 @@
 """The Gradio page: three states, the same texts, nothing fetched. Skips where Gradio is not installed."""
 
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from lentigo.errors import MissingExtraError
+from lentigo.errors import MissingExtraError, OutputError
 from lentigo.runtime import Classifier
 from lentigo.serve import serve
+from lentigo.serve.settings import Settings
 from tests.page.conftest import browser  # noqa: F401  # a fixture
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "src" / "lentigo" / "page" / "examples").glob("*.webp"))
@@ -47,6 +49,21 @@ def test_the_page(gradio_page):
     assert "not a medical device" in texts and "rule out cancer" in texts
     assert not page.analytics_enabled
     assert [column.visible for column in gradio_page._show(1)] == [False, True, False]
+
+
+def test_a_taken_port_is_an_error_with_the_next_step(gradio_page):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OutputError, match=rf"127\.0\.0\.1:{port}: ") as error:
+            gradio_page.serve_gradio(Settings(port=port))
+    assert "another" in error.value.hint
+
+
+def test_uploads_are_limited_as_requests_are(gradio_page, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(gradio_page.gr.Blocks, "launch", lambda self, **options: asked.update(options))
+    gradio_page.serve_gradio(Settings(max_bytes=5_000_000))
+    assert asked["max_file_size"] == 5_000_000 and asked["share"] is False
 
 
 def test_under_a_hundred_lines(gradio_page):

@@ -111,3 +111,8 @@ def test_what_the_gradio_page_does_not_use_is_refused(tmp_path):
     (tmp_path / "keys").write_text("one\n")
     with pytest.raises(DataError, match="doesn't use api_keys_file, audit_log"):
         serve(ui="gradio", host="127.0.0.1", api_keys_file=tmp_path / "keys", audit_log=tmp_path / "log")
+
+
+def test_the_gradio_page_shows_one_model_and_none_is_left_out_unsaid():
+    with pytest.raises(DataError, match="shows one model"):
+        serve(["lentigo-s", "lentigo-n"], ui="gradio")

@@ -17,7 +17,7 @@ except ModuleNotFoundError as missing:
 
     raise MissingExtraError("The Gradio page", "gradio") from missing
 
-from lentigo.errors import ImageError
+from lentigo.errors import ImageError, OutputError
 from lentigo.runtime import Classifier
 from lentigo.runtime.decisions import NOT_GRADABLE
 from lentigo.serve.settings import Settings
@@ -51,7 +51,7 @@ def gradio_page(classifier: Classifier) -> gr.Blocks:
 
 
 def serve_gradio(settings: Settings) -> None:
-    """Serve the Gradio page of the first model until Ctrl-C.
+    """Serve the Gradio page of one model until Ctrl-C.
 
     Raises:
         BundleError: the model can't be opened.
@@ -59,7 +59,11 @@ def serve_gradio(settings: Settings) -> None:
     """
     classifier = Classifier.load(settings.models[0], threads=1)
     place = {"server_name": settings.host, "server_port": settings.port or None}
-    gradio_page(classifier).launch(**place, share=False, theme=local_theme())
+    limits = {"max_file_size": settings.max_bytes, "share": False}
+    try:
+        gradio_page(classifier).launch(**place, **limits, theme=local_theme())
+    except OSError as error:
+        raise OutputError(f"{settings.host}:{settings.port}: {error}", "Choose another host or port.") from None
 
 
 def local_theme() -> gr.themes.Base:

@@ -39,7 +39,7 @@ def serve(
     Args:
         models: names or paths of bundles; None leaves them to the configuration.
         config: a TOML file with the names of `Settings`.
-        ui: 'page', the REST service with the page at `/`, or 'gradio', a Gradio page of the first model alone.
+        ui: 'page', the REST service with the page at `/`, or 'gradio', a Gradio page of one model.
         given: settings by name; they take precedence over the environment, and that over the file.
 
     Raises:
@@ -51,8 +51,10 @@ def serve(
     named = [os.fspath(model) for model in models] if models else None
     settings = load_settings(config, models=named, **given)
     if ui == "gradio":
-        if unused := sorted(settings.model_fields_set - {"models", "host", "port"}):
+        if unused := sorted(settings.model_fields_set - {"models", "host", "port", "max_bytes"}):
             raise DataError(f"The Gradio page doesn't use {', '.join(unused)}.", "Leave them out, or use --ui page.")
+        if len(settings.models) > 1:
+            raise DataError("The Gradio page shows one model.", "Name one, or use --ui page.")
         from lentigo.serve.gradio_page import serve_gradio
 
         serve_gradio(settings)
