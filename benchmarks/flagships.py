@@ -4,6 +4,7 @@
     python benchmarks/flagships.py before REVISION             results/flagships_before.json: that revision's lentigo-s
     python benchmarks/flagships.py models [--reference NAME]   the part of the page on the models that ship
     python benchmarks/flagships.py ablation FILE.json          the part on ingredients, from folders of evaluated runs
+    python benchmarks/flagships.py alternatives FILE.json      the same of what was tried and doesn't ship
     python benchmarks/flagships.py trainings NAME=RUN...       logs and recipes into results/NAME; the part on them,
                                                                which names this machine: call it where they trained
 
@@ -44,7 +45,7 @@ SHOWN = ("balanced_accuracy", "auc", "melanoma")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("before", "models", "by-fold", "ablation", "trainings"))
+    parser.add_argument("what", choices=("before", *PARTS))
     parser.add_argument("given", nargs="*")
     parser.add_argument("--reference", default="resnet50_tl", help="whose folds lentigo-s is compared with")
     parser.add_argument("--replicates", type=int, default=1000)
@@ -55,10 +56,8 @@ def main() -> None:
         if options.what == "before":
             print(keep_before(options.given[0], options.out))
         else:
-            made = {"models": models, "by-fold": by_fold, "ablation": ablation, "trainings": trainings}[options.what](
-                options
-            )
-            print(write_part(options.out, options.what, made[0], made[1], line))
+            data, text = PARTS[options.what](options)
+            print(write_part(options.out, options.what, data, text, line))
     except LentigoError as error:
         sys.exit(f"Error: {error.message}\n       {error.hint}")
 
@@ -201,6 +200,15 @@ def kept(name: str, run: Path, out: Path) -> dict[str, str]:
         f"loss {row['val_loss']:.3f}",
     }
 
+
+PARTS = {
+    "models": models,
+    "by-fold": by_fold,
+    "ablation": ablation,
+    "alternatives": ablation,
+    "trainings": trainings,
+}
+"""What writes each part of the page."""
 
 if __name__ == "__main__":
     main()

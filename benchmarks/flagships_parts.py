@@ -15,6 +15,7 @@ TITLES = {
     "models": "The models that ship",
     "by-fold": "Fold by fold",
     "ablation": "What each ingredient gave",
+    "alternatives": "What was tried and doesn't ship",
     "limits": "What holds them back",
     "trainings": "Trainings",
     "peers": "Beside other networks",

@@ -142,7 +142,7 @@ def test_a_copied_image_of_a_leaky_protocol_keeps_the_group_of_the_split(trained
     bundle = Bundle(bundle_path, threads=1)
     described = {"protocol": split.protocol, "leaky": True, "fold": 0, "folds": 5, "seed": split.seed}
     described |= {"sha256": split.hash, "images": {"test": len(split.test)}}
-    bundle.metadata = bundle.metadata.model_copy(update={"split": described})
+    bundle.origin = replace(bundle.origin, split=described)
     copies = [i for i in split.test.ids if "+copy" in i][:3]
     groups = split.manifest.set_index("image_id")["group"]
     found = evaluation.predict_own_part(bundle, synthetic_records, only=copies)

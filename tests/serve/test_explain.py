@@ -46,7 +46,15 @@ def test_other_methods_draw_another_map(http, gradable):
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [({"diagnosis": "unicorn"}, 422), ({"format": "svg"}, 422), ({"method": "lime"}, 422)]
+    ("query", "status"),
+    [
+        ({"diagnosis": "unicorn"}, 422),
+        ({"diagnosis": ""}, 422),
+        ({"format": "svg"}, 422),
+        ({"method": "lime"}, 422),
+        ({"prevalence": ""}, 422),
+        ({"model": ""}, 404),
+    ],
 )
 def test_wrong_questions(http, gradable, query, status):
     assert http.post("/v1/explain", params=query, content=gradable).status_code == status

@@ -12,7 +12,8 @@ def test_a_report_is_a_file_to_save(http, photo):
 
 
 @pytest.mark.parametrize(
-    ("query", "status"), [({"language": "fr"}, 422), ({"diagnosis": "unicorn"}, 422), ({"model": "nobody"}, 404)]
+    ("query", "status"),
+    [({"language": "fr"}, 422), ({"diagnosis": "unicorn"}, 422), ({"diagnosis": ""}, 422), ({"model": "nobody"}, 404)],
 )
 def test_wrong_questions(http, photo, query, status):
     answer = http.post("/v1/report", params=query, content=photo)

@@ -228,8 +228,7 @@ def _made(make: Any, verdict: Verdict, image: Any, **arguments: Any) -> Any:
 
 def _is_valid(element: Any) -> bool:
     """Whether an element has a value of its kind, or none."""
-    from highdicom.enum import PatientSexValues
-    from highdicom.valuerep import SpecificCharacterSetValues
+    from highdicom.enum import PatientSexValues, SpecificCharacterSetValues
     from pydicom.valuerep import DA, TM
 
     if element is None or element.value in (None, "", b""):

@@ -88,8 +88,8 @@ class Answering:
     def _answer(self, asked: Mapping[str, Any], contents: Sequence[bytes]) -> list[Answer]:
         classifier = self._classifiers[asked["model"]]
         images = [_Image(content, name) for content, name in zip(contents, asked["names"], strict=True)]
-        if asked.get("diagnosis"):
-            classifier.labels.find(asked["diagnosis"])  # refused before anything is computed
+        if asked.get("diagnosis") is not None:
+            classifier.labels.find(asked["diagnosis"])  # refused before anything is computed, '' too
         results = self._results(classifier, images, asked.get("prevalence"))
         if unlogged := self._logged(results, contents):
             return [unlogged] * len(contents)
@@ -216,7 +216,7 @@ def _decision(result: _Result) -> str:
 def _explained(verdict: Verdict, classifier: Classifier, image: _Image, asked: Mapping[str, Any]) -> Answer:
     """The verdict with its picture; the picture is drawn anew, and holds nothing of the file but its pixels."""
     made = {"decision": verdict.decision, "model": verdict.model, "model_sha256": verdict.model_sha256}
-    diagnosis = (asked.get("diagnosis") or verdict.top) if verdict.gradable else None
+    diagnosis = verdict.chosen(asked.get("diagnosis")) if verdict.gradable else None
     method = asked.get("method", "cam") if verdict.gradable else None
     if method in (None, "cam"):
         picture = encode(verdict.overlay(asked.get("diagnosis")), made)

@@ -120,7 +120,7 @@ class Client:
             ImageError: the file can't be opened.
             ServiceError: as for `classify`.
         """
-        asked = {**self._asked(prevalence), "method": method, **({"diagnosis": diagnosis} if diagnosis else {})}
+        asked = self._asked(prevalence, diagnosis) | {"method": method}
         answer = ExplainedResult.model_validate(self._post("/v1/explain", [image], asked))
         return _named(answer.result, image, "0"), base64.b64decode(answer.picture)
 
@@ -144,7 +144,7 @@ class Client:
             ImageError: the file can't be opened.
             ServiceError: as for `classify`.
         """
-        asked = {**self._asked(prevalence), "language": language, **({"diagnosis": diagnosis} if diagnosis else {})}
+        asked = self._asked(prevalence, diagnosis) | {"language": language}
         return self._sent("/v1/report", [image], asked).text
 
     def models(self) -> Models:
@@ -158,7 +158,7 @@ class Client:
     @cached_property
     def details(self) -> ModelDetails:
         """The model: what it states of itself."""
-        name = self._model or self.models().models[0].name
+        name = self.models().models[0].name if self._model is None else self._model
         return ModelDetails.model_validate(self._request("GET", f"/v1/models/{name}"))
 
     @property
@@ -217,11 +217,10 @@ class Client:
     def _metadata(self) -> BundleMetadata:
         return BundleMetadata.model_validate(self.details.metadata)
 
-    def _asked(self, prevalence: Mapping[str, float] | None) -> dict[str, str]:
-        asked = {"model": self._model} if self._model else {}
-        if prevalence is not None:
-            asked["prevalence"] = ",".join(f"{name}={share}" for name, share in prevalence.items())
-        return asked
+    def _asked(self, prevalence: Mapping[str, float] | None, diagnosis: str | None = None) -> dict[str, str]:
+        pairs = None if prevalence is None else ",".join(f"{name}={share}" for name, share in prevalence.items())
+        stated = {"model": self._model, "prevalence": pairs, "diagnosis": diagnosis}
+        return {name: value for name, value in stated.items() if value is not None}
 
     def _classify(self, images: Iterable[ImageFile], prevalence: Mapping[str, float] | None) -> list[Result]:
         named = list(images)
