@@ -161,9 +161,11 @@ def test_folds_ablation_and_trainings_make_one_page(tmp_path, monkeypatch):
         {"name": "other", "differs": "images", "run": str(tmp_path / "run2"), "against": "base"},
     ]
     (tmp_path / "ablation.json").write_text(json.dumps(rows))
-    run(monkeypatch, "ablation", tmp_path / "ablation.json", *out)
+    for part in ("ablation", "alternatives"):
+        run(monkeypatch, part, tmp_path / "ablation.json", *out)
     run(monkeypatch, "trainings", f"tiny={trained(tmp_path / 'trained')}", *out)
     page = (tmp_path / "results" / "flagships.md").read_text()
+    assert page.count("| more | skill |") == 2
     more, other = (next(line for line in page.splitlines() if line.startswith(f"| {n} |")) for n in ("more", "other"))
     assert "not comparable" in other and "| base | 0." in more
     row = next(line for line in page.splitlines() if line.startswith("| tiny | compact |"))
