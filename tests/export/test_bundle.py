@@ -114,7 +114,8 @@ class TestWhatIsChosenOnTheFile:
     """The file's own outputs on the validation part, as anyone who runs it would see them."""
 
     @pytest.fixture(scope="class")
-    def validation(self, bundle_path, trained_run):
+    @staticmethod
+    def validation(bundle_path, trained_run):
         return evaluation.predict_own_part(Bundle(bundle_path, threads=1), trained_run.records, "validation")
 
     def test_thresholds_lie_between_two_of_its_scores(self, bundle_path, validation):
