@@ -166,7 +166,10 @@ def trainings(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     columns = ("name", "network", "data", "epochs", "time", "machine", "validation")
     head = ("training", "network", "data, split", "epochs", "time", "machine", "validation, of the kept epoch")
     logs = ", ".join(f"[{name}]({name}/training.csv)" for name in known)
-    said = "A time is the training's own on its machine, beside whatever else that did."
+    said = (
+        "A time is the training's own on its machine, beside whatever else that did. Rows of earlier calls stay; the "
+        "command is of the last one."
+    )
     cells = [[row[column] for column in columns] for row in rows]
     return {"rows": rows}, f"{table(head, cells)}\n\nLogs, an epoch a row: {logs}. {said}"
 

@@ -69,5 +69,5 @@ def test_results_are_the_same_in_any_order(seed, images):
         one, other = (numbers(json.loads(found[name].to_json())) for found in (first, again))
         assert one.keys() == other.keys(), name
         for place, value in one.items():
-            expected = pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
+            expected = pytest.approx(value, rel=1e-12, abs=1e-9) if isinstance(value, float) else value
             assert other[place] == expected, (name, place)

@@ -55,7 +55,7 @@ def test_a_taken_port_is_an_error_with_the_next_step(gradio_page):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match=rf"127\.0\.0\.1:{port}: ") as error:
-            gradio_page.serve_gradio(Settings(port=port))
+            serve(["lentigo-s"], ui="gradio", port=port)
     assert "another" in error.value.hint
 
 

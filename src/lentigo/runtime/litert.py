@@ -22,7 +22,7 @@ from lentigo.errors import BundleError, MissingExtraError, reason
 from lentigo.labels import LabelSet
 from lentigo.runtime.bundle import origin_of
 from lentigo.runtime.metadata import BundleMetadata
-from lentigo.runtime.predictor import Origin, Outputs
+from lentigo.runtime.predictor import Outputs
 from lentigo.runtime.squares import central_square
 from lentigo.runtime.stated import read_metadata
 
@@ -54,7 +54,8 @@ class LiteRT:
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{self.path}: its metadata are damaged ({error}).", _DAMAGED) from None
         self.metadata = read_metadata(stated, self.path)
-        origin_of(self.metadata, self.path)
+        self.origin = origin_of(self.metadata, self.path)
+        """What it was trained on."""
         self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
         """SHA-256 of the file, hexadecimal."""
         self._run = _runner(self.path, content, threads)
@@ -77,11 +78,6 @@ class LiteRT:
     def size(self) -> int:
         """Side of the network's square input, in pixels."""
         return self.metadata.size
-
-    @property
-    def origin(self) -> Origin:
-        """What it was trained on."""
-        return origin_of(self.metadata, self.path)
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
         """Outputs for images uint8 [N, H, W, 3] of any one size, one after the other."""

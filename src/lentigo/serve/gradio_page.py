@@ -17,7 +17,7 @@ except ModuleNotFoundError as missing:
 
     raise MissingExtraError("The Gradio page", "gradio") from missing
 
-from lentigo.errors import ImageError, OutputError
+from lentigo.errors import ImageError
 from lentigo.runtime import Classifier
 from lentigo.runtime.decisions import NOT_GRADABLE
 from lentigo.serve.settings import Settings
@@ -55,15 +55,11 @@ def serve_gradio(settings: Settings) -> None:
 
     Raises:
         BundleError: the model can't be opened.
-        OutputError: the address can't be used.
     """
     classifier = Classifier.load(settings.models[0], threads=1)
     place = {"server_name": settings.host, "server_port": settings.port or None}
     limits = {"max_file_size": settings.max_bytes, "share": False}
-    try:
-        gradio_page(classifier).launch(**place, **limits, theme=local_theme())
-    except OSError as error:
-        raise OutputError(f"{settings.host}:{settings.port}: {error}", "Choose another host or port.") from None
+    gradio_page(classifier).launch(**place, **limits, theme=local_theme())
 
 
 def local_theme() -> gr.themes.Base:

@@ -57,6 +57,7 @@ def serve(
             raise DataError("The Gradio page shows one model.", "Name one, or use --ui page.")
         from lentigo.serve.gradio_page import serve_gradio
 
+        _bind(settings).close()  # for an address that can't be used: Gradio's own words name its variables
         serve_gradio(settings)
         return
     uvloop.run(_serve(settings))
